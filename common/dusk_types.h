@@ -60,6 +60,26 @@ struct dusk_array {
     void *data;
 };
 
+/* One argument or one item of a result. */
+enum dusk_kind {
+    DUSK_NIL = 0,
+    DUSK_BOOL,
+    DUSK_INT,
+    DUSK_FLOAT,
+    DUSK_STRING,
+    DUSK_ARRAY,
+};
+
+struct dusk_value {
+    enum dusk_kind kind;
+    union {
+        int64_t integer; /* DUSK_INT, and DUSK_BOOL as 0 or 1 */
+        double number;
+        const char *string; /* ends with NUL; borrowed like an array's data */
+        struct dusk_array array;
+    };
+};
+
 #ifdef __cplusplus
 }
 #endif
