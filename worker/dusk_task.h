@@ -19,7 +19,7 @@
 #ifndef DUSK_TASK_H
 #define DUSK_TASK_H
 
-#include "common/dusk_types.h"
+#include "dusk_types.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -30,7 +30,7 @@ extern "C" {
 struct dusk_task;
 
 struct dusk_function {
-    const char *name;                     /* what clients submit */
+    const char *name;                   /* what clients submit */
     int (*run)(struct dusk_task *task); /* 0, or the negative code of an error */
 };
 
