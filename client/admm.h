@@ -53,7 +53,8 @@ struct admm_options {
     enum admm_form form;
     enum admm_variant variant;
     int64_t slots;     /* updates in flight at most; the synchronous variant may
-                          be given fewer than N, too; 0: N (classic: min(N, 2)) */
+                          be given fewer than N, too; 0: N (classic: N when
+ synchronous, otherwise 2) */
     double tolerance;  /* robust: relative residuals to stop at, >= 1e-7; 0: never */
     double alpha;      /* robust: relaxation, 1 to 1.9 */
     double staleness;  /* robust: tau; an update in flight for more than tau N
