@@ -132,6 +132,7 @@ START_TEST(what_is_no_file_is_named)
     struct csv_table table;
     struct err_text error;
     char expected[256];
+    unlink(path);
     ck_assert_int_eq(csv_scan(path, "", 10, NULL, &table, &error), DUSK_E_IO);
     snprintf(expected, sizeof expected, "%s: No such file or directory", path);
     ck_assert_str_eq(error.line, expected);
