@@ -4,6 +4,7 @@
 
 #include "client/admm.h"
 #include "client/admm_trace.h"
+#include "client/penalised.h"
 
 #include <math.h>
 #include <stdbool.h>
@@ -39,11 +40,6 @@ struct admm {
     struct admm_robust *robust; /* one of the two */
     struct admm_classic *classic;
 };
-
-static inline double soft_threshold(double value, double limit)
-{
-    return copysign(fmax(fabs(value) - limit, 0), value);
-}
 
 double *admm_vector(int64_t count); /* calloc'd */
 bool admm_is_finite(const double *x, int64_t count);
