@@ -13,28 +13,28 @@ extern "C" {
 /* Every function that can fail returns an int: negative is one of these
  * errors, 0 is success, positive an outcome that the function documents.  The
  * numbers go over the wire and never change meaning; new ones go at the end. */
-#define DUSK_ERRORS(E)                                                             \
-    E(NOMEM, -1, "out of memory")                                                  \
-    E(INVALID, -2, "invalid argument")                                             \
-    E(PROTOCOL, -3, "protocol violation")                                          \
-    E(LIMIT, -4, "limit exceeded")                                                 \
-    E(TIMEOUT, -5, "timed out")                                                    \
-    E(UNREACHABLE, -6, "cannot be reached")                                        \
-    E(REFUSED, -7, "refused")                                                      \
-    E(CANCELLED, -8, "cancelled")                                                  \
-    E(TASK, -9, "task failed")                                                     \
-    E(KILLED, -10, "task killed its workers")                                      \
-    E(DATA_LOST, -11, "data lost")                                                 \
-    E(NOT_FOUND, -12, "not found")                                                 \
-    E(TYPE, -13, "wrong type")                                                     \
-    E(IO, -14, "input/output error")                                               \
-    E(DISK_FULL, -15, "disk full")                                                 \
-    E(MEMORY_LIMIT, -16, "memory limit too small")                                 \
-    E(DATA, -17, "bad data")                                                       \
-    E(PLUGIN, -18, "plugin cannot be used")                                        \
-    E(DIVERGED, -19, "diverged")                                                   \
-    E(BUSY, -20, "busy")                                                           \
-    E(CLOSED, -21, "closed")                                                       \
+#define DUSK_ERRORS(E)                                                                 \
+    E(NOMEM, -1, "out of memory")                                                      \
+    E(INVALID, -2, "invalid argument")                                                 \
+    E(PROTOCOL, -3, "protocol violation")                                              \
+    E(LIMIT, -4, "limit exceeded")                                                     \
+    E(TIMEOUT, -5, "timed out")                                                        \
+    E(UNREACHABLE, -6, "cannot be reached")                                            \
+    E(REFUSED, -7, "refused")                                                          \
+    E(CANCELLED, -8, "cancelled")                                                      \
+    E(TASK, -9, "task failed")                                                         \
+    E(KILLED, -10, "task killed its workers")                                          \
+    E(DATA_LOST, -11, "data lost")                                                     \
+    E(NOT_FOUND, -12, "not found")                                                     \
+    E(TYPE, -13, "wrong type")                                                         \
+    E(IO, -14, "input/output error")                                                   \
+    E(DISK_FULL, -15, "disk full")                                                     \
+    E(MEMORY_LIMIT, -16, "memory limit too small")                                     \
+    E(DATA, -17, "bad data")                                                           \
+    E(PLUGIN, -18, "plugin cannot be used")                                            \
+    E(DIVERGED, -19, "diverged")                                                       \
+    E(BUSY, -20, "busy")                                                               \
+    E(CLOSED, -21, "closed")                                                           \
     E(INTERNAL, -22, "internal error")
 
 enum dusk_error {
@@ -58,6 +58,26 @@ struct dusk_array {
     int ndim;                     /* 1 to DUSK_MAX_DIMS */
     int64_t shape[DUSK_MAX_DIMS]; /* elements along each axis, >= 0 */
     void *data;
+};
+
+/* One argument or one item of a result. */
+enum dusk_kind {
+    DUSK_NIL = 0,
+    DUSK_BOOL,
+    DUSK_INT,
+    DUSK_FLOAT,
+    DUSK_STRING,
+    DUSK_ARRAY,
+};
+
+struct dusk_value {
+    enum dusk_kind kind;
+    union {
+        int64_t integer; /* DUSK_INT, and DUSK_BOOL as 0 or 1 */
+        double number;
+        const char *string; /* ends with NUL; borrowed like an array's data */
+        struct dusk_array array;
+    };
 };
 
 #ifdef __cplusplus

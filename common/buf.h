@@ -1,0 +1,28 @@
+/* A byte buffer that grows up to a stated maximum and never beyond it. */
+#ifndef COMMON_BUF_H
+#define COMMON_BUF_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct buf {
+    uint8_t *data; /* owned */
+    size_t size;
+    size_t capacity;
+    size_t max;
+};
+
+void buf_init(struct buf *buf, size_t max);
+void buf_fini(struct buf *buf);
+
+/* Forgets the content and keeps the memory, unless that has grown large. */
+void buf_reset(struct buf *buf);
+
+/* Copies `size` bytes to the end.  DUSK_E_LIMIT past the maximum, DUSK_E_NOMEM;
+ * the buffer is unchanged then. */
+int buf_append(struct buf *buf, const void *data, size_t size);
+
+/* Hands the memory to the caller, who frees it; the buffer is empty then. */
+uint8_t *buf_take(struct buf *buf, size_t *ret_size);
+
+#endif

@@ -1,0 +1,16 @@
+/* The only places where dusk asks what time it is. */
+#ifndef COMMON_CLOCK_H
+#define COMMON_CLOCK_H
+
+#include <stdint.h>
+
+#define NS_PER_MS UINT64_C(1000000)
+#define NS_PER_S UINT64_C(1000000000)
+
+/* Nanoseconds that never jump: for timers, ages and durations. */
+uint64_t clock_monotonic_ns(void);
+
+/* Nanoseconds since 1970, comparable between hosts: for reports only. */
+uint64_t clock_unix_ns(void);
+
+#endif

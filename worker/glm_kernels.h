@@ -1,0 +1,29 @@
+/* The inner loops of glm.c on one block of rows. */
+#ifndef WORKER_GLM_KERNELS_H
+#define WORKER_GLM_KERNELS_H
+
+#include "worker/glm.h"
+
+/* Rows that are worked on together; buffers of this size are on the stack. */
+#define GLM_BLOCK_ROWS 256
+
+/* Rows in one block of a chunk with p columns: they should fit the first-level or
+ * second-level cache together with what else is in use. */
+int64_t glm_block_rows(int64_t columns);
+
+/* eta_i = offset + x_i'b */
+void rows_dot(const double *x, int64_t rows, int64_t columns, const double *b,
+              double offset, double *ret_eta);
+
+/* sums += X'r */
+void rows_add(const double *x, int64_t rows, int64_t columns, const double *r,
+              double *sums);
+
+/* For each row the loss, the residual r and the weight w (second derivative of the
+ * loss in eta). */
+void rows_loss(enum glm_family family, const double *eta, const double *y, int64_t rows,
+               double *ret_loss, double *ret_r);
+void rows_weight(enum glm_family family, const double *eta, int64_t rows,
+                 double *ret_weight);
+
+#endif

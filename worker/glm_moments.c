@@ -1,0 +1,68 @@
+/* Column sums, and the one look at all values that the rest relies on. */
+#include "worker/glm.h"
+#include "worker/glm_kernels.h"
+#include "worker/simd.h"
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+SIMD_CLONES
+static void row_moments(const double *restrict x, int64_t rows, int64_t columns,
+                        double *restrict sum, double *restrict sum2)
+{
+    for (int64_t i = 0; i < rows; i++, x += columns)
+        for (int64_t j = 0; j < columns; j++) {
+            sum[j] += x[j];
+            sum2[j] += x[j] * x[j];
+        }
+}
+
+/* Some square sum is not finite: says which value it was. */
+static int name_bad_value(const struct glm_chunk *chunk, int64_t number,
+                          struct err_text *err)
+{
+    for (int64_t i = 0; i < chunk->rows; i++)
+        for (int64_t j = 0; j < chunk->columns; j++) {
+            double value = chunk->x[i * chunk->columns + j];
+            if (!isfinite(value * value))
+                return err_set(err, DUSK_E_DATA,
+                               "chunk %" PRId64 ", row %" PRId64 ", column %" PRId64
+                               ": %g is not a %s number",
+                               number, i, j, value,
+                               isfinite(value) ? "reasonably small" : "finite");
+        }
+    return err_set(err, DUSK_E_DATA, "chunk %" PRId64 ": sums of squares overflow",
+                   number);
+}
+
+static int check_response(const struct glm_chunk *chunk, int64_t number,
+                          struct err_text *err)
+{
+    for (int64_t i = 0; i < chunk->rows; i++) {
+        double y = chunk->y[i];
+        if (chunk->family == GLM_LOGISTIC ? y == 0.0 || y == 1.0 : isfinite(y * y))
+            continue;
+        return err_set(err, DUSK_E_DATA,
+                       "chunk %" PRId64 ", row %" PRId64 ": response %g is not %s",
+                       number, i, y,
+                       chunk->family == GLM_LOGISTIC ? "0 or 1 (family logistic)"
+                       : isfinite(y)                 ? "a reasonably small number"
+                                                     : "a finite number");
+    }
+    return 0;
+}
+
+int glm_moments(const struct glm_chunk *chunk, int64_t chunk_number, double *ret_sum,
+                double *ret_sum2, struct err_text *err)
+{
+    int rc = check_response(chunk, chunk_number, err);
+    if (rc < 0)
+        return rc;
+    memset(ret_sum, 0, (size_t)chunk->columns * sizeof *ret_sum);
+    memset(ret_sum2, 0, (size_t)chunk->columns * sizeof *ret_sum2);
+    row_moments(chunk->x, chunk->rows, chunk->columns, ret_sum, ret_sum2);
+    for (int64_t j = 0; j < chunk->columns; j++)
+        if (!isfinite(ret_sum2[j]))
+            return name_bad_value(chunk, chunk_number, err);
+    return 0;
+}
