@@ -191,7 +191,7 @@ class StreamRun {
         const chunk = tasks.chunk[index];
         return [
             [kind.name, colourOf(kind.variable)],
-            ...(chunk === null || chunk === undefined ? [] : [[`chunk ${chunk}`, null]]),
+            ...(isNumber(chunk) && chunk >= 0 ? [[`chunk ${chunk}`, null]] : []),
             [`start ${significant(tasks.start[index], 5)} s`, null],
             [`duration ${duration(tasks.stop[index] - tasks.start[index])}`, null],
             [`thread ${this.run.threads[lane]}`, null],
@@ -218,7 +218,8 @@ function drawStream(parent, title, caption, runs, kinds, timed) {
         .attr("role", "group").attr("aria-label", title);
     const streams = runs.map(run => new StreamRun(area.node(), run, kinds, timed));
     const axis = area.append("svg").attr("class", "chart");
-    const longest = d3.max(runs, run => run.seconds) || 1;
+    const ends = runs.map(run => Math.max(run.seconds, d3.max(run.tasks, t => t[4]) || 0));
+    const longest = d3.max(ends) || 1;
     const names = d3.merge(runs.map(run => run.threads));
     const left = Math.min(110, 14 + 7 * (d3.max(names, name => name.length) || 1));
     const used = Array.from(kinds.values()).filter(kind =>
@@ -280,7 +281,7 @@ function drawStreams(parent, entry, kinds) {
         const runs = entry.runs.filter(run => run.form === form);
         const frame = drawStream(parent, `Task stream, ${form} form`,
             "Which worker thread ran what, when: one row a thread, one block a task, " +
-            "neighbours in two shades. The thin line is the end of the run.", runs, kinds, true);
+            "wide neighbours in two shades. The thin line is the end of the run.", runs, kinds, true);
         kindTable(slot(frame, "plot"), runs);
     });
     if (setup)
