@@ -42,6 +42,7 @@ probe_found() {
     command:*) PATH=$PATH:/usr/sbin:/sbin command -v "${1#command:}" >/dev/null ;;
     pkg-config:*) pkg-config --exists "${1#pkg-config:}" 2>/dev/null ;;
     header:*) cc -E -x c - <<<"#include <${1#header:}>" >/dev/null 2>&1 ;;
+    file:*) [[ -e ${1#file:} ]] ;;
     *) false ;;
     esac
 }
