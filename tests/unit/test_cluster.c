@@ -156,15 +156,45 @@ START_TEST(what_cannot_start_is_said)
 }
 END_TEST
 
+static volatile sig_atomic_t stop;
+
+static void on_alarm(int number)
+{
+    stop = number;
+}
+
+START_TEST(a_start_can_be_given_up)
+{
+    setenv("STAND_IN_WORKER", "mute", 1);
+    struct cluster_options options = plain;
+    options.start_ns = INT64_C(50000000000);
+    options.stop = &stop;
+    signal(SIGUSR1, on_alarm);
+    pid_t self = getpid(), pid = fork();
+    if (pid == 0) {
+        /* Once the worker's log is there, the start has begun and cannot end. */
+        char command[256];
+        snprintf(command, sizeof command,
+                 "while ! ls %s/*/worker-0.log; do sleep .01; done >/dev/null 2>&1",
+                 spare);
+        _exit(system(command) != 0 || kill(self, SIGUSR1) < 0);
+    }
+    struct cluster *cluster = NULL;
+    struct err_text error;
+    ck_assert_int_eq(cluster_start(&options, &cluster, &error), DUSK_E_CANCELLED);
+    ck_assert_str_eq(error.line, "stopped while the cluster started");
+    ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+    check_nothing_left();
+}
+END_TEST
+
 /* ---- life and end ---- */
 
 START_TEST(a_cluster_starts_and_stops)
 {
     const char *const further[] = {"--preload", "x.so", NULL};
-    struct cluster_options options = {.workers = 3,
-                                      .threads = 2,
-                                      .memory_limit_bytes = 1 << 30,
-                                      .worker_args = further};
+    struct cluster_options options = {
+        .workers = 3, .threads = 2, .memory_limit = 1 << 30, .worker_args = further};
     struct cluster *cluster;
     struct err_text error = {""};
     int rc = cluster_start(&options, &cluster, &error);
@@ -360,6 +390,7 @@ int main(void)
     tcase_add_loop_test(tcase, a_daemon_that_does_not_come_up_is_named, 0,
                         COUNT(failures));
     tcase_add_test(tcase, what_cannot_start_is_said);
+    tcase_add_test(tcase, a_start_can_be_given_up);
     tcase_add_test(tcase, a_cluster_starts_and_stops);
     tcase_add_test(tcase, daemons_are_found_in_the_search_path);
     tcase_add_test(tcase, the_stubborn_are_killed);
