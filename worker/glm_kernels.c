@@ -154,3 +154,12 @@ void rows_weight(enum glm_family family, const double *restrict eta, int64_t row
         ret_weight[i] = family == GLM_LOGISTIC ? t / ((1.0 + t) * (1.0 + t)) : 2.0;
     }
 }
+
+SIMD_CLONES
+void rows_sigmoid(const double *eta, int64_t rows, double *ret_sigma)
+{
+    for (int64_t i = 0; i < rows; i++) {
+        double t = fast_exp(-__builtin_fabs(eta[i]));
+        ret_sigma[i] = (eta[i] >= 0.0 ? 1.0 : t) / (1.0 + t);
+    }
+}

@@ -30,4 +30,7 @@ void rows_loss(enum glm_family family, const double *eta, const double *y, int64
 void rows_weight(enum glm_family family, const double *eta, int64_t rows,
                  double *ret_weight);
 
+/* 1 / (1 + e^-eta); ret_sigma may be eta. */
+void rows_sigmoid(const double *eta, int64_t rows, double *ret_sigma);
+
 #endif

@@ -10,7 +10,15 @@ SIMD_CLONES
 static void row_moments(const double *restrict x, int64_t rows, int64_t columns,
                         double *restrict sum, double *restrict sum2)
 {
-    for (int64_t i = 0; i < rows; i++, x += columns)
+    int64_t i = 0;
+    for (; i + 4 <= rows; i += 4, x += 4 * columns)
+        for (int64_t j = 0; j < columns; j++) {
+            double a = x[j], b = x[columns + j], c = x[2 * columns + j],
+                   d = x[3 * columns + j];
+            sum[j] += (a + b) + (c + d);
+            sum2[j] += (a * a + b * b) + (c * c + d * d);
+        }
+    for (; i < rows; i++, x += columns)
         for (int64_t j = 0; j < columns; j++) {
             sum[j] += x[j];
             sum2[j] += x[j] * x[j];

@@ -595,6 +595,7 @@ START_TEST(classic_follows_the_published_steps)
     toy_init(&toy, 2, 1, 0, ADMM_ASYNC);
     toy.options.form = ADMM_CLASSIC;
     toy.options.rho = 1;
+    toy.options.abstol = toy.options.reltol = 0;
     toy.options.slots = 1;
     toy_restart(&toy, 0);
     double x[2] = {0}, u[2] = {0}, z = 0;
