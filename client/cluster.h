@@ -28,7 +28,7 @@ struct cluster;
 struct cluster_options {
     int workers;                       /* processes, from 1 to CLUSTER_WORKERS_MAX */
     int threads;                       /* of each; 0: the worker's default */
-    int64_t memory_limit;              /* of each; 0: the worker's default */
+    int64_t memory_limit;              /* bytes of each; 0: the worker's default */
     const char *const *scheduler_args; /* further arguments, NULL at the end; or NULL */
     const char *const *worker_args;    /* e.g. "--preload", "x.so"; likewise */
     const char *temporary_directory;   /* NULL: TMPDIR, or /tmp */
@@ -42,8 +42,8 @@ struct cluster_options {
  * directory DUSK_BINDIR if that is set, else beside the running program, in a build
  * tree around it, and in PATH.  On an error nothing is left behind, and the line
  * tells which daemon failed, how, and what it said last.  DUSK_E_NOT_FOUND,
- * DUSK_E_INVALID, DUSK_E_CLOSED (one ended), DUSK_E_TIMEOUT,
- * DUSK_E_CANCELLED, DUSK_E_PROTOCOL, DUSK_E_IO, DUSK_E_NOMEM. */
+ * DUSK_E_INVALID, DUSK_E_CLOSED (one ended), DUSK_E_TIMEOUT, DUSK_E_CANCELLED,
+ * DUSK_E_PROTOCOL, DUSK_E_IO, DUSK_E_NOMEM. */
 int cluster_start(const struct cluster_options *options, struct cluster **ret_cluster,
                   struct err_text *error);
 
