@@ -53,6 +53,7 @@ void admm_snapshot(struct admm *admm, bool forced);
 /* The relative primal residual at this moment, O(q). */
 double admm_primal(const struct admm *admm);
 
+/* In both forms `x` is NULL for an answer that is not finite. */
 int robust_create(struct admm *admm, const double *metric);
 void robust_destroy(struct admm_robust *robust);
 int robust_next(struct admm *admm, struct admm_update *ret_update);

@@ -108,8 +108,8 @@ int dataset_published(struct dusk_client *client, const struct published *spec,
     struct dataset data;
     int64_t chunks = (spec->rows + spec->chunk_rows - 1) / spec->chunk_rows;
     double *beta = calloc((size_t)spec->columns, sizeof *beta);
-    int rc = dataset_init(&data, client, "published problem", spec->family, chunks,
-                          text);
+    int rc =
+        dataset_init(&data, client, "published problem", spec->family, chunks, text);
     if (rc == 0 && !beta)
         rc = err_set(text, DUSK_E_NOMEM, "no memory for %lld coefficients",
                      (long long)spec->columns);
@@ -263,8 +263,8 @@ int dataset_idx(struct dusk_client *client, const struct idx_source *spec,
     data.image_width = spec->image_width;
     struct dusk_submit_options keep = {.keep_on_worker = 1};
     for (int64_t i = 0; rc == 0 && i < spec->chunks; i++) {
-        data.chunk_rows[i] = spec->rows * (i + 1) / spec->chunks -
-                             spec->rows * i / spec->chunks;
+        data.chunk_rows[i] =
+            spec->rows * (i + 1) / spec->chunks - spec->rows * i / spec->chunks;
         rc = dusk_submit_with(client, &keep, &data.x[i], "idx_chunk", "sslsll",
                               spec->images, spec->labels, spec->positive, "sorted", i,
                               spec->chunks);

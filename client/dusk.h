@@ -127,6 +127,20 @@ DUSK_API int dusk_submit_with(struct dusk_client *client,
                               struct dusk_future **ret_future, const char *function,
                               const char *format, ...);
 
+/* Arrays of doubles on memory that the caller keeps: n elements, or rows x columns. */
+static inline struct dusk_array dusk_vector(const double *data, int64_t n)
+{
+    struct dusk_array array = {DUSK_F64, 1, {n, 0, 0, 0}, (void *)data};
+    return array;
+}
+
+static inline struct dusk_array dusk_matrix(const double *data, int64_t rows,
+                                            int64_t columns)
+{
+    struct dusk_array array = {DUSK_F64, 2, {rows, columns, 0, 0}, (void *)data};
+    return array;
+}
+
 /* An argument whose kind, or number, is known at run time only. */
 struct dusk_argument {
     struct dusk_future *future; /* item `item` of its result, or NULL: `value` */
