@@ -58,6 +58,7 @@ static int session_cluster(const struct session_options *options,
                                           : 1),
         .threads = 1,
         .memory_limit = options->memory_limit,
+        .stop = &stop_signal,
     };
     int rc = cluster_start(&cluster, &session->cluster, text);
     if (rc == 0)
