@@ -14,9 +14,9 @@ static struct dusk_array vector(const double *data, int64_t count)
 
 /* ---- futures by the chunk ---- */
 
-static struct dusk_future **futures_create(int64_t count)
+static struct dusk_future **futures_create(unsigned count)
 {
-    return calloc((size_t)count, sizeof(struct dusk_future *));
+    return calloc(count, sizeof(struct dusk_future *));
 }
 
 static void futures_destroy(struct dusk_future **futures, int64_t count)
@@ -52,7 +52,7 @@ static int for_chunks(struct model *model, const char *stage, const char *kind,
                       void *take_arg, struct err_text *text)
 {
     int64_t chunks = model->data->chunks;
-    struct dusk_future **futures = futures_create(chunks);
+    struct dusk_future **futures = futures_create((unsigned)chunks);
     int rc = futures ? 0 : err_set(text, DUSK_E_NOMEM, "no memory for futures");
     for (int64_t i = 0; rc == 0 && i < chunks; i++)
         if ((rc = submit(model, i, submit_arg, &futures[i])) < 0)
@@ -175,32 +175,45 @@ static int model_factor(struct model *model, struct err_text *text)
     return rc;
 }
 
+/* Replaces the `n` futures at `group` by one of their sum; a lone one is its own. */
+static int sum_group(struct model *model, struct dusk_future **group, int n,
+                     struct dusk_future **ret_sum)
+{
+    struct dusk_argument arguments[SUM_FAN_IN] = {0};
+    struct dusk_submit_options keep = {.keep_on_worker = 1};
+    struct dusk_future *sum = NULL;
+    int rc = 0;
+    if (n == 1) {
+        sum = dusk_future_ref(group[0]);
+    } else {
+        for (int i = 0; i < n; i++)
+            arguments[i].future = group[i];
+        rc = dusk_submit_arguments(model->data->client, &keep, &sum, "sum", n,
+                                   arguments);
+    }
+    dusk_release(group, n);
+    *ret_sum = sum;
+    return rc;
+}
+
 /* Adds up all results on the workers, SUM_FAN_IN at a time, until one is left. */
 static int tree_sum(struct model *model, struct dusk_future *const *leaves,
                     int64_t count, struct dusk_future **ret_sum, struct err_text *text)
 {
-    struct dusk_future **level = futures_create(count);
+    struct dusk_future **level = futures_create((unsigned)count);
     if (!level)
         return err_set(text, DUSK_E_NOMEM, "no memory for futures");
-    int64_t width = count;
     for (int64_t i = 0; i < count; i++)
         level[i] = dusk_future_ref(leaves[i]);
     int rc = 0;
-    do {
-        int64_t parents = (width + SUM_FAN_IN - 1) / SUM_FAN_IN;
+    for (int64_t width = count, parents; rc == 0 && width > 1; width = parents) {
+        parents = (width + SUM_FAN_IN - 1) / SUM_FAN_IN;
         for (int64_t i = 0; rc == 0 && i < parents; i++) {
-            struct dusk_argument arguments[SUM_FAN_IN] = {0};
-            int n = 0;
-            for (int64_t k = i * SUM_FAN_IN; n < SUM_FAN_IN && k < width; k++)
-                arguments[n++].future = level[k];
-            struct dusk_future *parent = NULL;
-            rc = dusk_submit_arguments(model->data->client, NULL, &parent, "sum", n,
-                                       arguments);
-            dusk_release(&level[i * SUM_FAN_IN], n);
-            level[i] = parent;
+            int64_t first = i * SUM_FAN_IN, left = width - first;
+            rc = sum_group(model, &level[first],
+                           left < SUM_FAN_IN ? (int)left : SUM_FAN_IN, &level[i]);
         }
-        width = rc == 0 ? parents : width;
-    } while (rc == 0 && width > 1);
+    }
     if (rc == 0) {
         *ret_sum = level[0];
         level[0] = NULL;
@@ -233,8 +246,8 @@ static int model_allocate(struct model *model)
     int64_t chunks = model->data->chunks;
     model->penalty = calloc(q, sizeof *model->penalty);
     model->mu = calloc((size_t)model->data->columns, sizeof *model->mu);
-    model->gram = futures_create(chunks);
-    model->factor = futures_create(chunks);
+    model->gram = futures_create((unsigned)chunks);
+    model->factor = futures_create((unsigned)chunks);
     if (model->normal) {
         model->total_gram = calloc(q * q, sizeof *model->total_gram);
         model->total_c = calloc(q, sizeof *model->total_c);
@@ -435,7 +448,7 @@ int model_hessian(struct model *model, const double *b, const int64_t *columns,
         return 0;
     }
     int64_t chunks = model->data->chunks;
-    struct dusk_future **tasks = futures_create(chunks), *sum = NULL;
+    struct dusk_future **tasks = futures_create((unsigned)chunks), *sum = NULL;
     double *subset = calloc((size_t)count, sizeof *subset);
     struct dusk_array total;
     int rc = tasks && subset ? 0 : err_set(text, DUSK_E_NOMEM, "no memory for futures");

@@ -32,11 +32,14 @@ double penalised_kkt(const struct penalised *problem, const double *b,
 double penalised_relative_kkt(const struct penalised *problem, const double *b,
                               const double *gradient, double objective)
 {
-    double sum = 0;
+    double sum = 0, signal = 0;
     for (int64_t j = 0; j < problem->columns; j++) {
         double kkt = penalised_kkt_of(problem, b, gradient, j);
         if (kkt > 0)
             sum += kkt * kkt / (problem->scale[j] > 0 ? problem->scale[j] : 1);
+        signal += problem->scale[j] * b[j] * b[j];
     }
-    return sum > 0 ? sqrt(sum / fabs(objective)) : 0;
+    /* Where F is all but 0, the rounding of X b is what limits the gradient. */
+    double size = fmax(fabs(objective), 1e-8 * signal);
+    return sum > 0 ? sqrt(sum / size) : 0;
 }

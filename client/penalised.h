@@ -36,8 +36,8 @@ double penalised_kkt_of(const struct penalised *problem, const double *b,
 double penalised_kkt(const struct penalised *problem, const double *b,
                      const double *gradient);
 
-/* sqrt(sum_j kkt_j^2 / scale_j / F): free of units, and about 1e-15 where nothing
- * but rounding is left. */
+/* sqrt(sum_j kkt_j^2 / scale_j / max(F, 1e-8 sum_j scale_j b_j^2)): free of units,
+ * and about 1e-15 where nothing but rounding is left. */
 double penalised_relative_kkt(const struct penalised *problem, const double *b,
                               const double *gradient, double objective);
 

@@ -27,6 +27,7 @@ struct polish {
     double step;
     int halvings;
     int64_t *columns; /* the working set asked for, or that H is on */
+    bool *member;     /* (q): in it before (constant Hessian) */
     int64_t count;
     double *H; /* (count x count) or NULL */
 };
@@ -46,7 +47,9 @@ int polish_create(const struct penalised *problem, bool constant_hessian,
     p->d = calloc(q, sizeof *p->d);
     p->best = calloc(q, sizeof *p->best);
     p->columns = calloc(q, sizeof *p->columns);
-    if (!p->b || !p->g || !p->trial || !p->d || !p->best || !p->columns) {
+    p->member = calloc(q, sizeof *p->member);
+    bool vectors = p->b && p->g && p->trial && p->d && p->best;
+    if (!vectors || !p->columns || !p->member) {
         polish_destroy(p);
         return DUSK_E_NOMEM;
     }
@@ -67,6 +70,7 @@ void polish_destroy(struct polish *p)
     free(p->d);
     free(p->best);
     free(p->columns);
+    free(p->member);
     free(p->H);
     free(p);
 }
@@ -141,13 +145,16 @@ static int make_step(struct polish *p)
     return ask_trial(p);
 }
 
+/* A constant Hessian keeps the columns it has, so that the set can only grow. */
 static int ask_hessian(struct polish *p)
 {
+    for (int64_t k = 0; p->constant_hessian && k < p->count; k++)
+        p->member[p->columns[k]] = true;
     free(p->H);
     p->H = NULL;
     p->count = 0;
     for (int64_t j = 0; j < p->problem.columns; j++)
-        if (belongs(p, j))
+        if (p->member[j] || belongs(p, j))
             p->columns[p->count++] = j;
     if (p->count > POLISH_MAX_WORKING_SET)
         return finish(p, POLISH_LIMIT);

@@ -138,6 +138,19 @@ static json_t *tasks_json(const struct stream *stream)
     return tasks;
 }
 
+/* The few tasks of the set-up name their kind. */
+static json_t *setup_tasks_json(const struct stream *stream)
+{
+    json_t *tasks = json_array();
+    for (size_t i = 0; i < stream->task_count; i++) {
+        const struct stream_task *task = &stream->tasks[i];
+        json_array_append_new(tasks, json_pack("[i s f f]", task->thread,
+                                               stream->kinds[task->kind], task->start_s,
+                                               task->stop_s));
+    }
+    return tasks;
+}
+
 static json_t *run_json(const struct model *model, const struct run *run,
                         const double *gaps, double gap)
 {
@@ -251,9 +264,7 @@ static json_t *problem_json(const struct results *results,
     json_object_set_new(object, "column_names", names_json(data));
     if (data->image_width > 0)
         json_object_set_new(object, "image", image_json(results));
-    json_object_set_new(object, "setup_threads", threads_json(results->setup));
-    json_object_set_new(object, "setup_kinds", kinds_json(results->setup));
-    json_object_set_new(object, "setup_tasks", tasks_json(results->setup));
+    json_object_set_new(object, "setup_tasks", setup_tasks_json(results->setup));
     return object;
 }
 

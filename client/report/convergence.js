@@ -7,16 +7,16 @@ const MEASURES = [
     { column: 4, key: "dual", title: "Dual residual", marks: [] },
 ];
 
-// Values outside are drawn at the border: below is rounding noise, above a run
-// that diverged and would flatten all the others.
+// Values outside are drawn at the border: below is rounding noise (and zero, which
+// has no logarithm), above a run that diverged and would flatten all the others.
 const SMALLEST = 1e-16;
-const LARGEST = 1e6;
+const LARGEST = 1e3;
 
 // The points of a run that have this measure, in time order.
 function measured(run, column) {
     return run.trace
         .filter(record => isNumber(record[column]))
-        .map(record => [record[0], Math.max(record[column], SMALLEST)]);
+        .map(record => [record[0], Math.max(record[column], SMALLEST / 10)]);
 }
 
 // A screen shows no more than a first, lowest, highest and last point a pixel;
@@ -46,7 +46,8 @@ function visible(points, [from, to]) {
 }
 
 function logDomain(series) {
-    const values = d3.merge(series.map(s => s.points.map(point => point[1])));
+    const values = d3.merge(series.map(s => s.points.map(point => point[1])))
+        .filter(value => value >= SMALLEST);
     if (values.length === 0)
         return [1e-6, 1];
     const low = Math.pow(10, Math.floor(Math.log10(d3.min(values)) - 0.05));
@@ -167,10 +168,10 @@ class ConvergencePanel {
 }
 
 function drawConvergence(parent, runs) {
-    const frame = figureFrame(parent, "Convergence",
-        "Distance from the certified optimum, relative to it, and the residuals of the " +
-        "consensus, over the time since each run's start. Solid: robust form; dashed: " +
-        "classic form. Thin lines mark the levels of the table.");
+    const frame = figureFrame(parent, "Convergence", "Distance of the objective from " +
+        `${reference(runs)}, relative to it, and the residuals of the consensus, over the ` +
+        "time since each run's start. Solid: robust form; dashed: classic form. Thin " +
+        "lines mark the levels of the table.");
     const plot = slot(frame, "plot");
     plot.classList.add("panels");
     const panels = MEASURES.map(measure => new ConvergencePanel(plot, measure, runs));

@@ -23,6 +23,8 @@ function scientific(value) {
     if (value === 0)
         return "0";
     const [mantissa, exponent] = d3.format(".1e")(value).split("e");
+    if (+exponent === 0)
+        return mantissa;
     return `${mantissa}×10${superscript(+exponent)}`;
 }
 

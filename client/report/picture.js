@@ -41,8 +41,8 @@ function drawPicture(parent, { problem, runs }) {
     const { width, height, title } = problem.image;
     const ordered = runs.slice().sort((a, b) => Number(b.certified) - Number(a.certified));
     const frame = figureFrame(parent, "Coefficients", `${title}: the ${whole(width)} × ` +
-        `${whole(height)} coefficients in their places. Zero is neutral; pixels in the ` +
-        "positive colour speak for the class, those in the negative one against it.");
+        `${whole(height)} coefficients in their places. Zero is neutral; orange pixels ` +
+        "raise the prediction, blue ones lower it.");
     const plot = d3.select(slot(frame, "plot")).append("div").attr("class", "picture");
     const canvas = plot.append("canvas").attr("role", "img").attr("data-chart", "picture")
         .style("aspect-ratio", `${width} / ${height}`);

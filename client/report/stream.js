@@ -22,6 +22,9 @@ function addShare(shares, pixel, from, to) {
         shares[pixel] += Math.max(0, Math.min(to, pixel + 1) - Math.max(from, pixel));
 }
 
+// Pixels a task on the average, from which on neighbours are drawn in two shades.
+const SHADED = 6;
+
 // What a row shows between two times: the pixels that a task fills, as blocks, and
 // for those that it fills in part each kind's share of the time.  So a row is as
 // full as its thread was busy at every zoom.
@@ -31,9 +34,9 @@ function laneView(lane, kinds, x, pixels) {
     const blocks = [];
     const shares = kinds.map(() => null);
     const share = kind => shares[kind] || (shares[kind] = new Float32Array(pixels + 1));
-    for (let i = d3.bisectLeft(lane.stop, from); i < lane.start.length; i++) {
-        if (lane.start[i] > to)
-            break;
+    const begin = d3.bisectLeft(lane.stop, from), end = d3.bisectRight(lane.start, to);
+    const shaded = (end - begin) * SHADED < pixels;
+    for (let i = begin; i < end; i++) {
         const a = (lane.start[i] - from) * scale;
         const b = (lane.stop[i] - from) * scale;
         const first = Math.ceil(a), last = Math.floor(b);
@@ -43,7 +46,7 @@ function laneView(lane, kinds, x, pixels) {
         if (last >= first && b > last)
             addShare(share(kind), last, last, b);
         if (last > first)
-            blocks.push({ first, width: last - first, kind, odd: i % 2 === 1 });
+            blocks.push({ first, width: last - first, kind, light: shaded && i % 2 === 1 });
     }
     return { blocks, shares };
 }
@@ -144,11 +147,9 @@ class StreamRun {
                 context.fillRect(this.left + pixel, top + height * (1 - filled[pixel]), 1,
                     height * used);
             });
-            for (const odd of [false, true]) {
-                context.fillStyle = odd ? light : plain;
-                for (const block of blocks)
-                    if (block.kind === index && (block.odd && block.width > 5) === odd)
-                        context.fillRect(this.left + block.first, top, block.width, height);
+            for (const block of blocks.filter(each => each.kind === index)) {
+                context.fillStyle = block.light ? light : plain;
+                context.fillRect(this.left + block.first, top, block.width, height);
             }
         });
     }
@@ -190,7 +191,7 @@ class StreamRun {
         const chunk = tasks.chunk[index];
         return [
             [kind.name, colourOf(kind.variable)],
-            ...(chunk === null || chunk === undefined ? [] : [[`chunk ${chunk}`, null]]),
+            ...(isNumber(chunk) && chunk >= 0 ? [[`chunk ${chunk}`, null]] : []),
             [`start ${significant(tasks.start[index], 5)} s`, null],
             [`duration ${duration(tasks.stop[index] - tasks.start[index])}`, null],
             [`thread ${this.run.threads[lane]}`, null],
@@ -217,7 +218,8 @@ function drawStream(parent, title, caption, runs, kinds, timed) {
         .attr("role", "group").attr("aria-label", title);
     const streams = runs.map(run => new StreamRun(area.node(), run, kinds, timed));
     const axis = area.append("svg").attr("class", "chart");
-    const longest = d3.max(runs, run => run.seconds) || 1;
+    const ends = runs.map(run => Math.max(run.seconds, d3.max(run.tasks, t => t[4]) || 0));
+    const longest = d3.max(ends) || 1;
     const names = d3.merge(runs.map(run => run.threads));
     const left = Math.min(110, 14 + 7 * (d3.max(names, name => name.length) || 1));
     const used = Array.from(kinds.values()).filter(kind =>
@@ -279,7 +281,7 @@ function drawStreams(parent, entry, kinds) {
         const runs = entry.runs.filter(run => run.form === form);
         const frame = drawStream(parent, `Task stream, ${form} form`,
             "Which worker thread ran what, when: one row a thread, one block a task, " +
-            "neighbours in two shades. The thin line is the end of the run.", runs, kinds, true);
+            "wide neighbours in two shades. The thin line is the end of the run.", runs, kinds, true);
         kindTable(slot(frame, "plot"), runs);
     });
     if (setup)
@@ -313,7 +315,8 @@ function kindTable(parent, runs) {
     const table = scroll.append("table");
     table.append("thead").append("tr").selectAll("th")
         .data(["Variant", "Kind", "Tasks", "Total", "Median", "Longest"]).enter()
-        .append("th").attr("scope", "col").text(d => d);
+        .append("th").attr("scope", "col").attr("class", (d, i) => i < 2 ? "word" : null)
+        .text(d => d);
     const body = table.append("tbody");
     runs.forEach(run => run.kinds.forEach((kind, index) => {
         const times = run.tasks.filter(task => task[1] === index).map(t => t[4] - t[3]);

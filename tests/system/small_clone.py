@@ -12,6 +12,9 @@ COPIED = ("deploy/setup", "deploy/demo", "deploy/fetch-data", "deploy/lib.sh",
           "tests/run", "tests/summary.py", ".ci/run")
 NOBODY = 65534
 
+# What a test makes here is as with the usual umask; call() sets that of the script.
+os.umask(0o022)
+
 
 def write(path, text, executable=False):
     os.makedirs(os.path.dirname(path), exist_ok=True)
