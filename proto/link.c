@@ -1,0 +1,390 @@
+#include "proto/link.h"
+
+#include "proto/limits.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Frames below this are copied: cheaper than a counted reference, and a small frame
+ * would keep ZeroMQ's whole receive buffer alive. */
+#define COPY_BYTES (16u << 10)
+
+#define LINGER_MS 1000
+#define BACKLOG 4096
+#define HANDSHAKE_MS 10000
+#define TCP_MAXRT_MS 20000
+#define RECONNECT_MS 50
+#define RECONNECT_MAX_MS 1000
+
+uint64_t identity_hash(const struct identity *identity)
+{
+    uint64_t hash = identity->size;
+    for (int i = 0; i < identity->size; i++)
+        hash = hash << 8 | identity->bytes[i];
+    return hash;
+}
+
+static int set_int(void *socket, int option, int value)
+{
+    return zmq_setsockopt(socket, option, &value, sizeof value);
+}
+
+int link_socket(void *context, int type, void **ret_socket, struct err_text *text)
+{
+    void *socket = zmq_socket(context, type);
+    if (!socket)
+        return err_set(text, errno == ENOMEM ? DUSK_E_NOMEM : DUSK_E_IO,
+                       "cannot open a socket: %s", zmq_strerror(errno));
+    int64_t max_bytes = (int64_t)LIMIT_FRAME_BYTES;
+    int failed =
+        set_int(socket, ZMQ_LINGER, LINGER_MS) | set_int(socket, ZMQ_BACKLOG, BACKLOG) |
+        set_int(socket, ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS) |
+        set_int(socket, ZMQ_TCP_MAXRT, TCP_MAXRT_MS) | set_int(socket, ZMQ_IPV6, 1) |
+        zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &max_bytes, sizeof max_bytes);
+    if (type == ZMQ_ROUTER)
+        failed |= set_int(socket, ZMQ_ROUTER_MANDATORY, 1);
+    else
+        failed |= set_int(socket, ZMQ_IMMEDIATE, 1) |
+                  set_int(socket, ZMQ_RECONNECT_IVL, RECONNECT_MS) |
+                  set_int(socket, ZMQ_RECONNECT_IVL_MAX, RECONNECT_MAX_MS);
+    if (failed) {
+        err_set(text, DUSK_E_IO, "cannot set up a socket: %s", zmq_strerror(errno));
+        zmq_close(socket);
+        return DUSK_E_IO;
+    }
+    *ret_socket = socket;
+    return 0;
+}
+
+int link_bind(void *socket, const char *host, unsigned port, char *ret_address,
+              size_t address_size, struct err_text *text)
+{
+    char wanted[300];
+    if (port)
+        snprintf(wanted, sizeof wanted, "tcp://%s:%u", host, port);
+    else
+        snprintf(wanted, sizeof wanted, "tcp://%s:*", host);
+    if (zmq_bind(socket, wanted) < 0)
+        return err_set(text, DUSK_E_IO, "cannot listen at %s: %s", wanted,
+                       zmq_strerror(errno));
+    if (zmq_getsockopt(socket, ZMQ_LAST_ENDPOINT, ret_address, &address_size) < 0)
+        return err_set(text, DUSK_E_IO, "cannot tell the address of %s: %s", wanted,
+                       zmq_strerror(errno));
+    return 0;
+}
+
+int link_check_address(const char *address, struct err_text *text)
+{
+    const char *rest = strncmp(address, "tcp://", 6) == 0 ? address + 6 : NULL;
+    const char *colon = rest ? strrchr(rest, ':') : NULL;
+    char *end = NULL;
+    unsigned long port = colon ? strtoul(colon + 1, &end, 10) : 0;
+    if (!colon || colon == rest || end == colon + 1 || *end || port < 1 || port > 65535)
+        return err_set(text, DUSK_E_INVALID, "'%s' is not an address tcp://HOST:PORT",
+                       address);
+    return 0;
+}
+
+/* ---- sending ---- */
+
+static void release_buffer(void *data, void *hint)
+{
+    free(data);
+}
+
+static void release_payload(void *data, void *hint)
+{
+    payload_unref(hint);
+}
+
+/* The header's bytes move into the message when they are many. */
+static int message_of_header(zmq_msg_t *message, struct buf *header)
+{
+    if (header->size >= COPY_BYTES) {
+        size_t size;
+        uint8_t *data = header->data;
+        if (zmq_msg_init_data(message, data, header->size, release_buffer, NULL) < 0)
+            return DUSK_E_NOMEM;
+        buf_take(header, &size);
+        return 0;
+    }
+    if (zmq_msg_init_size(message, header->size) < 0)
+        return DUSK_E_NOMEM;
+    memcpy(zmq_msg_data(message), header->data, header->size);
+    buf_reset(header);
+    return 0;
+}
+
+static int message_of_frame(zmq_msg_t *message, struct payload *payload, unsigned index)
+{
+    const struct frame *frame = payload_frame(payload, index);
+    if (frame->size >= COPY_BYTES) {
+        if (zmq_msg_init_data(message, frame->data, frame->size, release_payload,
+                              payload) < 0)
+            return DUSK_E_NOMEM;
+        payload_ref(payload);
+        return 0;
+    }
+    if (zmq_msg_init_size(message, frame->size) < 0)
+        return DUSK_E_NOMEM;
+    if (frame->size)
+        memcpy(zmq_msg_data(message), frame->data, frame->size);
+    return 0;
+}
+
+static int part_send(void *socket, zmq_msg_t *part, bool more)
+{
+    if (zmq_msg_send(part, socket, ZMQ_DONTWAIT | (more ? ZMQ_SNDMORE : 0)) >= 0)
+        return 0;
+    int error = errno;
+    zmq_msg_close(part);
+    if (error == EAGAIN)
+        return 1;
+    return error == EHOSTUNREACH ? DUSK_E_CLOSED : DUSK_E_IO;
+}
+
+static int address_send(void *socket, const struct identity *to)
+{
+    zmq_msg_t part;
+    if (zmq_msg_init_size(&part, to->size) < 0)
+        return DUSK_E_NOMEM;
+    memcpy(zmq_msg_data(&part), to->bytes, to->size);
+    return part_send(socket, &part, true);
+}
+
+/* A DEALER says EAGAIN on the first part or not at all, a ROUTER on the address: a
+ * message that has begun is finished. */
+int link_send(void *socket, const struct identity *to, struct batch *batch)
+{
+    int events = ZMQ_POLLOUT;
+    size_t size = sizeof events;
+    if (!to && (zmq_getsockopt(socket, ZMQ_EVENTS, &events, &size) < 0 ||
+                !(events & ZMQ_POLLOUT)))
+        return 1;
+    int rc = to ? address_send(socket, to) : 0;
+    if (rc != 0)
+        return rc;
+    zmq_msg_t part;
+    size_t left = batch->frame_count;
+    rc = message_of_header(&part, &batch->header);
+    if (rc == 0)
+        rc = part_send(socket, &part, left > 0);
+    for (size_t i = 0; rc == 0 && i < batch->payload_count; i++) {
+        struct payload *payload = batch->payloads[i];
+        unsigned count = payload_frame_count(payload);
+        for (unsigned f = 0; rc == 0 && f < count; f++) {
+            rc = message_of_frame(&part, payload, f);
+            if (rc == 0)
+                rc = part_send(socket, &part, --left > 0);
+        }
+    }
+    for (size_t i = 0; i < batch->payload_count; i++)
+        payload_unref(batch->payloads[i]);
+    batch->payload_count = batch->frame_count = batch->message_count = batch->bytes = 0;
+    buf_reset(&batch->header);
+    return rc > 0 ? DUSK_E_IO : rc;
+}
+
+/* ---- receiving ---- */
+
+static void release_message(void *hint)
+{
+    zmq_msg_close(hint);
+    free(hint);
+}
+
+/* Large messages are moved; small or unaligned ones are copied to where doubles may
+ * be read. */
+static int frame_of_message(zmq_msg_t *message, struct frame *ret_frame)
+{
+    size_t size = zmq_msg_size(message);
+    void *data = zmq_msg_data(message);
+    if (size >= COPY_BYTES && (uintptr_t)data % 8 == 0) {
+        zmq_msg_t *kept = malloc(sizeof *kept);
+        if (!kept)
+            return DUSK_E_NOMEM;
+        zmq_msg_init(kept);
+        zmq_msg_move(kept, message);
+        *ret_frame = (struct frame){zmq_msg_data(kept), size, release_message, kept};
+        return 0;
+    }
+    void *copy = malloc(size ? size : 1);
+    if (!copy)
+        return DUSK_E_NOMEM;
+    if (size)
+        memcpy(copy, data, size);
+    *ret_frame = (struct frame){copy, size, free, copy};
+    return 0;
+}
+
+static int frames_receive(void *socket, struct delivery *delivery)
+{
+    size_t capacity = 0;
+    bool more = zmq_msg_more(&delivery->header);
+    int rc = 0;
+    while (more) {
+        zmq_msg_t part;
+        zmq_msg_init(&part);
+        if (zmq_msg_recv(&part, socket, ZMQ_DONTWAIT) < 0)
+            return DUSK_E_IO;
+        more = zmq_msg_more(&part);
+        if (rc == 0 && delivery->frame_count >= LIMIT_BATCH_FRAMES)
+            rc = DUSK_E_PROTOCOL;
+        if (rc == 0 && delivery->frame_count == capacity) {
+            capacity = capacity ? 2 * capacity : 16;
+            void *frames = realloc(delivery->frames, capacity * sizeof(struct frame));
+            if (frames)
+                delivery->frames = frames;
+            else
+                rc = DUSK_E_NOMEM;
+        }
+        /* After a failure the rest is read all the same: a message is received
+         * whole or the socket stays in its middle. */
+        if (rc == 0)
+            rc = frame_of_message(&part, &delivery->frames[delivery->frame_count]);
+        if (rc == 0)
+            delivery->frame_count++;
+        zmq_msg_close(&part);
+    }
+    return rc;
+}
+
+static int first_receive(void *socket, zmq_msg_t *part)
+{
+    zmq_msg_init(part);
+    if (zmq_msg_recv(part, socket, ZMQ_DONTWAIT) >= 0)
+        return 0;
+    zmq_msg_close(part);
+    return errno == EAGAIN ? 1 : DUSK_E_IO;
+}
+
+/* Reads the routing id that a ROUTER puts before each message; the header follows. */
+static int from_receive(void *socket, struct delivery *delivery)
+{
+    zmq_msg_t part;
+    int rc = first_receive(socket, &part);
+    if (rc != 0)
+        return rc;
+    size_t size = zmq_msg_size(&part);
+    bool fits = size > 0 && size <= sizeof delivery->from.bytes;
+    if (fits) {
+        delivery->from.size = (uint8_t)size;
+        memcpy(delivery->from.bytes, zmq_msg_data(&part), size);
+    }
+    bool more = zmq_msg_more(&part);
+    zmq_msg_close(&part);
+    if (!more)
+        return DUSK_E_PROTOCOL;
+    rc = first_receive(socket, &delivery->header);
+    if (rc != 0)
+        return DUSK_E_IO;
+    delivery->fd = zmq_msg_get(&delivery->header, ZMQ_SRCFD);
+    return fits ? 0 : DUSK_E_PROTOCOL;
+}
+
+static void delivery_release(struct delivery *delivery)
+{
+    for (size_t i = 0; i < delivery->frame_count; i++)
+        delivery->frames[i].release(delivery->frames[i].hint);
+    free(delivery->frames);
+    zmq_msg_close(&delivery->header);
+}
+
+int link_receive(void *socket, struct delivery *ret_delivery)
+{
+    *ret_delivery = (struct delivery){.fd = -1};
+    int type;
+    size_t type_size = sizeof type;
+    if (zmq_getsockopt(socket, ZMQ_TYPE, &type, &type_size) < 0)
+        return DUSK_E_IO;
+    zmq_msg_init(&ret_delivery->header);
+    int rc = type == ZMQ_ROUTER ? from_receive(socket, ret_delivery)
+                                : first_receive(socket, &ret_delivery->header);
+    if (rc > 0 || rc == DUSK_E_IO)
+        return rc;
+    int frames = frames_receive(socket, ret_delivery);
+    if (rc == 0)
+        rc = frames;
+    if (rc == 0 && zmq_msg_size(&ret_delivery->header) > LIMIT_HEADER_BYTES)
+        rc = DUSK_E_PROTOCOL;
+    if (rc == 0)
+        rc = batch_reader_init(&ret_delivery->reader,
+                               zmq_msg_data(&ret_delivery->header),
+                               zmq_msg_size(&ret_delivery->header),
+                               ret_delivery->frames, ret_delivery->frame_count);
+    if (rc < 0)
+        delivery_release(ret_delivery);
+    return rc;
+}
+
+void delivery_fini(struct delivery *delivery)
+{
+    batch_reader_fini(&delivery->reader);
+    delivery->frame_count = 0;
+    delivery_release(delivery);
+}
+
+/* ---- events ---- */
+
+int link_monitor(void *context, void *socket, void **ret_monitor, struct err_text *text)
+{
+    /* Unique within the process, as inproc names must be. */
+    static atomic_uint count;
+    char name[64];
+    snprintf(name, sizeof name, "inproc://monitor-%u",
+             atomic_fetch_add_explicit(&count, 1, memory_order_relaxed));
+    void *monitor = NULL;
+    if (zmq_socket_monitor(socket, name, ZMQ_EVENT_ALL) < 0 ||
+        !(monitor = zmq_socket(context, ZMQ_PAIR)) ||
+        set_int(monitor, ZMQ_LINGER, 0) < 0 || zmq_connect(monitor, name) < 0) {
+        err_set(text, DUSK_E_IO, "cannot watch a socket: %s", zmq_strerror(errno));
+        if (monitor)
+            zmq_close(monitor);
+        return DUSK_E_IO;
+    }
+    *ret_monitor = monitor;
+    return 0;
+}
+
+bool link_next_event(void *monitor, struct link_event *ret_event)
+{
+    zmq_msg_t part;
+    if (first_receive(monitor, &part) != 0)
+        return false;
+    uint16_t event = 0;
+    uint32_t value = 0;
+    if (zmq_msg_size(&part) >= 6) {
+        memcpy(&event, zmq_msg_data(&part), 2);
+        memcpy(&value, (uint8_t *)zmq_msg_data(&part) + 2, 4);
+    }
+    bool more = zmq_msg_more(&part);
+    zmq_msg_close(&part);
+    *ret_event = (struct link_event){.event = event, .fd = (int)value};
+    if (!more || first_receive(monitor, &part) != 0)
+        return true;
+    size_t size = zmq_msg_size(&part);
+    if (size >= sizeof ret_event->address)
+        size = sizeof ret_event->address - 1;
+    memcpy(ret_event->address, zmq_msg_data(&part), size);
+    zmq_msg_close(&part);
+    return true;
+}
+
+const char *link_event_sentence(const struct link_event *event)
+{
+    switch (event->event) {
+    case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
+        return "a peer does not speak ZeroMQ, or closed in the middle of its greeting";
+    case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL:
+        return "a peer breaks the ZeroMQ protocol, or uses another kind of security";
+    case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
+        return "a peer's key was not accepted";
+    case ZMQ_EVENT_ACCEPT_FAILED:
+        return "a connection could not be accepted";
+    default:
+        return NULL;
+    }
+}

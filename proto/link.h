@@ -1,0 +1,70 @@
+/* ZeroMQ sockets as dusk uses them: batches out, deliveries in, nobody ever blocks.
+ * The shells own the sockets; this file is the only one that sends or receives. */
+#ifndef PROTO_LINK_H
+#define PROTO_LINK_H
+
+#include "proto/batch.h"
+
+#include <stdbool.h>
+#include <zmq.h>
+
+/* The routing id under which a ROUTER knows a connection. */
+struct identity {
+    uint8_t size;
+    uint8_t bytes[7]; /* ZeroMQ's own are 5 bytes; longer ones are refused */
+};
+
+/* A number that is the same for equal identities and for no others. */
+uint64_t identity_hash(const struct identity *identity);
+
+/* A socket (ZMQ_ROUTER or ZMQ_DEALER) with the options that all of dusk's have.
+ * Closed with zmq_close.  DUSK_E_IO, DUSK_E_NOMEM. */
+int link_socket(void *context, int type, void **ret_socket, struct err_text *text);
+
+/* Binds to tcp://host:port (port 0: any that is free) and returns the address with
+ * the port that was taken.  DUSK_E_IO with a line that names the address. */
+int link_bind(void *socket, const char *host, unsigned port, char *ret_address,
+              size_t address_size, struct err_text *text);
+
+/* DUSK_E_INVALID with a line when this is not "tcp://HOST:PORT". */
+int link_check_address(const char *address, struct err_text *text);
+
+/* Sends the batch as one message; `to` is NULL on a DEALER.  0: sent, and the batch
+ * is empty.  > 0: the queue is full, the batch is kept, try later.  DUSK_E_CLOSED:
+ * a ROUTER has no such connection any more.  DUSK_E_NOMEM. */
+int link_send(void *socket, const struct identity *to, struct batch *batch);
+
+/* What one message brought. */
+struct delivery {
+    struct identity from; /* size 0 on a DEALER */
+    int fd;               /* of the connection it came over, -1 if unknown */
+    zmq_msg_t header;
+    struct frame *frames;
+    size_t frame_count;
+    struct batch_reader reader;
+};
+
+/* Receives one message and opens a reader over it.  0; > 0 when nothing is there;
+ * DUSK_E_PROTOCOL when the message has no shape that dusk knows (`from` and `fd`
+ * are set when they could be read); DUSK_E_NOMEM.  On 0, and only then,
+ * delivery_fini must follow. */
+int link_receive(void *socket, struct delivery *ret_delivery);
+void delivery_fini(struct delivery *delivery);
+
+/* What happened to a socket's connections. */
+struct link_event {
+    int event; /* ZMQ_EVENT_... */
+    int fd;    /* or errno, or a protocol error, as ZeroMQ documents it */
+    char address[128];
+};
+
+/* A PAIR socket from which link_next_event reads; closed with zmq_close, after
+ * zmq_socket_monitor(socket, NULL, 0). */
+int link_monitor(void *context, void *socket, void **ret_monitor,
+                 struct err_text *text);
+bool link_next_event(void *monitor, struct link_event *ret_event);
+
+/* A sentence for events that people should hear of, or NULL. */
+const char *link_event_sentence(const struct link_event *event);
+
+#endif

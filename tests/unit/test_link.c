@@ -1,0 +1,215 @@
+#include "proto/link.h"
+#include "tests/test.h"
+
+#include <poll.h>
+#include <string.h>
+
+static void *context, *router, *dealer;
+static char address[128];
+
+static void setup(void)
+{
+    struct err_text text;
+    context = zmq_ctx_new();
+    ck_assert_int_eq(link_socket(context, ZMQ_ROUTER, &router, &text), 0);
+    ck_assert_int_eq(link_bind(router, "127.0.0.1", 0, address, sizeof address, &text),
+                     0);
+    ck_assert_int_eq(link_socket(context, ZMQ_DEALER, &dealer, &text), 0);
+    ck_assert_int_eq(zmq_connect(dealer, address), 0);
+}
+
+static void teardown(void)
+{
+    zmq_close(router);
+    zmq_close(dealer);
+    zmq_ctx_term(context);
+}
+
+/* Waits for readiness for 10 s at most, so that a broken link fails and not hangs. */
+static void wait_for(void *socket, short events)
+{
+    zmq_pollitem_t item = {.socket = socket, .events = events};
+    ck_assert_int_eq(zmq_poll(&item, 1, 10000), 1);
+}
+
+static void receive(void *socket, struct delivery *delivery)
+{
+    wait_for(socket, ZMQ_POLLIN);
+    ck_assert_int_eq(link_receive(socket, delivery), 0);
+}
+
+static struct payload *array_payload(int64_t count)
+{
+    double *data = malloc((size_t)count * sizeof *data);
+    for (int64_t i = 0; i < count; i++)
+        data[i] = (double)i;
+    struct dusk_value value = {.kind = DUSK_ARRAY,
+                               .array = {DUSK_F64, 1, {count}, data}};
+    struct frame frame = {data, (size_t)count * sizeof *data, free, data};
+    struct payload_builder builder;
+    payload_builder_init(&builder);
+    ck_assert_int_eq(payload_builder_value(&builder, &value, &frame), 0);
+    struct payload *payload;
+    ck_assert_int_eq(payload_builder_finish(&builder, &payload), 0);
+    return payload;
+}
+
+/* Small arrays are copied, large ones are moved; both must arrive whole. */
+START_TEST(arrays_arrive_whole)
+{
+    static const int64_t counts[] = {0, 1, 100, 5000, 1000000};
+    struct batch batch;
+    batch_init(&batch);
+    uint64_t sums[5];
+    for (int i = 0; i < 5; i++) {
+        struct payload *payload = array_payload(counts[i]);
+        sums[i] = payload_checksum(payload);
+        ck_assert_int_eq(
+            batch_add(&batch, MESSAGE(data, .key = key_make(1, 1 + (uint64_t)i),
+                                      .data = payload)),
+            0);
+        payload_unref(payload);
+    }
+    wait_for(dealer, ZMQ_POLLOUT);
+    ck_assert_int_eq(link_send(dealer, NULL, &batch), 0);
+    ck_assert(batch_is_empty(&batch));
+    struct delivery delivery;
+    receive(router, &delivery);
+    ck_assert_uint_gt(delivery.from.size, 0);
+    ck_assert_int_ge(delivery.fd, 0);
+    struct payload *kept[5];
+    for (int i = 0; i < 5; i++) {
+        struct message message;
+        ck_assert_int_eq(batch_reader_next(&delivery.reader, &message, NULL), 0);
+        kept[i] = payload_ref(message.data.data);
+    }
+    delivery_fini(&delivery);
+    for (int i = 0; i < 5; i++) {
+        ck_assert_uint_eq(payload_checksum(kept[i]), sums[i]);
+        ck_assert_uint_eq((uintptr_t)payload_frame(kept[i], 0)->data % 8, 0);
+        payload_unref(kept[i]);
+    }
+    batch_fini(&batch);
+}
+END_TEST
+
+START_TEST(a_peer_that_is_gone_is_named)
+{
+    struct batch batch;
+    batch_init(&batch);
+    batch_add(&batch, MESSAGE(alive, 1));
+    struct identity nobody = {5, {0, 1, 2, 3, 4}};
+    ck_assert_int_eq(link_send(router, &nobody, &batch), DUSK_E_CLOSED);
+    ck_assert_uint_eq(batch.message_count, 1);
+    batch_fini(&batch);
+}
+END_TEST
+
+START_TEST(a_full_queue_keeps_the_batch)
+{
+    void *lonely;
+    struct err_text text;
+    ck_assert_int_eq(link_socket(context, ZMQ_DEALER, &lonely, &text), 0);
+    struct batch batch;
+    batch_init(&batch);
+    batch_add(&batch, MESSAGE(alive, 1));
+    ck_assert_int_gt(link_send(lonely, NULL, &batch), 0);
+    ck_assert_uint_eq(batch.message_count, 1);
+    batch_fini(&batch);
+    zmq_close(lonely);
+}
+END_TEST
+
+START_TEST(strange_messages_are_refused_and_the_next_is_read)
+{
+    wait_for(dealer, ZMQ_POLLOUT);
+    zmq_send(dealer, "\xc1 no msgpack", 12, 0);
+    struct batch batch;
+    batch_init(&batch);
+    batch_add(&batch, MESSAGE(alive, 5));
+    ck_assert_int_eq(link_send(dealer, NULL, &batch), 0);
+    struct delivery delivery;
+    struct message message;
+    struct err_text line;
+    receive(router, &delivery);
+    ck_assert_int_eq(batch_reader_next(&delivery.reader, &message, &line),
+                     DUSK_E_PROTOCOL);
+    delivery_fini(&delivery);
+    receive(router, &delivery);
+    ck_assert_int_eq(batch_reader_next(&delivery.reader, &message, &line), 0);
+    ck_assert_uint_eq(message.alive.epoch, 5);
+    delivery_fini(&delivery);
+    ck_assert_int_gt(link_receive(router, &delivery), 0);
+    batch_fini(&batch);
+}
+END_TEST
+
+START_TEST(addresses_are_checked)
+{
+    struct err_text text;
+    ck_assert_int_eq(link_check_address("tcp://host:8786", &text), 0);
+    ck_assert_int_eq(link_check_address("tcp://[::1]:1", &text), 0);
+    const char *bad[] = {"",         "host:8786",     "tcp://host", "tcp://:8786",
+                         "tcp://h:", "tcp://h:70000", "tcp://h:8x", "udp://h:1"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        ck_assert_int_eq(link_check_address(bad[i], &text), DUSK_E_INVALID);
+        ck_assert_ptr_nonnull(strstr(text.line, bad[i]));
+    }
+    void *second;
+    unsigned port = (unsigned)atoi(strrchr(address, ':') + 1);
+    char taken[128];
+    ck_assert_int_eq(link_socket(context, ZMQ_ROUTER, &second, &text), 0);
+    ck_assert_int_eq(link_bind(second, "127.0.0.1", port, taken, sizeof taken, &text),
+                     DUSK_E_IO);
+    ck_assert_ptr_nonnull(strstr(text.line, "in use"));
+    zmq_close(second);
+}
+END_TEST
+
+/* The monitor tells of a closed connection, by the descriptor that its messages
+ * carried. */
+START_TEST(the_monitor_names_the_connection)
+{
+    void *monitor;
+    struct err_text text;
+    ck_assert_int_eq(link_monitor(context, router, &monitor, &text), 0);
+    void *visitor;
+    ck_assert_int_eq(link_socket(context, ZMQ_DEALER, &visitor, &text), 0);
+    ck_assert_int_eq(zmq_connect(visitor, address), 0);
+    struct batch batch;
+    batch_init(&batch);
+    batch_add(&batch, MESSAGE(alive, 9));
+    wait_for(visitor, ZMQ_POLLOUT);
+    ck_assert_int_eq(link_send(visitor, NULL, &batch), 0);
+    struct delivery delivery;
+    receive(router, &delivery);
+    int fd = delivery.fd;
+    delivery_fini(&delivery);
+    zmq_close(visitor);
+    struct link_event event = {0};
+    while (event.event != ZMQ_EVENT_DISCONNECTED) {
+        wait_for(monitor, ZMQ_POLLIN);
+        ck_assert(link_next_event(monitor, &event));
+    }
+    ck_assert_int_eq(event.fd, fd);
+    zmq_socket_monitor(router, NULL, 0);
+    zmq_close(monitor);
+    batch_fini(&batch);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("link");
+    TCase *tcase = tcase_create("link");
+    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_set_timeout(tcase, 30);
+    tcase_add_test(tcase, arrays_arrive_whole);
+    tcase_add_test(tcase, a_peer_that_is_gone_is_named);
+    tcase_add_test(tcase, a_full_queue_keeps_the_batch);
+    tcase_add_test(tcase, strange_messages_are_refused_and_the_next_is_read);
+    tcase_add_test(tcase, addresses_are_checked);
+    tcase_add_test(tcase, the_monitor_names_the_connection);
+    suite_add_tcase(suite, tcase);
+    return test_main(suite);
+}
