@@ -1,5 +1,5 @@
 /* Questions about the cluster: asked once a session until they are answered. */
-#include "client/cluster.h"
+#include "client/snapshot.h"
 #include "client/core_parts.h"
 
 void client_core_ask(struct client_core *core, struct client_question *question)
@@ -54,7 +54,7 @@ int client_question_message(struct client_core *core, const struct message *mess
     }
     if (why && !(question->reason = str_copy(message->because.reason)))
         return DUSK_E_NOMEM;
-    int rc = why ? 0 : cluster_copy(&message->status, &question->cluster);
+    int rc = why ? 0 : snapshot_copy(&message->status, &question->cluster);
     if (rc < 0)
         return rc;
     question->answered = true;

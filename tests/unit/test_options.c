@@ -118,7 +118,7 @@ static char out_text[8192], err_text_seen[8192];
 /* Splits `line` at spaces and parses it; what was printed is left above. */
 static int parse_with(const struct command *with, const char *line)
 {
-    char copy[1024];
+    static char copy[1024];
     snprintf(copy, sizeof copy, "prog %s", line);
     char *argv[128];
     int argc = 0;
