@@ -52,6 +52,11 @@ static void multiply(void)
     fclose(pids);
 }
 
+static void leave(int number)
+{
+    _exit(0);
+}
+
 int main(int argc, char **argv)
 {
     const char *base = strrchr(argv[0], '/');
@@ -71,6 +76,8 @@ int main(int argc, char **argv)
         abort();
     if (strcmp(mood, "stubborn") == 0)
         signal(SIGTERM, SIG_IGN);
+    if (strcmp(mood, "polite") == 0)
+        signal(SIGTERM, leave); /* which a stopped process cannot run */
     if (strcmp(mood, "multiply") == 0)
         multiply();
     if (strcmp(mood, "mute") != 0) {

@@ -1,5 +1,6 @@
 #include "tests/test.h"
 #include "worker/csv.h"
+#include "worker/lines.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -240,6 +241,7 @@ static const struct {
     {"a\tb\tc\n1\t2\t3\n4\t5.5\t-6e1\n", true},
     {"\"a\",\"b\",\"c\"\n\"1\",\"2\",\" 3 \"\n 4 , +5.5,-60 \n", true},
     {"a,\"b, c\",\"d\"\"e\"\n1,\"2\",3\n4, 5.5 ,-60.\n", true},
+    {"\"a;b;c;d\",\"b\",c\n1,2,3\n4,5.5,-6e1\n", true},
     {",x,\n1,2,3\n4,5.5,-6e+01\n", true},
 };
 
@@ -293,6 +295,36 @@ START_TEST(columns_have_names)
     ck_assert_int_eq(csv_scan(path, "2", 10, NULL, &table, NULL), 0);
     ck_assert_int_eq(table.response, 0);
     csv_table_fini(&table);
+}
+END_TEST
+
+/* 4000 lines, which is more than the buffer holds, from the middle on, to the end,
+ * and from near the start again. */
+START_TEST(lines_go_to_a_position)
+{
+    static char text[1 << 20];
+    size_t length = 0;
+    for (int i = 1; i <= 4000; i++)
+        length += (size_t)snprintf(text + length, 128, "%099d\n", i);
+    write_file(text, length, _i);
+    struct lines lines;
+    struct err_text error;
+    ck_assert_int_eq(lines_open(&lines, path, NULL, &error), 0);
+    static const int starts[] = {3900, 7, 3900};
+    for (int i = 0; i < 3; i++) {
+        char *line;
+        size_t size;
+        int number = starts[i];
+        ck_assert_int_eq(lines_seek(&lines, 100 * (number - 1), number, &error), 0);
+        for (; lines_next(&lines, &line, &size, &error) == 1; number++) {
+            ck_assert_uint_eq(size, 99);
+            ck_assert_int_eq(atoi(line), number);
+            ck_assert_int_eq(lines.number, number);
+            ck_assert_int_eq(lines.start_position, 100 * (number - 1));
+        }
+        ck_assert_int_eq(number, 4001);
+    }
+    lines_close(&lines);
 }
 END_TEST
 
@@ -386,6 +418,7 @@ int main(void)
     tcase_add_test(tcase, a_file_that_changed_since_the_scan_is_noticed);
     tcase_add_loop_test(tcase, good_files_are_read, 0, COUNT(good));
     tcase_add_test(tcase, columns_have_names);
+    tcase_add_loop_test(tcase, lines_go_to_a_position, 0, 2);
     tcase_add_loop_test(tcase, chunks_come_together_to_the_file, 0, 12);
     tcase_add_loop_test(tcase, noise_is_read_or_refused, 0, 10);
     suite_add_tcase(suite, tcase);
