@@ -168,6 +168,7 @@ static void heard(struct sim *sim, struct peer_id peer, const struct message *me
         break;
     case MSG_erred:
         digest(sim, message->erred.key.bits);
+        ck_assert_int_ne(message->erred.code, DUSK_E_BUSY); /* never leaves the core */
         answered(sim, message->erred.key, message->erred.attempt);
         break;
     case MSG_missing:
