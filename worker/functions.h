@@ -53,8 +53,10 @@
 
 /* Each ends with {0}. */
 extern const struct dusk_function basic_functions[];
+extern const struct dusk_function data_functions[];
 extern const struct dusk_function glm_functions[];
 extern const struct dusk_function prox_functions[];
+extern const struct dusk_function array_functions[];
 extern const struct dusk_function data_functions[];
 
 #endif
