@@ -4,7 +4,7 @@
  * Between the program and the daemons stands a keeper, a child process without
  * threads that starts the daemons, watches them, and ends them when the program
  * asks for it or is gone, however it went: then the pipe between the two closes.
- * The keeper asks the daemons to end (SIGTERM), kills what is left at a deadline,
+ * The keeper asks the daemons to end (SIGINT), kills what is left at a deadline,
  * waits for all of them and removes their temporary directory.  Should the keeper
  * itself be killed, the kernel kills the daemons.  Terminal signals do not reach
  * keeper and daemons: they are in sessions and groups of their own.

@@ -66,6 +66,7 @@ static void signal_daemons(struct keeper *keeper, int signal_number)
             kill(-keeper->daemons[i].pid, signal_number);
 }
 
+/* SIGINT, not SIGTERM: on that a worker would first move its data to others. */
 static void stop(struct keeper *keeper)
 {
     if (keeper->phase == STOPPING)
@@ -75,7 +76,7 @@ static void stop(struct keeper *keeper)
         clock_monotonic_ns() + (uint64_t)keeper->plan->options->stop_ns;
     for (int i = 0; i < keeper->count; i++)
         if (keeper->daemons[i].pid)
-            kill(keeper->daemons[i].pid, SIGTERM);
+            kill(keeper->daemons[i].pid, SIGINT);
     signal_daemons(keeper, SIGCONT); /* those that were stopped hear it only then */
 }
 

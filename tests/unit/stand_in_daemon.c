@@ -36,7 +36,7 @@ static void litter(const char *directory)
 
 static _Noreturn void linger(int own_session, int tell_fd)
 {
-    signal(SIGTERM, SIG_IGN);
+    signal(SIGINT, SIG_IGN);
     if (own_session)
         setsid();
     if (write(tell_fd, "", 1) != 1)
@@ -87,9 +87,9 @@ int main(int argc, char **argv)
     if (strcmp(mood, "crash") == 0)
         abort();
     if (strcmp(mood, "stubborn") == 0)
-        signal(SIGTERM, SIG_IGN);
+        signal(SIGINT, SIG_IGN);
     if (strcmp(mood, "polite") == 0)
-        signal(SIGTERM, leave); /* which a stopped process cannot run */
+        signal(SIGINT, leave); /* which a stopped process cannot run */
     if (strcmp(mood, "multiply") == 0)
         multiply();
     if (strcmp(mood, "mute") != 0) {
