@@ -299,7 +299,8 @@ static int driver_start(struct driver *driver)
         admm.slots = problem.chunks;
     admm.tolerance = handover(model);
     admm.staleness = options->staleness;
-    admm.rho = options->rho;
+    if (options->form == ADMM_CLASSIC)
+        admm.rho = options->rho;
     admm.seed = options->seed;
     return admm_create(&problem, &admm, (int64_t)clock_monotonic_ns(), &driver->admm,
                        driver->text);
