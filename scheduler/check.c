@@ -86,14 +86,15 @@ static int check_ready(const struct scheduler *scheduler, const struct task *tas
                        struct err_text *text)
 {
     const struct worker *worker = task->worker;
-    if (task->missing || !task->function)
-        return TASK_WRONG(task, "is not ready");
-    if (task->state == TASK_NO_WORKER || task->flags & TASK_UNPLACED)
-        return 0;
+    /* An input may be lost while the task runs: its worker may have it already. */
     if (task->state == TASK_PROCESSING)
         return worker && list_has(&worker->processing, &task->link)
                    ? 0
                    : TASK_WRONG(task, "is not listed at its worker");
+    if (task->missing)
+        return TASK_WRONG(task, "is not ready");
+    if (task->state == TASK_NO_WORKER || task->flags & TASK_UNPLACED)
+        return 0;
     if (!heap_has(worker ? &worker->queue : &scheduler->queue, &task->queue))
         return TASK_WRONG(task, "is in no heap");
     if (worker && !worker->silent && !worker_takes_work(worker) &&

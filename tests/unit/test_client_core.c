@@ -670,6 +670,7 @@ int main(void)
     tcase_add_test(bad, a_taken_number_is_replaced_and_another_refusal_is_final);
     suite_add_tcase(suite, bad);
     TCase *good = tcase_create("good");
+    tcase_set_timeout(good, 60);
     tcase_add_test(good, what_was_never_told_is_never_sent);
     tcase_add_test(good, released_futures_live_on_in_what_needs_them);
     tcase_add_test(good, long_chains_are_freed_without_recursion);
