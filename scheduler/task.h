@@ -64,6 +64,7 @@ struct failure {
 
 /* One death of a worker while the task ran. */
 struct death {
+    uint64_t epoch; /* of the worker */
     char worker[64];
     int status; /* as from wait(2), or -1 when nobody saw it */
 };
