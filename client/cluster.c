@@ -79,8 +79,8 @@ static bool try_search_path(const struct search *search)
     return found;
 }
 
-static int find_daemon(const char *name, const char *folder, char *path,
-                       struct err_text *error)
+int cluster_find_daemon(const char *name, const char *folder, char *path,
+                        struct err_text *error)
 {
     struct search search = {name, folder, path};
     const char *root = getenv("DUSK_BINDIR");
@@ -141,33 +141,43 @@ static int fork_keeper(struct cluster *cluster, struct keeper_plan *plan,
     return 0;
 }
 
-/* The next message: 1, or 0 when the keeper is gone or time is up. */
+/* A signal that comes between the look at the flag and the wait is seen so late. */
+enum { STOP_LOOK_MS = 100 };
+
+static int wait_ms(uint64_t deadline_ns, bool may_stop)
+{
+    uint64_t now_ns = clock_monotonic_ns();
+    if (now_ns >= deadline_ns)
+        return 0;
+    uint64_t left_ms = (deadline_ns - now_ns) / NS_PER_MS + 1;
+    return may_stop && left_ms > STOP_LOOK_MS ? STOP_LOOK_MS : (int)left_ms;
+}
+
+/* The next message: 1, or 0 when the keeper is gone, time is up or `stop` set. */
 static int next_message(struct cluster *cluster, uint64_t deadline_ns,
+                        const volatile sig_atomic_t *stop,
                         struct keeper_message *message)
 {
-    for (;;) {
-        uint64_t now_ns = clock_monotonic_ns();
-        int timeout_ms =
-            now_ns < deadline_ns ? (int)((deadline_ns - now_ns) / NS_PER_MS) + 1 : 0;
+    while (!(stop && *stop)) {
         struct pollfd fd = {.fd = cluster->control_fd, .events = POLLIN};
-        int ready = poll(&fd, 1, timeout_ms);
-        if (ready < 0 && errno == EINTR)
-            continue;
-        if (ready <= 0)
+        int ready = poll(&fd, 1, wait_ms(deadline_ns, stop != NULL));
+        if (ready > 0)
+            return recv(cluster->control_fd, message, sizeof *message, 0) ==
+                   (ssize_t)sizeof *message;
+        if (ready == 0 && clock_monotonic_ns() >= deadline_ns)
             return 0;
-        ssize_t size = recv(cluster->control_fd, message, sizeof *message, 0);
-        return size == (ssize_t)sizeof *message;
     }
+    return 0;
 }
 
 /* Waits until the keeper has said how the start went. */
-static int await_ready(struct cluster *cluster, int64_t start_ns,
+static int await_ready(struct cluster *cluster, const struct cluster_options *options,
                        struct err_text *error)
 {
     uint64_t deadline_ns =
-        clock_monotonic_ns() + (uint64_t)(start_ns + KEEPER_GRACE_NS);
+        clock_monotonic_ns() + (uint64_t)(options->start_ns + KEEPER_GRACE_NS);
     struct keeper_message message;
-    while (next_message(cluster, deadline_ns, &message)) {
+    while (next_message(cluster, deadline_ns, options->stop, &message)) {
         switch (message.event) {
         case KEEPER_STARTED:
             cluster->pids[message.index] = message.pid;
@@ -182,6 +192,8 @@ static int await_ready(struct cluster *cluster, int64_t start_ns,
             break;
         }
     }
+    if (options->stop && *options->stop)
+        return err_set(error, DUSK_E_CANCELLED, "stopped while the cluster started");
     return err_set(error, DUSK_E_CLOSED, "the cluster's keeper ended unexpectedly");
 }
 
@@ -189,9 +201,9 @@ static int start(struct cluster *cluster, const struct cluster_options *options,
                  struct err_text *error)
 {
     char scheduler_path[PATH_MAX], worker_path[PATH_MAX];
-    int rc = find_daemon("dusk-scheduler", "scheduler", scheduler_path, error);
+    int rc = cluster_find_daemon("dusk-scheduler", "scheduler", scheduler_path, error);
     if (rc == 0)
-        rc = find_daemon("dusk-worker", "worker", worker_path, error);
+        rc = cluster_find_daemon("dusk-worker", "worker", worker_path, error);
     if (rc == 0)
         rc = make_directory(cluster, options->temporary_directory, error);
     struct keeper_plan plan = {
@@ -203,7 +215,7 @@ static int start(struct cluster *cluster, const struct cluster_options *options,
     if (rc == 0)
         rc = fork_keeper(cluster, &plan, error);
     if (rc == 0)
-        rc = await_ready(cluster, options->start_ns, error);
+        rc = await_ready(cluster, options, error);
     return rc;
 }
 
@@ -257,7 +269,7 @@ static void end_keeper(struct cluster *cluster)
         clock_monotonic_ns() + (uint64_t)(cluster->stop_ns + KEEPER_GRACE_NS);
     struct keeper_message message;
     shutdown(cluster->control_fd, SHUT_WR);
-    while (next_message(cluster, deadline_ns, &message))
+    while (next_message(cluster, deadline_ns, NULL, &message))
         if (message.event == KEEPER_STOPPED)
             cluster->killed = message.index;
     /* Gone, as a rule; a keeper that hangs takes the daemons with it. */

@@ -16,6 +16,7 @@
 
 #include "common/err.h"
 
+#include <signal.h>
 #include <stdbool.h>
 #include <sys/types.h>
 
@@ -27,23 +28,29 @@ struct cluster;
 struct cluster_options {
     int workers;                       /* processes, from 1 to CLUSTER_WORKERS_MAX */
     int threads;                       /* of each; 0: the worker's default */
-    int64_t memory_limit_bytes;        /* of each; 0: the worker's default */
+    int64_t memory_limit;              /* bytes of each; 0: the worker's default */
     const char *const *scheduler_args; /* further arguments, NULL at the end; or NULL */
     const char *const *worker_args;    /* e.g. "--preload", "x.so"; likewise */
     const char *temporary_directory;   /* NULL: TMPDIR, or /tmp */
     bool show_log;    /* daemons write to our standard error, else to files */
     int64_t start_ns; /* until all are ready; 0: 10 s */
-    int64_t stop_ns;  /* between asking daemons to end and killing them; 0: 3 s */
+    const volatile sig_atomic_t *stop; /* non-zero gives up the start; or NULL */
+    int64_t stop_ns; /* between asking daemons to end and killing them; 0: 3 s */
 };
 
 /* Starts the daemons and waits until all are ready.  They are looked for in the
  * directory DUSK_BINDIR if that is set, else beside the running program, in a build
  * tree around it, and in PATH.  On an error nothing is left behind, and the line
  * tells which daemon failed, how, and what it said last.  DUSK_E_NOT_FOUND,
- * DUSK_E_INVALID, DUSK_E_CLOSED (one ended), DUSK_E_TIMEOUT, DUSK_E_PROTOCOL,
- * DUSK_E_IO, DUSK_E_NOMEM. */
+ * DUSK_E_INVALID, DUSK_E_CLOSED (one ended), DUSK_E_TIMEOUT, DUSK_E_CANCELLED,
+ * DUSK_E_PROTOCOL, DUSK_E_IO, DUSK_E_NOMEM. */
 int cluster_start(const struct cluster_options *options, struct cluster **ret_cluster,
                   struct err_text *error);
+
+/* Where "dusk-worker", of the folder "worker" in a build tree, is: looked for as
+ * cluster_start does.  `path` has room for PATH_MAX bytes.  DUSK_E_NOT_FOUND. */
+int cluster_find_daemon(const char *name, const char *folder, char *path,
+                        struct err_text *error);
 
 /* "tcp://127.0.0.1:PORT", borrowed until cluster_stop. */
 const char *cluster_address(const struct cluster *cluster);

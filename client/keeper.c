@@ -150,8 +150,8 @@ static void start_worker(struct keeper *keeper, int index)
     daemon_args_add(&args, "--local-directory=%s", local);
     if (options->threads)
         daemon_args_add(&args, "--nthreads=%d", options->threads);
-    if (options->memory_limit_bytes)
-        daemon_args_add(&args, "--memory-limit=%" PRId64, options->memory_limit_bytes);
+    if (options->memory_limit)
+        daemon_args_add(&args, "--memory-limit=%" PRId64, options->memory_limit);
     add_further(&args, options->worker_args);
     launch(keeper, daemon_add(keeper, name, log), plan->worker_path, &args);
 }

@@ -14,9 +14,9 @@ static struct dusk_array vector(const double *data, int64_t count)
 
 /* ---- futures by the chunk ---- */
 
-static struct dusk_future **futures_create(int64_t count)
+static struct dusk_future **futures_create(unsigned count)
 {
-    return calloc((size_t)count, sizeof(struct dusk_future *));
+    return calloc(count, sizeof(struct dusk_future *));
 }
 
 static void futures_destroy(struct dusk_future **futures, int64_t count)
@@ -52,7 +52,7 @@ static int for_chunks(struct model *model, const char *stage, const char *kind,
                       void *take_arg, struct err_text *text)
 {
     int64_t chunks = model->data->chunks;
-    struct dusk_future **futures = futures_create(chunks);
+    struct dusk_future **futures = futures_create((unsigned)chunks);
     int rc = futures ? 0 : err_set(text, DUSK_E_NOMEM, "no memory for futures");
     for (int64_t i = 0; rc == 0 && i < chunks; i++)
         if ((rc = submit(model, i, submit_arg, &futures[i])) < 0)
@@ -200,7 +200,7 @@ static int sum_group(struct model *model, struct dusk_future **group, int n,
 static int tree_sum(struct model *model, struct dusk_future *const *leaves,
                     int64_t count, struct dusk_future **ret_sum, struct err_text *text)
 {
-    struct dusk_future **level = futures_create(count);
+    struct dusk_future **level = futures_create((unsigned)count);
     if (!level)
         return err_set(text, DUSK_E_NOMEM, "no memory for futures");
     for (int64_t i = 0; i < count; i++)
@@ -246,8 +246,8 @@ static int model_allocate(struct model *model)
     int64_t chunks = model->data->chunks;
     model->penalty = calloc(q, sizeof *model->penalty);
     model->mu = calloc((size_t)model->data->columns, sizeof *model->mu);
-    model->gram = futures_create(chunks);
-    model->factor = futures_create(chunks);
+    model->gram = futures_create((unsigned)chunks);
+    model->factor = futures_create((unsigned)chunks);
     if (model->normal) {
         model->total_gram = calloc(q * q, sizeof *model->total_gram);
         model->total_c = calloc(q, sizeof *model->total_c);
@@ -448,7 +448,7 @@ int model_hessian(struct model *model, const double *b, const int64_t *columns,
         return 0;
     }
     int64_t chunks = model->data->chunks;
-    struct dusk_future **tasks = futures_create(chunks), *sum = NULL;
+    struct dusk_future **tasks = futures_create((unsigned)chunks), *sum = NULL;
     double *subset = calloc((size_t)count, sizeof *subset);
     struct dusk_array total;
     int rc = tasks && subset ? 0 : err_set(text, DUSK_E_NOMEM, "no memory for futures");

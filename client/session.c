@@ -57,7 +57,8 @@ static int session_cluster(const struct session_options *options,
                          : cores > 0      ? cores
                                           : 1),
         .threads = 1,
-        .memory_limit_bytes = options->memory_limit,
+        .memory_limit = options->memory_limit,
+        .stop = &stop_signal,
     };
     int rc = cluster_start(&cluster, &session->cluster, text);
     if (rc == 0)

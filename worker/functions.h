@@ -31,7 +31,22 @@
  *                    -> d value, a X~'theta(q); logistic only
  *   glm_losses       a X, a y, a mu, s family, l intercept, a B(k,q) -> a losses(k)
  *
- * status is one of enum lbfgs_status. */
+ *   csv_scan         s path, s response, l chunk_rows
+ *                    -> s names, s response, l rows, l fields, l index,
+ *                    a offsets(N), a lines(N), a counts(N)
+ *   csv_chunk        s path, l offset, l line, l rows, l fields, l index
+ *                    -> a X, a y
+ *   idx_chunk        s images, s labels, l positive, s order, l chunk, l chunks
+ *                    -> a X, a y: pixels from 0 to 1, 1 where a label is `positive`
+ *
+ * status is one of enum lbfgs_status.  Files must be there, under the same path,
+ * where the function runs.  The response of csv_scan is a column's name, its number
+ * from 1, or "" for the last; `names` are those of the other columns, joined by
+ * tabs; `fields` counts all columns, `index` is the response's, from 0.  Block k has
+ * counts(k) rows and starts with line lines(k) at byte offsets(k); blocks that
+ * follow each other can be read as one.  With chunk_rows 0 they are as small as can
+ * be for at most 65,536 of them.  The order of idx_chunk is "file", or
+ * "sorted" by label; chunk k of N has the images n k / N to n (k + 1) / N. */
 #ifndef WORKER_FUNCTIONS_H
 #define WORKER_FUNCTIONS_H
 
@@ -39,7 +54,10 @@
 
 /* Each ends with {0}. */
 extern const struct dusk_function basic_functions[];
+extern const struct dusk_function data_functions[];
 extern const struct dusk_function glm_functions[];
 extern const struct dusk_function prox_functions[];
+extern const struct dusk_function array_functions[];
+extern const struct dusk_function data_functions[];
 
 #endif

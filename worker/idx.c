@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define COUNT_MAX INT64_C(0x7fffffff)
+
 enum { MAGIC_UBYTE = 0x08, DIMS_MAX = 4, HEADER_MAX = 4 + 4 * DIMS_MAX };
 
 /* An IDX file whose header has been read. */
@@ -19,10 +21,10 @@ int idx_order_parse(const char *text, enum idx_order *ret_order, struct err_text
 {
     if (strcmp(text, "file") == 0)
         *ret_order = IDX_FILE;
-    else if (strcmp(text, "label") == 0)
-        *ret_order = IDX_LABEL;
+    else if (strcmp(text, "sorted") == 0)
+        *ret_order = IDX_SORTED;
     else
-        return err_set(error, DUSK_E_INVALID, "order '%s' is not one of file, label",
+        return err_set(error, DUSK_E_INVALID, "order '%s' is not one of file, sorted",
                        text);
     return 0;
 }
@@ -87,8 +89,10 @@ static int read_header(struct idx_file *idx, int dims_min, int dims_max,
         idx->item_bytes *= extent;
     }
     idx->data_start = 4 + 4 * dims;
-    return idx->count ? check_size(idx, error)
-                      : err_set(error, DUSK_E_DATA, "%s: has no items", path);
+    if (idx->count == 0 || idx->count > COUNT_MAX)
+        return err_set(error, DUSK_E_DATA, "%s: has %s items", path,
+                       idx->count ? "too many" : "no");
+    return check_size(idx, error);
 }
 
 static int idx_open(struct idx_file *idx, const char *path, int dims_min, int dims_max,
@@ -236,10 +240,10 @@ int idx_read_rows(const char *path, const int64_t *indices, int64_t count,
     return rc;
 }
 
-/* The first row of chunk k: rows are dealt out as evenly as they can be. */
+/* The first row of chunk k; COUNT_MAX keeps the product in range. */
 static int64_t chunk_begin(int64_t count, int64_t chunks, int64_t k)
 {
-    return k * (count / chunks) + (k < count % chunks ? k : count % chunks);
+    return count * k / chunks;
 }
 
 static int64_t chunk_rows(const struct idx_chunk *chunk, int64_t count)

@@ -11,11 +11,11 @@
 
 #define IDX_PIXELS_MAX (1 << 24) /* of one image */
 
-/* Which rows make up a chunk: those in the order of the file, or sorted by label
- * (stably), which makes chunks differ as much as they can. */
-enum idx_order { IDX_FILE, IDX_LABEL };
+/* The order in which rows are dealt out to chunks: that of the file, or sorted by
+ * label (stably), which makes chunks differ as much as they can. */
+enum idx_order { IDX_FILE, IDX_SORTED };
 
-/* "file" and "label"; DUSK_E_INVALID for other words. */
+/* "file" and "sorted"; DUSK_E_INVALID for other words. */
 int idx_order_parse(const char *text, enum idx_order *ret_order,
                     struct err_text *error);
 
@@ -41,7 +41,8 @@ struct idx_chunk {
     int64_t number, chunks;
 };
 
-/* Shape of the chunk's X.  Chunks differ by at most one row.  DUSK_E_INVALID for
+/* Shape of the chunk's X: chunk k of N has the rows n k / N to n (k + 1) / N, so
+ * that chunks differ by at most one row.  DUSK_E_INVALID for
  * a number that is not below `chunks`, or more chunks than images. */
 int idx_chunk_shape(const struct idx_chunk *chunk, int64_t *ret_rows,
                     int64_t *ret_pixels, struct err_text *error);

@@ -21,8 +21,8 @@ NAME = f"dusktest{os.getpid()}"
 WORKERS = 3
 CHUNKS = 24
 JOB = ["dusk", "admm", "--scheduler", "tcp://scheduler:8786", "--variant", "async",
-       "--rows", str(CHUNKS * 50000), "--columns", "100", "--seed", "7", "--json"]
-IMAGE_MEGABYTES = 400
+       "--local", "lbfgs", "--rows", str(CHUNKS * 50000), "--columns", "100", "--seed", "7", "--json"]
+IMAGE_MEGABYTES = 250
 READY_SECONDS = 60
 RUN_SECONDS = 300
 

@@ -124,11 +124,13 @@ def moved():
 
 
 def demo():
-    """deploy/demo hands its options on and says nothing else on standard output"""
+    """deploy/demo hands its options and the data on, and prints nothing of its own"""
     with small_clone({**PROJECT, f"build/data/fashion-mnist/{IMAGES}": "x"}) as root:
         said = call(root, "deploy/demo", "--report", "a b.html", network=False)
         assert said.returncode == 0, said
-        assert said.stdout == "<demo><--report><a b.html>\n", said
+        data_directory = os.path.join(root, "build", "data", "fashion-mnist")
+        assert said.stdout == (f"<demo><--fashion-mnist><{data_directory}>"
+                               "<--report><a b.html>\n"), said
 
 
 def fetch(root, apt_get):

@@ -156,15 +156,45 @@ START_TEST(what_cannot_start_is_said)
 }
 END_TEST
 
+static volatile sig_atomic_t stop;
+
+static void on_alarm(int number)
+{
+    stop = number;
+}
+
+START_TEST(a_start_can_be_given_up)
+{
+    setenv("STAND_IN_WORKER", "mute", 1);
+    struct cluster_options options = plain;
+    options.start_ns = INT64_C(50000000000);
+    options.stop = &stop;
+    signal(SIGUSR1, on_alarm);
+    pid_t self = getpid(), pid = fork();
+    if (pid == 0) {
+        /* Once the worker's log is there, the start has begun and cannot end. */
+        char command[256];
+        snprintf(command, sizeof command,
+                 "while ! ls %s/*/worker-0.log; do sleep .01; done >/dev/null 2>&1",
+                 spare);
+        _exit(system(command) != 0 || kill(self, SIGUSR1) < 0);
+    }
+    struct cluster *cluster = NULL;
+    struct err_text error;
+    ck_assert_int_eq(cluster_start(&options, &cluster, &error), DUSK_E_CANCELLED);
+    ck_assert_str_eq(error.line, "stopped while the cluster started");
+    ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+    check_nothing_left();
+}
+END_TEST
+
 /* ---- life and end ---- */
 
 START_TEST(a_cluster_starts_and_stops)
 {
     const char *const further[] = {"--preload", "x.so", NULL};
-    struct cluster_options options = {.workers = 3,
-                                      .threads = 2,
-                                      .memory_limit_bytes = 1 << 30,
-                                      .worker_args = further};
+    struct cluster_options options = {
+        .workers = 3, .threads = 2, .memory_limit = 1 << 30, .worker_args = further};
     struct cluster *cluster;
     struct err_text error = {""};
     int rc = cluster_start(&options, &cluster, &error);
@@ -175,6 +205,10 @@ START_TEST(a_cluster_starts_and_stops)
     int watched[] = {watch(cluster_scheduler_pid(cluster)),
                      watch(cluster_worker_pid(cluster, 0)),
                      watch(cluster_worker_pid(cluster, 2))};
+    /* Out of reach of what a terminal sends to the program's group. */
+    pid_t keeper = cluster_keeper_pid(cluster), worker = cluster_worker_pid(cluster, 0);
+    ck_assert_int_eq(getsid(keeper), keeper);
+    ck_assert_int_eq(getpgid(worker), worker);
     char path[PATH_MAX], log[1024] = "";
     snprintf(path, sizeof path, "%s/worker-2/spill/chunk", cluster_directory(cluster));
     ck_assert(exists(path));
@@ -228,6 +262,7 @@ END_TEST
 
 START_TEST(the_stopped_are_ended_too)
 {
+    setenv("STAND_IN_WORKER", "polite", 1);
     struct cluster *cluster;
     ck_assert_int_eq(cluster_start(&plain, &cluster, NULL), 0);
     int fd = watch(cluster_worker_pid(cluster, 0));
@@ -238,7 +273,9 @@ START_TEST(the_stopped_are_ended_too)
 }
 END_TEST
 
-START_TEST(children_of_daemons_are_ended_too)
+/* A cluster whose worker has two children, watched: one in its process group, one
+ * in a session of its own. */
+static struct cluster *start_with_children(int fds[2])
 {
     setenv("STAND_IN_WORKER", "multiply", 1);
     struct cluster_options options = plain;
@@ -251,7 +288,28 @@ START_TEST(children_of_daemons_are_ended_too)
     int pids[2] = {0};
     ck_assert_int_eq(fscanf(file, "%d %d", &pids[0], &pids[1]), 2);
     fclose(file);
-    int fds[] = {watch(pids[0]), watch(pids[1])};
+    fds[0] = watch(pids[0]);
+    fds[1] = watch(pids[1]);
+    return cluster;
+}
+
+START_TEST(what_a_daemon_leaves_in_its_group_ends_with_it)
+{
+    int fds[2];
+    struct cluster *cluster = start_with_children(fds);
+    kill(cluster_worker_pid(cluster, 0), SIGKILL);
+    check_ends(fds[0]);
+    ck_assert(!has_ended(fds[1]));
+    cluster_stop(cluster);
+    ck_assert(has_ended(fds[1]));
+    check_nothing_left();
+}
+END_TEST
+
+START_TEST(children_of_daemons_are_ended_too)
+{
+    int fds[2];
+    struct cluster *cluster = start_with_children(fds);
     ck_assert_int_eq(cluster_stop(cluster), 0);
     ck_assert(has_ended(fds[0]));
     ck_assert(has_ended(fds[1]));
@@ -360,10 +418,12 @@ int main(void)
     tcase_add_loop_test(tcase, a_daemon_that_does_not_come_up_is_named, 0,
                         COUNT(failures));
     tcase_add_test(tcase, what_cannot_start_is_said);
+    tcase_add_test(tcase, a_start_can_be_given_up);
     tcase_add_test(tcase, a_cluster_starts_and_stops);
     tcase_add_test(tcase, daemons_are_found_in_the_search_path);
     tcase_add_test(tcase, the_stubborn_are_killed);
     tcase_add_test(tcase, the_stopped_are_ended_too);
+    tcase_add_test(tcase, what_a_daemon_leaves_in_its_group_ends_with_it);
     tcase_add_test(tcase, children_of_daemons_are_ended_too);
     tcase_add_test(tcase, a_daemon_that_ends_is_reported);
     tcase_add_test(tcase, without_its_keeper_the_cluster_ends);

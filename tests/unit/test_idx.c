@@ -83,9 +83,10 @@ static const struct {
      "IDX with 3 dimensions instead of 1"},
     {BYTES("\0\0\x08\x01\0\0\0\3ab"), "has fewer labels than the 3 it announces"},
     {BYTES("\0\0\x08\x01\0\0\0\2abc"), "has more labels than the 2 it announces"},
-    {BYTES("\0\0\x08\x01\xff\xff\xff\xff"
+    {BYTES("\0\0\x08\x01\x7f\xff\xff\xff"
            "abc"),
-     "has fewer labels than the 4294967295 it announces"},
+     "has fewer labels than the 2147483647 it announces"},
+    {BYTES("\0\0\x08\x01\x80\0\0\0abc"), "has too many items"},
 };
 
 START_TEST(bad_labels_get_one_line)
@@ -134,7 +135,7 @@ START_TEST(chunks_that_are_not_there_are_named)
 {
     static double X[N * PIXELS], y[N];
     write_set(false, 1);
-    struct idx_chunk good = {images, labels, IDX_LABEL, 6, 0, 10};
+    struct idx_chunk good = {images, labels, IDX_SORTED, 6, 0, 10};
     struct err_text error;
     int64_t rows;
     struct idx_chunk chunk = good;
@@ -157,7 +158,7 @@ START_TEST(chunks_that_are_not_there_are_named)
     ck_assert_ptr_nonnull(strstr(error.line, "labels: 1 labels for 1000 images"));
     enum idx_order order;
     ck_assert_int_eq(idx_order_parse("random", &order, &error), DUSK_E_INVALID);
-    ck_assert_str_eq(error.line, "order 'random' is not one of file, label");
+    ck_assert_str_eq(error.line, "order 'random' is not one of file, sorted");
 }
 END_TEST
 
@@ -220,7 +221,7 @@ START_TEST(chunks_come_in_the_order_of_file_or_label)
     static const int64_t counts[] = {1, 7, 60};
     for (int i = 0; i < 3; i++) {
         check_order(IDX_FILE, counts[i], in_file);
-        check_order(IDX_LABEL, counts[i], by_label);
+        check_order(IDX_SORTED, counts[i], by_label);
     }
 }
 END_TEST
@@ -263,7 +264,7 @@ START_TEST(noise_is_read_or_refused)
         }
         write_file(images, image, sizeof image, drand48() < 0.5);
         write_file(labels, label, sizeof label, drand48() < 0.5);
-        struct idx_chunk chunk = {images, labels, IDX_LABEL, 6, 0, 2};
+        struct idx_chunk chunk = {images, labels, IDX_SORTED, 6, 0, 2};
         struct err_text error = {""};
         double X[64], y[64];
         int64_t rows, pixels;
