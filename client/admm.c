@@ -207,16 +207,19 @@ int admm_arrive(struct admm *admm, const struct admm_ticket *ticket, const doubl
                 int64_t evaluations, int64_t status, int64_t now_ns)
 {
     admm->now_ns = now_ns;
+    if (status == ADMM_LOCAL_CANCELLED)
+        return admm_lose(admm, ticket);
+    bool finite = status != ADMM_LOCAL_NONFINITE && admm_is_finite(x, admm->q);
     int rc = ADMM_DROPPED;
     if (admm->status != ADMM_DIVERGED)
-        rc = admm->robust ? robust_arrive(admm, ticket, x)
-                          : classic_arrive(admm, ticket, x);
+        rc = admm->robust ? robust_arrive(admm, ticket, finite ? x : NULL)
+                          : classic_arrive(admm, ticket, finite ? x : NULL);
     if (rc == ADMM_DROPPED) {
         admm->counts.dropped++;
         return rc;
     }
     admm->counts.evaluations += evaluations;
-    admm->counts.unfinished += status != 0;
+    admm->counts.unfinished += status != ADMM_LOCAL_CONVERGED;
     return rc;
 }
 

@@ -39,6 +39,13 @@ enum {
     ADMM_DROPPED = 2, /* late, duplicate or never issued: counted, without effect */
 };
 
+/* What the item `status` of a local answer says, as far as it matters here. */
+enum {
+    ADMM_LOCAL_CONVERGED = 0,
+    ADMM_LOCAL_CANCELLED = 3, /* no answer: counts as lost */
+    ADMM_LOCAL_NONFINITE = 4, /* the local loss was not finite: diverged */
+};
+
 struct admm_problem {
     int64_t chunks;        /* N >= 1 */
     int64_t columns;       /* q >= 1 */
@@ -123,8 +130,9 @@ void admm_destroy(struct admm *admm);
  * Call it until then after every arrival (batched: after a batch of arrivals). */
 int admm_next(struct admm *admm, struct admm_update *ret_update);
 
-/* An answer x (q) has come, copied; `status` is 0 when the local solver finished.
- * 0, or ADMM_DROPPED.  An x that is not finite makes the run ADMM_DIVERGED. */
+/* An answer x (q) has come, copied; `status` as above, other numbers are counted as
+ * unfinished.  0, or ADMM_DROPPED.  An answer that is not finite makes the run
+ * ADMM_DIVERGED. */
 int admm_arrive(struct admm *admm, const struct admm_ticket *ticket, const double *x,
                 int64_t evaluations, int64_t status, int64_t now_ns);
 

@@ -4,6 +4,7 @@
 
 #include "client/admm.h"
 #include "client/admm_trace.h"
+#include "client/penalised.h"
 
 #include <math.h>
 #include <stdbool.h>
@@ -40,11 +41,6 @@ struct admm {
     struct admm_classic *classic;
 };
 
-static inline double soft_threshold(double value, double limit)
-{
-    return copysign(fmax(fabs(value) - limit, 0), value);
-}
-
 double *admm_vector(int64_t count); /* calloc'd */
 bool admm_is_finite(const double *x, int64_t count);
 void admm_diverge(struct admm *admm, const char *format, ...)
@@ -57,6 +53,7 @@ void admm_snapshot(struct admm *admm, bool forced);
 /* The relative primal residual at this moment, O(q). */
 double admm_primal(const struct admm *admm);
 
+/* In both forms `x` is NULL for an answer that is not finite. */
 int robust_create(struct admm *admm, const double *metric);
 void robust_destroy(struct admm_robust *robust);
 int robust_next(struct admm *admm, struct admm_update *ret_update);

@@ -1,8 +1,10 @@
-# What deploy/ and tests/run share; to be sourced.  Messages go to standard error, so
-# that standard output is the demo's own.
+# What deploy/ and tests/run share; to be sourced by a script that has set $program.
+# Messages go to standard error, so that standard output is the demo's own.
+# shellcheck shell=bash
+: "${program:?}"
 
 say() {
-    printf 'setup: %s: %s\n' "$1" "$2" >&2
+    printf '%s: %s: %s\n' "$program" "$1" "$2" >&2
 }
 
 fail() {
@@ -37,9 +39,11 @@ packages_read() {
 
 probe_found() {
     case $1 in
-    command:*) command -v "${1#command:}" >/dev/null ;;
+    command:*) PATH=$PATH:/usr/sbin:/sbin command -v "${1#command:}" >/dev/null ;;
     pkg-config:*) pkg-config --exists "${1#pkg-config:}" 2>/dev/null ;;
+    file:*) [[ -e ${1#file:} ]] ;;
     header:*) cc -E -x c - <<<"#include <${1#header:}>" >/dev/null 2>&1 ;;
+    file:*) [[ -e ${1#file:} ]] ;;
     *) false ;;
     esac
 }
@@ -48,20 +52,21 @@ is_debian_like() {
     command -v apt-get >/dev/null && command -v dpkg-query >/dev/null
 }
 
-# packages_missing LIST: the packages of the list that are not there.
+# packages_missing LIST: the packages of the list that are not there.  A command that
+# can be run is good enough, whichever package it is from.
 packages_missing() {
-    local package probe installed
+    local package probe installed=
     if is_debian_like; then
         installed=$(dpkg-query -W -f='${db:Status-Status} ${Package}\n' |
             sed -n 's/^installed //p')
-        packages_read "$1" | while read -r package _; do
-            grep -qxF -- "$package" <<<"$installed" || echo "$package"
-        done
-    else
-        packages_read "$1" | while read -r package probe; do
-            probe_found "$probe" || echo "$package"
-        done
     fi
+    packages_read "$1" | while read -r package probe; do
+        grep -qxF -- "$package" <<<"$installed" && continue
+        if [[ -z $installed || $probe == command:* ]] && probe_found "$probe"; then
+            continue
+        fi
+        echo "$package"
+    done
 }
 
 # as_root COMMAND...: runs it as it is for root, otherwise through sudo.
@@ -78,7 +83,7 @@ apt_install() {
     umask 022
     as_root apt-get -q -o DPkg::Lock::Timeout=600 update &&
         as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y \
-            -o DPkg::Lock::Timeout=600 install --no-install-recommends "$@"
+            -o DPkg::Lock::Timeout=600 install --no-install-recommends --no-remove "$@"
 }
 
 # packages_install LIST: installs what is missing, or says what it is and gives up.

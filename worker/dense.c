@@ -72,40 +72,46 @@ void dense_solve_upper(const double *l, int64_t q, double *x)
 SIMD_CLONES
 double dense_sum(const double *a, int64_t count)
 {
-    v8 acc = {0};
+    v4 low = {0}, high = {0};
     int64_t i = 0;
-    for (; i + 8 <= count; i += 8)
-        acc += v8_load(a + i);
+    for (; i + 8 <= count; i += 8) {
+        low += v4_load(a + i);
+        high += v4_load(a + i + 4);
+    }
     double tail = 0;
     for (; i < count; i++)
         tail += a[i];
-    return v8_sum(acc) + tail;
+    return v4_sum(low + high) + tail;
 }
 
 SIMD_CLONES
 double dense_dot(const double *a, const double *b, int64_t count)
 {
-    v8 acc = {0};
+    v4 low = {0}, high = {0};
     int64_t i = 0;
-    for (; i + 8 <= count; i += 8)
-        acc += v8_load(a + i) * v8_load(b + i);
+    for (; i + 8 <= count; i += 8) {
+        low += v4_load(a + i) * v4_load(b + i);
+        high += v4_load(a + i + 4) * v4_load(b + i + 4);
+    }
     double tail = 0;
     for (; i < count; i++)
         tail += a[i] * b[i];
-    return v8_sum(acc) + tail;
+    return v4_sum(low + high) + tail;
 }
 
 SIMD_CLONES
 double dense_dot3(const double *a, const double *b, const double *c, int64_t count)
 {
-    v8 acc = {0};
+    v4 low = {0}, high = {0};
     int64_t i = 0;
-    for (; i + 8 <= count; i += 8)
-        acc += v8_load(a + i) * v8_load(b + i) * v8_load(c + i);
+    for (; i + 8 <= count; i += 8) {
+        low += v4_load(a + i) * v4_load(b + i) * v4_load(c + i);
+        high += v4_load(a + i + 4) * v4_load(b + i + 4) * v4_load(c + i + 4);
+    }
     double tail = 0;
     for (; i < count; i++)
         tail += a[i] * b[i] * c[i];
-    return v8_sum(acc) + tail;
+    return v4_sum(low + high) + tail;
 }
 
 SIMD_CLONES

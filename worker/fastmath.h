@@ -1,7 +1,7 @@
 /* Elementary functions for arguments in a known range, without branches, so that
  * loops over them vectorise; and with a fixed order of operations, so that they
  * return the same bits on every processor, which libm does not promise.  The
- * series are Taylor's; errors are at most 2 units in the last place. */
+ * series are Taylor's; errors are below 3 units in the last place. */
 #ifndef WORKER_FASTMATH_H
 #define WORKER_FASTMATH_H
 

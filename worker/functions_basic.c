@@ -55,8 +55,6 @@ static int run_add(struct dusk_task *task)
     return rc < 0 ? rc : dusk_task_return(task, "d", a + b);
 }
 
-/* ---- sum ---- */
-
 static int64_t array_count(const struct dusk_array *array)
 {
     int64_t count = 1;
@@ -64,100 +62,6 @@ static int64_t array_count(const struct dusk_array *array)
         count *= array->shape[i];
     return count;
 }
-
-static int same_shape(const struct dusk_array *a, const struct dusk_array *b)
-{
-    return a->dtype == b->dtype && a->ndim == b->ndim &&
-           memcmp(a->shape, b->shape, (size_t)a->ndim * sizeof a->shape[0]) == 0;
-}
-
-static void array_add(const struct dusk_array *to, const struct dusk_array *from)
-{
-    int64_t count = array_count(to);
-    if (to->dtype == DUSK_F64) {
-        double *a = to->data;
-        const double *b = from->data;
-        for (int64_t i = 0; i < count; i++)
-            a[i] += b[i];
-    } else {
-        float *a = to->data;
-        const float *b = from->data;
-        for (int64_t i = 0; i < count; i++)
-            a[i] += b[i];
-    }
-}
-
-/* Adds `value` to the item `total` of the result. */
-static int sum_add(struct dusk_task *task, struct dusk_value *total,
-                   const struct dusk_value *value, int argument, int item)
-{
-    if (total->kind == DUSK_INT && value->kind == DUSK_FLOAT)
-        *total =
-            (struct dusk_value){.kind = DUSK_FLOAT, .number = (double)total->integer};
-    if (total->kind == DUSK_INT && value->kind == DUSK_INT)
-        return __builtin_add_overflow(total->integer, value->integer, &total->integer)
-                   ? dusk_task_fail(task, DUSK_E_DATA, "sum: item %d overflows",
-                                    item + 1)
-                   : 0;
-    if (total->kind == DUSK_FLOAT && value->kind == DUSK_FLOAT) {
-        total->number += value->number;
-        return 0;
-    }
-    if (total->kind == DUSK_FLOAT && value->kind == DUSK_INT) {
-        total->number += (double)value->integer;
-        return 0;
-    }
-    if (total->kind == DUSK_ARRAY && value->kind == DUSK_ARRAY &&
-        same_shape(&total->array, &value->array)) {
-        array_add(&total->array, &value->array);
-        return 0;
-    }
-    return dusk_task_fail(task, DUSK_E_TYPE,
-                          "sum: item %d of argument %d has another type or shape than "
-                          "that of argument 1",
-                          item + 1, argument + 1);
-}
-
-/* Arrays are added up in new memory, which becomes the result. */
-static int sum_begin(struct dusk_task *task, struct dusk_value *total)
-{
-    if (total->kind != DUSK_ARRAY)
-        return 0;
-    struct dusk_array first = total->array;
-    int rc = dusk_task_array(task, &total->array);
-    if (rc == 0)
-        array_add(&total->array, &first);
-    return rc;
-}
-
-static int run_sum(struct dusk_task *task)
-{
-    int arguments = dusk_task_count(task);
-    if (arguments < 2 || arguments > 64)
-        return dusk_task_fail(task, DUSK_E_TYPE, "sum: takes 2 to 64 arguments, got %d",
-                              arguments);
-    int count = dusk_task_item_count(task, 0), rc = 0;
-    struct dusk_value *totals =
-        dusk_task_scratch(task, (size_t)(count + 1) * sizeof *totals);
-    if (!totals)
-        return DUSK_E_NOMEM;
-    for (int i = 0; rc == 0 && i < arguments; i++) {
-        if (dusk_task_item_count(task, i) != count)
-            return dusk_task_fail(task, DUSK_E_TYPE,
-                                  "sum: argument %d has %d items, argument 1 has %d",
-                                  i + 1, dusk_task_item_count(task, i), count);
-        for (int k = 0; rc == 0 && k < count; k++) {
-            struct dusk_value value;
-            rc = dusk_task_item(task, i, k, i ? &value : &totals[k]);
-            if (rc == 0)
-                rc = i ? sum_add(task, &totals[k], &value, i, k)
-                       : sum_begin(task, &totals[k]);
-        }
-    }
-    return rc < 0 ? rc : dusk_task_return_values(task, count, totals);
-}
-
-/* ---- the others ---- */
 
 static int run_max_of(struct dusk_task *task)
 {
@@ -258,15 +162,9 @@ static int run_crash(struct dusk_task *task)
 }
 
 const struct dusk_function basic_functions[] = {
-    {"noop", run_noop},
-    {"identity", run_identity},
-    {"add", run_add},
-    {"sum", run_sum},
-    {"fill", run_fill},
-    {"max_of", run_max_of},
-    {"total", run_total},
-    {"sleep", run_sleep},
-    {"fail", run_fail},
-    {"crash", run_crash},
-    {0},
+    {"noop", run_noop},     {"identity", run_identity},
+    {"add", run_add},       {"fill", run_fill},
+    {"max_of", run_max_of}, {"total", run_total},
+    {"sleep", run_sleep},   {"fail", run_fail},
+    {"crash", run_crash},   {0},
 };

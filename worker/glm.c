@@ -45,50 +45,46 @@ static void finish_transposed(const struct glm_chunk *chunk, double factor,
         sums[chunk->columns] = factor * sum_r;
 }
 
-/* A run over the blocks of rows of a chunk. */
-struct block {
-    int64_t first, rows;
-    const double *x, *y;
-};
-
-static bool block_next(const struct glm_chunk *chunk, struct block *block)
+static int64_t smaller(int64_t a, int64_t b)
 {
-    int64_t first = block->first + block->rows;
-    int64_t most = glm_block_rows(chunk->columns), left = chunk->rows - first;
-    *block = (struct block){
-        .first = first,
-        .rows = left < most ? left : most,
-        .x = chunk->x + first * chunk->columns,
-        .y = chunk->y + first,
-    };
-    return left > 0;
+    return a < b ? a : b;
 }
 
-static void value_add(struct glm_value *value, const double *loss, const double *r,
-                      const double *y, int64_t rows)
+/* The rows first .. first + rows - 1, at most GLM_BLOCK_ROWS: each block of a few
+ * rows is multiplied by b, and by r while it is still in cache. */
+static void evaluate_rows(const struct glm_chunk *chunk, int64_t first, int64_t rows,
+                          const double *b, double offset, double *eta, double *loss,
+                          double *r, double *gradient)
 {
-    value->loss += dense_sum(loss, rows);
-    value->r_y += dense_dot(r, y, rows);
-    value->r_r += dense_dot(r, r, rows);
-    value->sum_r += dense_sum(r, rows);
-    value->sum_y += dense_sum(y, rows);
+    int64_t p = chunk->columns, step = glm_block_rows(p);
+    const double *x = chunk->x + first * p, *y = chunk->y + first;
+    for (int64_t i = 0; i < rows; i += step) {
+        int64_t count = smaller(step, rows - i);
+        rows_dot(x + i * p, count, p, b, offset, eta + i);
+        rows_loss(chunk->family, eta + i, y + i, count, loss + i, r + i);
+        if (gradient)
+            rows_add(x + i * p, count, p, r + i, gradient);
+    }
 }
 
 void glm_evaluate(const struct glm_chunk *chunk, const double *b, double *ret_eta,
                   double *ret_gradient, struct glm_value *ret_value)
 {
-    double block_eta[GLM_BLOCK_ROWS], loss[GLM_BLOCK_ROWS], r[GLM_BLOCK_ROWS];
+    double own_eta[GLM_BLOCK_ROWS], loss[GLM_BLOCK_ROWS], r[GLM_BLOCK_ROWS];
     struct glm_value value = {0};
     double offset = eta_offset(chunk, b);
     if (ret_gradient)
         memset(ret_gradient, 0, (size_t)glm_unknowns(chunk) * sizeof *ret_gradient);
-    for (struct block block = {0}; block_next(chunk, &block);) {
-        double *eta = ret_eta ? ret_eta + block.first : block_eta;
-        rows_dot(block.x, block.rows, chunk->columns, b, offset, eta);
-        rows_loss(chunk->family, eta, block.y, block.rows, loss, r);
-        value_add(&value, loss, r, block.y, block.rows);
-        if (ret_gradient)
-            rows_add(block.x, block.rows, chunk->columns, r, ret_gradient);
+    for (int64_t first = 0; first < chunk->rows; first += GLM_BLOCK_ROWS) {
+        int64_t rows = smaller(GLM_BLOCK_ROWS, chunk->rows - first);
+        const double *y = chunk->y + first;
+        evaluate_rows(chunk, first, rows, b, offset,
+                      ret_eta ? ret_eta + first : own_eta, loss, r, ret_gradient);
+        value.loss += dense_sum(loss, rows);
+        value.r_y += dense_dot(r, y, rows);
+        value.r_r += dense_dot(r, r, rows);
+        value.sum_r += dense_sum(r, rows);
+        value.sum_y += dense_sum(y, rows);
     }
     if (ret_gradient)
         finish_transposed(chunk, gradient_factor(chunk->family), value.sum_r,
@@ -101,15 +97,29 @@ void glm_predict(const struct glm_chunk *chunk, const double *b, double *ret_eta
     rows_dot(chunk->x, chunk->rows, chunk->columns, b, eta_offset(chunk, b), ret_eta);
 }
 
+/* sums += X'r for rows that are not in cache yet. */
+static void add_from_memory(const struct glm_chunk *chunk, int64_t first, int64_t rows,
+                            const double *r, double *sums)
+{
+    int64_t p = chunk->columns, step = glm_block_rows(p);
+    const double *x = chunk->x + first * p;
+    for (int64_t i = 0; i < rows; i += step) {
+        int64_t count = smaller(step, rows - i);
+        rows_touch(x + i * p, count * p);
+        rows_add(x + i * p, count, p, r + i, sums);
+    }
+}
+
 void glm_gradient(const struct glm_chunk *chunk, const double *eta,
                   double *ret_gradient)
 {
     double loss[GLM_BLOCK_ROWS], r[GLM_BLOCK_ROWS], sum_r = 0;
     memset(ret_gradient, 0, (size_t)glm_unknowns(chunk) * sizeof *ret_gradient);
-    for (struct block block = {0}; block_next(chunk, &block);) {
-        rows_loss(chunk->family, eta + block.first, block.y, block.rows, loss, r);
-        sum_r += dense_sum(r, block.rows);
-        rows_add(block.x, block.rows, chunk->columns, r, ret_gradient);
+    for (int64_t first = 0; first < chunk->rows; first += GLM_BLOCK_ROWS) {
+        int64_t rows = smaller(GLM_BLOCK_ROWS, chunk->rows - first);
+        rows_loss(chunk->family, eta + first, chunk->y + first, rows, loss, r);
+        sum_r += dense_sum(r, rows);
+        add_from_memory(chunk, first, rows, r, ret_gradient);
     }
     finish_transposed(chunk, gradient_factor(chunk->family), sum_r, ret_gradient);
 }
@@ -121,8 +131,7 @@ void glm_line(const struct glm_chunk *chunk, const double *eta, const double *st
         w[GLM_BLOCK_ROWS];
     struct glm_line line = {0};
     for (int64_t first = 0; first < chunk->rows; first += GLM_BLOCK_ROWS) {
-        int64_t left = chunk->rows - first;
-        int64_t rows = left < GLM_BLOCK_ROWS ? left : GLM_BLOCK_ROWS;
+        int64_t rows = smaller(GLM_BLOCK_ROWS, chunk->rows - first);
         dense_add(eta + first, t, step + first, rows, at);
         rows_loss(chunk->family, at, chunk->y + first, rows, loss, r);
         rows_weight(chunk->family, at, rows, w);
@@ -149,18 +158,20 @@ void glm_dual(const struct glm_chunk *chunk, const double *b, const double scale
 {
     double eta[GLM_BLOCK_ROWS], loss[GLM_BLOCK_ROWS], theta[GLM_BLOCK_ROWS];
     double value = 0, sum_theta = 0, offset = eta_offset(chunk, b);
+    int64_t p = chunk->columns;
     memset(ret_transposed, 0, (size_t)glm_unknowns(chunk) * sizeof *ret_transposed);
-    for (struct block block = {0}; block_next(chunk, &block);) {
-        double block_value = 0;
-        rows_dot(block.x, block.rows, chunk->columns, b, offset, eta);
-        rows_loss(chunk->family, eta, block.y, block.rows, loss, theta);
-        for (int64_t i = 0; i < block.rows; i++) {
-            theta[i] *= scale[block.y[i] > 0.5];
-            block_value += entropy(fabs(theta[i]));
+    for (int64_t first = 0; first < chunk->rows; first += GLM_BLOCK_ROWS) {
+        int64_t rows = smaller(GLM_BLOCK_ROWS, chunk->rows - first);
+        const double *y = chunk->y + first;
+        rows_dot(chunk->x + first * p, rows, p, b, offset, eta);
+        rows_loss(chunk->family, eta, y, rows, loss, theta);
+        for (int64_t i = 0; i < rows; i++) {
+            theta[i] *= scale[y[i] > 0.5];
+            loss[i] = entropy(fabs(theta[i]));
         }
-        value += block_value;
-        sum_theta += dense_sum(theta, block.rows);
-        rows_add(block.x, block.rows, chunk->columns, theta, ret_transposed);
+        value += dense_sum(loss, rows);
+        sum_theta += dense_sum(theta, rows);
+        rows_add(chunk->x + first * p, rows, p, theta, ret_transposed);
     }
     finish_transposed(chunk, 1.0, sum_theta, ret_transposed);
     *ret_value = value;

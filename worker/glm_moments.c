@@ -10,7 +10,15 @@ SIMD_CLONES
 static void row_moments(const double *restrict x, int64_t rows, int64_t columns,
                         double *restrict sum, double *restrict sum2)
 {
-    for (int64_t i = 0; i < rows; i++, x += columns)
+    int64_t i = 0;
+    for (; i + 4 <= rows; i += 4, x += 4 * columns)
+        for (int64_t j = 0; j < columns; j++) {
+            double a = x[j], b = x[columns + j], c = x[2 * columns + j],
+                   d = x[3 * columns + j];
+            sum[j] += (a + b) + (c + d);
+            sum2[j] += (a * a + b * b) + (c * c + d * d);
+        }
+    for (; i < rows; i++, x += columns)
         for (int64_t j = 0; j < columns; j++) {
             sum[j] += x[j];
             sum2[j] += x[j] * x[j];
@@ -60,8 +68,13 @@ int glm_moments(const struct glm_chunk *chunk, int64_t chunk_number, double *ret
         return rc;
     memset(ret_sum, 0, (size_t)chunk->columns * sizeof *ret_sum);
     memset(ret_sum2, 0, (size_t)chunk->columns * sizeof *ret_sum2);
-    row_moments(chunk->x, chunk->rows, chunk->columns, ret_sum, ret_sum2);
-    for (int64_t j = 0; j < chunk->columns; j++)
+    int64_t p = chunk->columns, step = glm_block_rows(p);
+    for (int64_t i = 0; i < chunk->rows; i += step) {
+        int64_t rows = chunk->rows - i < step ? chunk->rows - i : step;
+        rows_touch(chunk->x + i * p, rows * p);
+        row_moments(chunk->x + i * p, rows, p, ret_sum, ret_sum2);
+    }
+    for (int64_t j = 0; j < p; j++)
         if (!isfinite(ret_sum2[j]))
             return name_bad_value(chunk, chunk_number, err);
     return 0;

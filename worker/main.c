@@ -249,7 +249,12 @@ static int check(struct main_options *options, struct err_text *text)
 static int load_functions(struct main_options *options, struct registry *registry,
                           struct err_text *text)
 {
-    int rc = registry_add(registry, basic_functions, "built in", text);
+    static const struct dusk_function *const tables[] = {
+        basic_functions, array_functions, data_functions, glm_functions,
+        prox_functions};
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < sizeof tables / sizeof tables[0]; i++)
+        rc = registry_add(registry, tables[i], "built in", text);
     for (int i = 0; rc == 0 && i < options->preload.count; i++)
         rc = registry_load(registry, options->preload.items[i], text);
     return rc;

@@ -1,34 +1,29 @@
 #include "worker/random.h"
 #include "worker/fastmath.h"
-#include <Random123/philox.h>
-#include <math.h>
+#include <Random123/threefry.h>
+#include <string.h>
 
-/* The key is a Philox image of (seed, stream), the counter (number, chunk). */
 struct random_stream random_stream(int64_t seed, int64_t stream, int64_t chunk)
 {
-    philox4x64_ctr_t counter = {{(uint64_t)seed, (uint64_t)stream, 0, 0}};
-    philox4x64_key_t key = {{0, 0}};
-    uint64_t image = philox4x64(counter, key).v[0];
-    return (struct random_stream){
-        .key = {(uint32_t)image, (uint32_t)(image >> 32)},
-        .chunk = {(uint32_t)chunk, (uint32_t)((uint64_t)chunk >> 32)},
-    };
+    return (struct random_stream){(uint64_t)seed, (uint64_t)stream, (uint64_t)chunk};
 }
 
-/* Two words of 64 random bits for each of the counters first .. first + PAIRS - 1. */
+/* A block is made from COUNTERS counters, each of which gives four words; word w of
+ * counter i is number w * COUNTERS + i of the block. */
+#define COUNTERS (RANDOM_BLOCK / 4)
 #define PAIRS (RANDOM_BLOCK / 2)
 
-SIMD_INLINE void random_bits(const struct random_stream *stream, uint64_t first,
-                             uint64_t *restrict low, uint64_t *restrict high)
+SIMD_INLINE void random_bits(const struct random_stream *stream, uint64_t block,
+                             uint64_t *restrict bits)
 {
-    philox4x32_key_t key = {{stream->key[0], stream->key[1]}};
-    for (uint64_t i = 0; i < PAIRS; i++) {
-        philox4x32_ctr_t counter = {{(uint32_t)(first + i),
-                                     (uint32_t)((first + i) >> 32), stream->chunk[0],
-                                     stream->chunk[1]}};
-        philox4x32_ctr_t bits = philox4x32(counter, key);
-        low[i] = (uint64_t)bits.v[1] << 32 | bits.v[0];
-        high[i] = (uint64_t)bits.v[3] << 32 | bits.v[2];
+    threefry4x64_key_t key = {{stream->seed, stream->stream, 0, 0}};
+    for (uint64_t i = 0; i < COUNTERS; i++) {
+        threefry4x64_ctr_t word = {{block * COUNTERS + i, 0, stream->chunk, 0}};
+        word = threefry4x64(word, key);
+        bits[i] = word.v[0];
+        bits[COUNTERS + i] = word.v[1];
+        bits[2 * COUNTERS + i] = word.v[2];
+        bits[3 * COUNTERS + i] = word.v[3];
     }
 }
 
@@ -39,15 +34,13 @@ SIMD_INLINE double one_to_two(uint64_t bits)
 }
 
 SIMD_CLONES
-static void uniform_block(const struct random_stream *stream, uint64_t first,
+static void uniform_block(const struct random_stream *stream, uint64_t block,
                           double *restrict ret)
 {
-    uint64_t low[PAIRS], high[PAIRS];
-    random_bits(stream, first, low, high);
-    for (int i = 0; i < PAIRS; i++)
-        ret[i] = one_to_two(low[i]) - 1.0;
-    for (int i = 0; i < PAIRS; i++)
-        ret[PAIRS + i] = one_to_two(high[i]) - 1.0;
+    uint64_t bits[RANDOM_BLOCK];
+    random_bits(stream, block, bits);
+    for (int i = 0; i < RANDOM_BLOCK; i++)
+        ret[i] = one_to_two(bits[i]) - 1.0;
 }
 
 /* log u for u in (0, 1]: u = 2^k (1 + f). */
@@ -63,42 +56,38 @@ SIMD_INLINE double fast_log(double u)
     return k * LN2_HIGH + (k * LN2_LOW + fast_log1p_near(f));
 }
 
-/* sin and cos of 2 pi turn, for turn in [-1/2, 1/2): the nearest quarter, and a
- * rest of at most an eighth. */
-SIMD_INLINE void fast_sincos(double turn, double *sine, double *cosine)
+/* cos and sin of a uniform angle in a quarter of the circle, [-pi/4, pi/4), by the
+ * upper 52 bits; bit 0 swaps them, which makes it a half of the circle. */
+SIMD_INLINE void half_circle(uint64_t bits, double *ret_x, double *ret_y)
 {
-    const double shift = 0x1.8p52;
-    double shifted = turn * 4.0 + shift;
-    double rest = turn * 4.0 - (shifted - shift);
-    uint64_t quarter = bits_of(shifted);
-    double a = rest * 0x1.921fb54442d18p0, z = a * a, z2 = z * z, z4 = z2 * z2;
+    double a = (one_to_two(bits) - 1.5) * 0x1.921fb54442d18p0; /* pi / 2 */
+    double z = a * a, z2 = z * z, z4 = z2 * z2;
     double s = (-1.0 / 6 + z * (1.0 / 120)) + z2 * (-1.0 / 5040 + z * (1.0 / 362880)) +
-               z4 * ((-1.0 / 39916800 + z * (1.0 / 6227020800.0)) -
-                     z2 * (1.0 / 1307674368000.0));
-    double c = (-1.0 / 2 + z * (1.0 / 24)) + z2 * (-1.0 / 720 + z * (1.0 / 40320)) +
-               z4 * ((-1.0 / 3628800 + z * (1.0 / 479001600)) +
-                     z2 * (-1.0 / 87178291200.0 + z * (1.0 / 20922789888000.0)));
-    s = a + a * z * s;
-    c = 1.0 + z * c;
-    uint64_t swap = -(quarter & 1), sign_s = (quarter & 2) << 62,
-             sign_c = ((quarter + 1) & 2) << 62;
-    uint64_t bits_s = bits_of(s), bits_c = bits_of(c);
-    *sine = double_of(((bits_s & ~swap) | (bits_c & swap)) ^ sign_s);
-    *cosine = double_of(((bits_c & ~swap) | (bits_s & swap)) ^ sign_c);
+               z4 * (-1.0 / 39916800 + z * (1.0 / 6227020800.0));
+    double c =
+        (-1.0 / 2 + z * (1.0 / 24)) + z2 * (-1.0 / 720 + z * (1.0 / 40320)) +
+        z4 * (-1.0 / 3628800 + z * (1.0 / 479001600) - z2 * (1.0 / 87178291200.0));
+    double sine = a + a * z * s, cosine = 1.0 + z * c;
+    *ret_x = bits & 1 ? sine : cosine;
+    *ret_y = bits & 1 ? cosine : sine;
 }
 
+/* Box & Muller: radius from one word, angle from another, whose bit 1 chooses the
+ * half of the circle. */
 SIMD_CLONES
-static void normal_block(const struct random_stream *stream, uint64_t first,
+static void normal_block(const struct random_stream *stream, uint64_t block,
                          double *restrict ret)
 {
-    uint64_t low[PAIRS], high[PAIRS];
-    random_bits(stream, first, low, high);
+    uint64_t bits[RANDOM_BLOCK];
+    random_bits(stream, block, bits);
     for (int i = 0; i < PAIRS; i++) {
-        double sine, cosine;
-        double radius = __builtin_sqrt(-2.0 * fast_log(2.0 - one_to_two(low[i])));
-        fast_sincos(one_to_two(high[i]) - 1.5, &sine, &cosine);
-        ret[i] = radius * cosine;
-        ret[PAIRS + i] = radius * sine;
+        uint64_t angle = bits[PAIRS + i];
+        double x, y, log_u = fast_log(2.0 - one_to_two(bits[i]));
+        double radius =
+            double_of(bits_of(__builtin_sqrt(-2.0 * log_u)) ^ (angle & 2) << 62);
+        half_circle(angle, &x, &y);
+        ret[i] = radius * x;
+        ret[PAIRS + i] = radius * y;
     }
 }
 
@@ -107,15 +96,13 @@ typedef void block_maker(const struct random_stream *, uint64_t, double *);
 static void fill(block_maker *make, const struct random_stream *stream, int64_t first,
                  int64_t count, double *ret_values)
 {
-    double block[RANDOM_BLOCK];
-    uint64_t pair = (uint64_t)first / 2;
-    for (; count >= RANDOM_BLOCK; count -= RANDOM_BLOCK, pair += PAIRS) {
-        make(stream, pair, ret_values);
-        ret_values += RANDOM_BLOCK;
-    }
+    double last[RANDOM_BLOCK];
+    uint64_t block = (uint64_t)first / RANDOM_BLOCK;
+    for (; count >= RANDOM_BLOCK; count -= RANDOM_BLOCK, ret_values += RANDOM_BLOCK)
+        make(stream, block++, ret_values);
     if (count > 0) {
-        make(stream, pair, block);
-        memcpy(ret_values, block, (size_t)count * sizeof *block);
+        make(stream, block, last);
+        memcpy(ret_values, last, (size_t)count * sizeof *last);
     }
 }
 

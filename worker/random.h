@@ -1,4 +1,4 @@
-/* Random numbers by counter (Philox4x32-10 of the Random123 library): number k of a
+/* Random numbers by counter (Threefry4x64-20 of the Random123 library): number k of a
  * chunk is a function of (seed, stream, chunk, k) and of nothing else, whoever
  * makes it, on whatever processor and in pieces of whatever size.  Different
  * streams of one seed are for different purposes: features, noise, labels. */
@@ -8,15 +8,14 @@
 #include <stdint.h>
 
 struct random_stream {
-    uint32_t key[2];
-    uint32_t chunk[2];
+    uint64_t seed, stream, chunk;
 };
 
 struct random_stream random_stream(int64_t seed, int64_t stream, int64_t chunk);
 
 /* Numbers first .. first + count - 1 of the stream.  `first` must be a multiple of
  * RANDOM_BLOCK. */
-#define RANDOM_BLOCK 128
+#define RANDOM_BLOCK 256
 
 /* Uniform on [0, 1), multiples of 2^-52. */
 void random_uniform(const struct random_stream *stream, int64_t first, int64_t count,

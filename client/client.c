@@ -1,0 +1,343 @@
+/* Opening and closing a client, its lock, its keeper and its waits. */
+#include "client/client.h"
+#include "common/clock.h"
+#include "proto/link.h"
+
+#include <errno.h>
+#include <math.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#define DEFAULT_ADDRESS "tcp://127.0.0.1:8786"
+#define KEEPER_BEAT_NS (200 * UINT64_C(1000)) /* how long submits wait for others */
+#define KEEPER_BEATS 16     /* without work, before the keeper sleeps */
+#define KEEPER_SLEEP_MS 250 /* between two looks at the connection */
+#define SOCKETS_MAX 16384
+
+/* ---- errors ---- */
+
+static _Thread_local struct err_text last_error;
+
+int client_fail(int code, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(last_error.line, sizeof last_error.line, format, args);
+    va_end(args);
+    return code;
+}
+
+const char *dusk_last_error(void)
+{
+    return last_error.line;
+}
+
+const char *dusk_error_name(int code)
+{
+    return err_name(code);
+}
+
+const char *dusk_error_sentence(int code)
+{
+    return err_sentence(code);
+}
+
+/* ---- the keeper ---- */
+
+static void nap(uint64_t ns)
+{
+    struct timespec time = {.tv_nsec = (long)ns};
+    nanosleep(&time, NULL);
+}
+
+/* Sends while there is something to send.  A call that is inside does so itself. */
+static void keeper_send(struct dusk_client *client)
+{
+    int beats = 0;
+    while (beats < KEEPER_BEATS && !atomic_load(&client->stopping)) {
+        nap(KEEPER_BEAT_NS);
+        beats++;
+        if (!atomic_load(&client->armed) || pthread_mutex_trylock(&client->lock))
+            continue;
+        client_turn(client, 0);
+        pthread_mutex_unlock(&client->lock);
+        beats = 0;
+    }
+}
+
+/* Nobody else may look at the connection for hours: heartbeats are ours. */
+static void keeper_look(struct dusk_client *client)
+{
+    if (pthread_mutex_trylock(&client->lock))
+        return;
+    client_turn(client, 0);
+    pthread_mutex_unlock(&client->lock);
+}
+
+static void *keeper_run(void *arg)
+{
+    struct dusk_client *client = arg;
+    while (!atomic_load(&client->stopping)) {
+        keeper_send(client);
+        /* Who arms after this line sees an idle keeper and wakes it. */
+        atomic_store(&client->idle, true);
+        if (!atomic_load(&client->armed)) {
+            struct pollfd item = {client->wake_fd, POLLIN, 0};
+            if (poll(&item, 1, KEEPER_SLEEP_MS) == 0)
+                keeper_look(client);
+        }
+        atomic_store(&client->idle, false);
+        eventfd_t count;
+        eventfd_read(client->wake_fd, &count);
+    }
+    return NULL;
+}
+
+static void keeper_wake(struct dusk_client *client)
+{
+    if (atomic_exchange(&client->idle, false))
+        eventfd_write(client->wake_fd, 1);
+}
+
+/* Signals are for the program's own threads. */
+static int keeper_start(struct dusk_client *client)
+{
+    client->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (client->wake_fd < 0)
+        return client_fail(DUSK_E_IO, "cannot make an eventfd: %s", strerror(errno));
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int error = pthread_create(&client->keeper, NULL, keeper_run, client);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (!error)
+        return 0;
+    close(client->wake_fd);
+    client->wake_fd = -1;
+    return client_fail(DUSK_E_NOMEM, "cannot start a thread: %s", strerror(error));
+}
+
+static void keeper_stop(struct dusk_client *client)
+{
+    if (client->wake_fd < 0)
+        return;
+    atomic_store(&client->stopping, true);
+    eventfd_write(client->wake_fd, 1);
+    pthread_join(client->keeper, NULL);
+    close(client->wake_fd);
+}
+
+/* ---- life ---- */
+
+static void client_destroy(struct dusk_client *client)
+{
+    if (!client)
+        return;
+    client_core_destroy(client->core);
+    pthread_mutex_destroy(&client->lock);
+    free(client->items);
+    free(client->address);
+    free(client);
+}
+
+static int core_open(struct dusk_client *client)
+{
+    struct client_config config = {.pid = (uint64_t)client->pid,
+                                   .address = client->address};
+    char name[80];
+    snprintf(name, sizeof name, "%.60s-%ld", program_invocation_short_name,
+             (long)client->pid);
+    config.name = name;
+    if (getrandom(&config.epoch, sizeof config.epoch, 0) < 0 ||
+        getrandom(&config.seed, sizeof config.seed, 0) < 0)
+        return client_fail(DUSK_E_IO, "no random numbers: %s", strerror(errno));
+    if (client_core_create(&config, clock_monotonic_ns(), &client->core) < 0)
+        return client_fail(DUSK_E_NOMEM, "no memory for a client");
+    client->core->owner = client;
+    return 0;
+}
+
+static int client_create(const char *address, struct dusk_client **ret_client)
+{
+    struct dusk_client *client = calloc(1, sizeof *client);
+    if (!client)
+        return client_fail(DUSK_E_NOMEM, "no memory for a client");
+    pthread_mutex_init(&client->lock, NULL);
+    list_init(&client->wires);
+    client->pid = getpid();
+    client->wake_fd = -1;
+    client->open = true;
+    client->address = strdup(address);
+    client->zmq = client->address ? zmq_ctx_new() : NULL;
+    int rc = client->zmq ? core_open(client)
+                         : client_fail(DUSK_E_NOMEM, "no memory for a client");
+    if (rc < 0) {
+        if (client->zmq)
+            zmq_ctx_term(client->zmq);
+        client_destroy(client);
+        return rc;
+    }
+    zmq_ctx_set(client->zmq, ZMQ_MAX_SOCKETS, SOCKETS_MAX);
+    *ret_client = client;
+    return 0;
+}
+
+static void client_shut(struct dusk_client *client)
+{
+    keeper_stop(client);
+    pthread_mutex_lock(&client->lock);
+    client_core_close(client->core);
+    client_flush(client);
+    client_disconnect(client);
+    zmq_ctx_term(client->zmq);
+    client->open = false;
+    client_leave(client);
+}
+
+static int unreachable(const struct dusk_client *client, const struct client_wait *wait)
+{
+    static const char *const sentences[] = {
+        [REACH_NOTHING] = "cannot be reached",
+        [REACH_TCP] = "takes connections, but does not speak ZeroMQ: no answer",
+        [REACH_ZMQ] = "speaks ZeroMQ, but does not answer like a scheduler of dusk",
+    };
+    return client_fail(DUSK_E_UNREACHABLE, "%s %s within %g s", client->address,
+                       sentences[client->reach], wait->timeout_s);
+}
+
+static int welcome_wait(struct dusk_client *client, double timeout_s)
+{
+    const struct client_core *core = client->core;
+    struct client_wait wait = client_wait_for(timeout_s);
+    while (core->link != LINK_UP) {
+        if (core->link == LINK_REFUSED)
+            return client_fail(core->refusal, "%s", core->refusal_text.line);
+        if (!client_wait_turn(client, &wait))
+            return unreachable(client, &wait);
+    }
+    return 0;
+}
+
+static const char *address_or_default(const char *address)
+{
+    if (!address)
+        address = getenv("DUSK_SCHEDULER_ADDRESS");
+    return address && *address ? address : DEFAULT_ADDRESS;
+}
+
+int dusk_connect(const char *address, double timeout_s, struct dusk_client **ret_client)
+{
+    struct dusk_client *client = NULL;
+    address = address_or_default(address);
+    if (link_check_address(address, &last_error) < 0)
+        return DUSK_E_INVALID;
+    int rc = client_create(address, &client);
+    if (rc < 0)
+        return rc;
+    rc = welcome_wait(client, timeout_s);
+    if (rc == 0)
+        rc = keeper_start(client);
+    if (rc < 0)
+        client_shut(client);
+    else
+        *ret_client = client;
+    return rc;
+}
+
+void dusk_close(struct dusk_client *client)
+{
+    if (client && client->pid == getpid())
+        client_shut(client);
+}
+
+const char *dusk_address(const struct dusk_client *client)
+{
+    return client->address;
+}
+
+void dusk_set_log(struct dusk_client *client,
+                  void (*write)(void *arg, enum dusk_log_level level, const char *line),
+                  void *arg)
+{
+    if (client_enter(client, false) < 0)
+        return;
+    client->log = write;
+    client->log_arg = arg;
+    client_leave(client);
+}
+
+/* ---- calls ---- */
+
+struct dusk_client *client_of(const struct dusk_future *future)
+{
+    return future->core->owner;
+}
+
+int client_enter(struct dusk_client *client, bool working)
+{
+    if (client->pid != getpid())
+        return client_fail(DUSK_E_CLOSED, "this client of %s belongs to process %ld",
+                           client->address, (long)client->pid);
+    pthread_mutex_lock(&client->lock);
+    if (!working || client->open)
+        return 0;
+    client_leave(client);
+    return client_fail(DUSK_E_CLOSED, "the client of %s was closed", client->address);
+}
+
+void client_leave(struct dusk_client *client)
+{
+    const struct client_core *core = client->core;
+    bool over = !client->open && core->by_key.count == 0;
+    bool unsent = core->queue_count > 0 || !list_is_empty(&core->waiting) ||
+                  !list_is_empty(&core->outbox.dirty);
+    if (client->open && unsent && !atomic_exchange(&client->armed, true))
+        keeper_wake(client);
+    pthread_mutex_unlock(&client->lock);
+    if (over)
+        client_destroy(client);
+}
+
+/* ---- waits ---- */
+
+struct client_wait client_wait_for(double timeout_s)
+{
+    struct client_wait wait = {.timeout_s = timeout_s, .until_ns = UINT64_MAX};
+    uint64_t now_ns = clock_monotonic_ns();
+    if (isnan(timeout_s))
+        wait.until_ns = now_ns;
+    else if (timeout_s >= 0 && timeout_s < 1e9)
+        wait.until_ns = now_ns + (uint64_t)(timeout_s * 1e9);
+    return wait;
+}
+
+/* Something may have come in the last moment: there is one look after the end. */
+bool client_wait_turn(struct dusk_client *client, struct client_wait *wait)
+{
+    if (wait->over)
+        return false;
+    uint64_t now_ns = clock_monotonic_ns();
+    wait->over = now_ns >= wait->until_ns;
+    client_turn(client, wait->over ? 0 : wait->until_ns - now_ns);
+    return true;
+}
+
+struct client_wait_text client_wait_text(const struct dusk_client *client,
+                                         const struct client_wait *wait)
+{
+    struct client_wait_text text;
+    const struct client_core *core = client->core;
+    int length = snprintf(text.text, sizeof text.text, " within %g s", wait->timeout_s);
+    if (core->gone_ns)
+        snprintf(text.text + length, sizeof text.text - (size_t)length,
+                 ", its scheduler %.150s is gone for %.1f s", client->address,
+                 (double)(clock_monotonic_ns() - core->gone_ns) / 1e9);
+    return text;
+}

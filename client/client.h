@@ -1,0 +1,89 @@
+/* The shell around the client's core, as the files of the public functions see it.
+ *
+ * A call enters (takes the lock), works on the core, and leaves.  While it waits it
+ * turns: it sends, polls the sockets itself and feeds what comes to the core, so
+ * that no other thread stands between a result and whoever waits for it.  A thread
+ * of its own, the keeper, turns when nobody is inside. */
+#ifndef CLIENT_CLIENT_H
+#define CLIENT_CLIENT_H
+
+#include "client/core.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/types.h>
+#include <zmq.h>
+
+/* How far a connection to the scheduler got: what there is to say when it fails. */
+enum client_reach { REACH_NOTHING, REACH_TCP, REACH_ZMQ };
+
+struct dusk_client {
+    pthread_mutex_t lock; /* over all that follows but the keeper's part */
+    struct client_core *core;
+    pid_t pid; /* after fork() nothing here can be used */
+    bool open;
+    char *address; /* owned */
+    void *zmq;
+    struct list wires; /* struct wire, in pump.c */
+    zmq_pollitem_t *items;
+    size_t item_capacity;
+    enum client_reach reach;
+    void (*log)(void *arg, enum dusk_log_level level, const char *line);
+    void *log_arg;
+
+    pthread_t keeper;
+    int wake_fd;
+    atomic_bool armed; /* there is something to send */
+    atomic_bool idle;  /* the keeper sleeps until it is woken */
+    atomic_bool stopping;
+};
+
+/* Sets the thread's line and returns `code`. */
+int client_fail(int code, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* 0 with the lock held, or DUSK_E_CLOSED: in a child of fork(), or after dusk_close
+ * where `working` says that the call needs the connection. */
+int client_enter(struct dusk_client *client, bool working);
+
+/* Unlocks; what waits to be sent goes out soon.  Frees a closed client whose last
+ * future was released. */
+void client_leave(struct dusk_client *client);
+
+struct dusk_client *client_of(const struct dusk_future *future);
+
+/* Sends what can be sent at once. */
+void client_flush(struct dusk_client *client);
+
+/* One turn: sends, waits up to `timeout_ns`, handles what came. */
+void client_turn(struct dusk_client *client, uint64_t timeout_ns);
+
+/* Drops all connections; what was sent lingers for a moment. */
+void client_disconnect(struct dusk_client *client);
+
+/* A wait with its deadline.
+ *
+ *     struct client_wait wait = client_wait_for(timeout_s);
+ *     while (!what_is_waited_for)
+ *         if (!client_wait_turn(client, &wait))
+ *             return client_fail(DUSK_E_TIMEOUT, ...);
+ */
+struct client_wait {
+    double timeout_s;
+    uint64_t until_ns;
+    bool over;
+};
+struct client_wait client_wait_for(double timeout_s);
+bool client_wait_turn(struct dusk_client *client, struct client_wait *wait);
+
+/* " within 5 s", and ", its scheduler tcp://... is gone" where that is so. */
+struct client_wait_text {
+    char text[240];
+};
+struct client_wait_text client_wait_text(const struct dusk_client *client,
+                                         const struct client_wait *wait);
+
+/* Milliseconds for poll(): rounded up, so that a wait does not spin at its end. */
+int client_poll_ms(uint64_t timeout_ns);
+
+#endif

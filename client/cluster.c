@@ -1,0 +1,326 @@
+#include "client/cluster.h"
+
+#include "client/keeper.h"
+#include "common/clock.h"
+#include "common/units.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Beyond the keeper's own deadlines, before it is given up. */
+#define KEEPER_GRACE_NS (2 * UNITS_NS_PER_S)
+
+struct cluster {
+    pid_t keeper; /* 0 when it is gone */
+    int control_fd;
+    int64_t stop_ns;
+    int killed;
+    char address[512];
+    char directory[PATH_MAX - 64];
+    int workers;
+    pid_t pids[1 + CLUSTER_WORKERS_MAX];
+};
+
+/* ---- where the daemons are ---- */
+
+struct search {
+    const char *name;   /* "dusk-worker" */
+    const char *folder; /* where a build tree has it: "worker" */
+    char *path;         /* PATH_MAX bytes */
+};
+
+static bool try_path(const struct search *search, const char *root, const char *between)
+{
+    int length =
+        snprintf(search->path, PATH_MAX, "%s/%s%s", root, between, search->name);
+    struct stat status;
+    return length < PATH_MAX && stat(search->path, &status) == 0 &&
+           S_ISREG(status.st_mode) && access(search->path, X_OK) == 0;
+}
+
+static bool try_root(const struct search *search, const char *root)
+{
+    char between[32];
+    snprintf(between, sizeof between, "%s/", search->folder);
+    return try_path(search, root, "") || try_path(search, root, between);
+}
+
+static bool try_around_program(const struct search *search)
+{
+    char program[PATH_MAX];
+    ssize_t length = readlink("/proc/self/exe", program, sizeof program - 4);
+    if (length <= 0)
+        return false;
+    program[length] = '\0';
+    *strrchr(program, '/') = '\0';
+    if (try_path(search, program, ""))
+        return true;
+    strcat(program, "/..");
+    return try_root(search, program);
+}
+
+static bool try_search_path(const struct search *search)
+{
+    const char *variable = getenv("PATH");
+    char *list = strdup(variable ? variable : ""), *rest = list;
+    bool found = false;
+    for (char *root; !found && rest && (root = strsep(&rest, ":"));)
+        found = *root && try_path(search, root, "");
+    free(list);
+    return found;
+}
+
+int cluster_find_daemon(const char *name, const char *folder, char *path,
+                        struct err_text *error)
+{
+    struct search search = {name, folder, path};
+    const char *root = getenv("DUSK_BINDIR");
+    if (root && *root) {
+        if (try_root(&search, root))
+            return 0;
+        return err_set(error, DUSK_E_NOT_FOUND, "%s: not found in DUSK_BINDIR=%s", name,
+                       root);
+    }
+    if (try_around_program(&search) || try_search_path(&search))
+        return 0;
+    return err_set(error, DUSK_E_NOT_FOUND,
+                   "%s: found neither beside this program nor in PATH; DUSK_BINDIR can "
+                   "say where it is",
+                   name);
+}
+
+/* ---- start ---- */
+
+static int make_directory(struct cluster *cluster, const char *parent,
+                          struct err_text *error)
+{
+    if (!parent)
+        parent = getenv("TMPDIR");
+    if (!parent || !*parent)
+        parent = "/tmp";
+    size_t size = sizeof cluster->directory;
+    if ((size_t)snprintf(cluster->directory, size, "%s/dusk-cluster-XXXXXX", parent) >=
+        size)
+        return err_set(error, DUSK_E_LIMIT, "TMPDIR is longer than %zu bytes", size);
+    if (mkdtemp(cluster->directory))
+        return 0;
+    cluster->directory[0] = '\0';
+    return err_set(error, DUSK_E_IO, "%s: cannot make a temporary directory: %s",
+                   parent, strerror(errno));
+}
+
+static int fork_keeper(struct cluster *cluster, struct keeper_plan *plan,
+                       struct err_text *error)
+{
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+        return err_set(error, DUSK_E_IO, "socketpair: %s", strerror(errno));
+    plan->control_fd = ends[1];
+    /* The program's signal handlers must not run in the keeper, not even once. */
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    pid_t pid = fork();
+    if (pid == 0)
+        keeper_run(plan);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    close(ends[1]);
+    cluster->control_fd = ends[0];
+    if (pid < 0)
+        return err_set(error, DUSK_E_IO, "fork: %s", strerror(errno));
+    cluster->keeper = pid;
+    return 0;
+}
+
+/* A signal that comes between the look at the flag and the wait is seen so late. */
+enum { STOP_LOOK_MS = 100 };
+
+static int wait_ms(uint64_t deadline_ns, bool may_stop)
+{
+    uint64_t now_ns = clock_monotonic_ns();
+    if (now_ns >= deadline_ns)
+        return 0;
+    uint64_t left_ms = (deadline_ns - now_ns) / NS_PER_MS + 1;
+    return may_stop && left_ms > STOP_LOOK_MS ? STOP_LOOK_MS : (int)left_ms;
+}
+
+/* The next message: 1, or 0 when the keeper is gone, time is up or `stop` set. */
+static int next_message(struct cluster *cluster, uint64_t deadline_ns,
+                        const volatile sig_atomic_t *stop,
+                        struct keeper_message *message)
+{
+    while (!(stop && *stop)) {
+        struct pollfd fd = {.fd = cluster->control_fd, .events = POLLIN};
+        int ready = poll(&fd, 1, wait_ms(deadline_ns, stop != NULL));
+        if (ready > 0)
+            return recv(cluster->control_fd, message, sizeof *message, 0) ==
+                   (ssize_t)sizeof *message;
+        if (ready == 0 && clock_monotonic_ns() >= deadline_ns)
+            return 0;
+    }
+    return 0;
+}
+
+/* Waits until the keeper has said how the start went. */
+static int await_ready(struct cluster *cluster, const struct cluster_options *options,
+                       struct err_text *error)
+{
+    uint64_t deadline_ns =
+        clock_monotonic_ns() + (uint64_t)(options->start_ns + KEEPER_GRACE_NS);
+    struct keeper_message message;
+    while (next_message(cluster, deadline_ns, options->stop, &message)) {
+        switch (message.event) {
+        case KEEPER_STARTED:
+            cluster->pids[message.index] = message.pid;
+            break;
+        case KEEPER_READY:
+            snprintf(cluster->address, sizeof cluster->address, "%s", message.text);
+            return 0;
+        case KEEPER_FAILED:
+            return err_set(error, message.code, "%s", message.text);
+        case KEEPER_ENDED:
+        case KEEPER_STOPPED:
+            break;
+        }
+    }
+    if (options->stop && *options->stop)
+        return err_set(error, DUSK_E_CANCELLED, "stopped while the cluster started");
+    return err_set(error, DUSK_E_CLOSED, "the cluster's keeper ended unexpectedly");
+}
+
+static int start(struct cluster *cluster, const struct cluster_options *options,
+                 struct err_text *error)
+{
+    char scheduler_path[PATH_MAX], worker_path[PATH_MAX];
+    int rc = cluster_find_daemon("dusk-scheduler", "scheduler", scheduler_path, error);
+    if (rc == 0)
+        rc = cluster_find_daemon("dusk-worker", "worker", worker_path, error);
+    if (rc == 0)
+        rc = make_directory(cluster, options->temporary_directory, error);
+    struct keeper_plan plan = {
+        .options = options,
+        .scheduler_path = scheduler_path,
+        .worker_path = worker_path,
+        .directory = cluster->directory,
+    };
+    if (rc == 0)
+        rc = fork_keeper(cluster, &plan, error);
+    if (rc == 0)
+        rc = await_ready(cluster, options, error);
+    return rc;
+}
+
+int cluster_start(const struct cluster_options *options, struct cluster **ret_cluster,
+                  struct err_text *error)
+{
+    if (options->workers < 1 || options->workers > CLUSTER_WORKERS_MAX)
+        return err_set(error, DUSK_E_INVALID, "%d workers: not from 1 to %d",
+                       options->workers, CLUSTER_WORKERS_MAX);
+    struct cluster_options filled = *options;
+    if (!filled.start_ns)
+        filled.start_ns = 10 * UNITS_NS_PER_S;
+    if (!filled.stop_ns)
+        filled.stop_ns = 3 * UNITS_NS_PER_S;
+    struct cluster *cluster = calloc(1, sizeof *cluster);
+    if (!cluster)
+        return err_set(error, DUSK_E_NOMEM, "no memory for a cluster");
+    cluster->control_fd = -1;
+    cluster->stop_ns = filled.stop_ns;
+    cluster->workers = filled.workers;
+    int rc = start(cluster, &filled, error);
+    if (rc < 0)
+        cluster_stop(cluster);
+    else
+        *ret_cluster = cluster;
+    return rc;
+}
+
+/* ---- life and end ---- */
+
+int cluster_check(struct cluster *cluster, struct err_text *error)
+{
+    struct keeper_message message;
+    for (;;) {
+        ssize_t size =
+            recv(cluster->control_fd, &message, sizeof message, MSG_DONTWAIT);
+        if (size < 0)
+            return 0;
+        if (size == 0)
+            return err_set(error, DUSK_E_CLOSED,
+                           "the cluster's keeper was killed, and the cluster with it");
+        if (message.event == KEEPER_ENDED)
+            return err_set(error, DUSK_E_CLOSED, "%s", message.text);
+    }
+}
+
+/* Closing our half asks the keeper to end the daemons. */
+static void end_keeper(struct cluster *cluster)
+{
+    uint64_t deadline_ns =
+        clock_monotonic_ns() + (uint64_t)(cluster->stop_ns + KEEPER_GRACE_NS);
+    struct keeper_message message;
+    shutdown(cluster->control_fd, SHUT_WR);
+    while (next_message(cluster, deadline_ns, NULL, &message))
+        if (message.event == KEEPER_STOPPED)
+            cluster->killed = message.index;
+    /* Gone, as a rule; a keeper that hangs takes the daemons with it. */
+    if (clock_monotonic_ns() >= deadline_ns)
+        kill(cluster->keeper, SIGKILL);
+    while (waitpid(cluster->keeper, NULL, 0) < 0 && errno == EINTR)
+        continue;
+}
+
+int cluster_stop(struct cluster *cluster)
+{
+    if (!cluster)
+        return 0;
+    if (cluster->keeper)
+        end_keeper(cluster);
+    if (cluster->control_fd >= 0)
+        close(cluster->control_fd);
+    /* Usually the keeper has done so. */
+    if (*cluster->directory)
+        keeper_remove_directory(cluster->directory);
+    int killed = cluster->killed;
+    free(cluster);
+    return killed;
+}
+
+const char *cluster_address(const struct cluster *cluster)
+{
+    return cluster->address;
+}
+
+int cluster_fd(const struct cluster *cluster)
+{
+    return cluster->control_fd;
+}
+
+pid_t cluster_scheduler_pid(const struct cluster *cluster)
+{
+    return cluster->pids[0];
+}
+
+pid_t cluster_worker_pid(const struct cluster *cluster, int worker)
+{
+    return cluster->pids[1 + worker];
+}
+
+pid_t cluster_keeper_pid(const struct cluster *cluster)
+{
+    return cluster->keeper;
+}
+
+const char *cluster_directory(const struct cluster *cluster)
+{
+    return cluster->directory;
+}

@@ -1,0 +1,77 @@
+/* The embedded cluster: a scheduler and workers as processes of their own on
+ * loopback ports, for commands that are given no scheduler.
+ *
+ * Between the program and the daemons stands a keeper, a child process without
+ * threads that starts the daemons, watches them, and ends them when the program
+ * asks for it or is gone, however it went: then the pipe between the two closes.
+ * The keeper asks the daemons to end (SIGTERM), kills what is left at a deadline,
+ * waits for all of them and removes their temporary directory.  Should the keeper
+ * itself be killed, the kernel kills the daemons.  Terminal signals do not reach
+ * keeper and daemons: they are in sessions and groups of their own.
+ *
+ * Start the cluster before the first thread where possible; the keeper is forked
+ * from the calling process. */
+#ifndef CLIENT_CLUSTER_H
+#define CLIENT_CLUSTER_H
+
+#include "common/err.h"
+
+#include <signal.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+#define CLUSTER_WORKERS_MAX 256
+
+struct cluster;
+
+/* All pointers are borrowed during cluster_start only. */
+struct cluster_options {
+    int workers;                       /* processes, from 1 to CLUSTER_WORKERS_MAX */
+    int threads;                       /* of each; 0: the worker's default */
+    int64_t memory_limit;              /* bytes of each; 0: the worker's default */
+    const char *const *scheduler_args; /* further arguments, NULL at the end; or NULL */
+    const char *const *worker_args;    /* e.g. "--preload", "x.so"; likewise */
+    const char *temporary_directory;   /* NULL: TMPDIR, or /tmp */
+    bool show_log;    /* daemons write to our standard error, else to files */
+    int64_t start_ns; /* until all are ready; 0: 10 s */
+    const volatile sig_atomic_t *stop; /* non-zero gives up the start; or NULL */
+    int64_t stop_ns; /* between asking daemons to end and killing them; 0: 3 s */
+};
+
+/* Starts the daemons and waits until all are ready.  They are looked for in the
+ * directory DUSK_BINDIR if that is set, else beside the running program, in a build
+ * tree around it, and in PATH.  On an error nothing is left behind, and the line
+ * tells which daemon failed, how, and what it said last.  DUSK_E_NOT_FOUND,
+ * DUSK_E_INVALID, DUSK_E_CLOSED (one ended), DUSK_E_TIMEOUT, DUSK_E_CANCELLED,
+ * DUSK_E_PROTOCOL, DUSK_E_IO, DUSK_E_NOMEM. */
+int cluster_start(const struct cluster_options *options, struct cluster **ret_cluster,
+                  struct err_text *error);
+
+/* Where "dusk-worker", of the folder "worker" in a build tree, is: looked for as
+ * cluster_start does.  `path` has room for PATH_MAX bytes.  DUSK_E_NOT_FOUND. */
+int cluster_find_daemon(const char *name, const char *folder, char *path,
+                        struct err_text *error);
+
+/* "tcp://127.0.0.1:PORT", borrowed until cluster_stop. */
+const char *cluster_address(const struct cluster *cluster);
+
+/* Becomes readable when cluster_check has something to say. */
+int cluster_fd(const struct cluster *cluster);
+
+/* 0 while all daemons run.  DUSK_E_CLOSED when one has ended, or the keeper has,
+ * with a line for each such event; call again until it returns 0 or has said that
+ * the keeper is gone.  Never waits. */
+int cluster_check(struct cluster *cluster, struct err_text *error);
+
+/* Ends the daemons, removes the directory and frees the handle; NULL is fine.
+ * Returns the number of daemons that had to be killed. */
+int cluster_stop(struct cluster *cluster);
+
+/* For tests, which kill and stop them: process ids, and the directory that has the
+ * daemons' logs and local directories. */
+pid_t cluster_scheduler_pid(const struct cluster *cluster);
+pid_t cluster_worker_pid(const struct cluster *cluster, int worker);
+pid_t cluster_keeper_pid(const struct cluster *cluster);
+const char *cluster_directory(const struct cluster *cluster);
+
+#endif

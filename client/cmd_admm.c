@@ -1,0 +1,393 @@
+#include "client/commands.h"
+
+#include "client/fit.h"
+#include "client/report.h"
+#include "common/clock.h"
+#include "common/options.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { VARIANT_ALL = 3, LOCAL_DEFAULT = 2 };
+
+static const char *const families[] = {"normal", "logistic", NULL};
+static const char *const variants[] = {"sync", "async", "batched", "all", NULL};
+static const char *const forms[] = {"robust", "classic", NULL};
+static const char *const locals[] = {"lbfgs", "gram", "auto", NULL};
+
+struct admm_arguments {
+    int family, variant, form, local;
+    double l1, rho, tolerance, staleness;
+    bool intercept;
+    int64_t rows, columns, chunk_rows, chunks, seed, max_time_ns;
+    const char *input, *response;
+    const char *scheduler;
+    int64_t workers, memory_limit, timeout_ns;
+    const char *report;
+    bool json;
+};
+
+/* Values that nobody gave; what they stand for depends on other options. */
+#define L1_NOT_GIVEN (-1.0)
+#define PUBLISHED_L1 7.2
+#define PUBLISHED_ROWS 2000000
+#define PUBLISHED_COLUMNS 100
+#define PUBLISHED_CHUNK_ROWS 50000
+
+static void arguments_default(struct admm_arguments *a)
+{
+    *a = (struct admm_arguments){
+        .variant = ADMM_ASYNC,
+        .form = ADMM_ROBUST,
+        .local = LOCAL_DEFAULT,
+        .l1 = L1_NOT_GIVEN,
+        .rho = 1.2,
+        .tolerance = 1e-8,
+        .staleness = 3,
+        .seed = 1,
+        .response = "",
+        .timeout_ns = 10 * (int64_t)NS_PER_S,
+    };
+}
+
+#define COUNT_MAX (INT64_C(1) << 40)
+
+static int arguments_parse(struct admm_arguments *a, struct command *command, int argc,
+                           char **argv)
+{
+    bool intercept = false, no_intercept = false;
+    const struct option_spec options[] = {
+        {.kind = OPTION_GROUP, .help = "Problem"},
+        {.name = "family",
+         .argument = "NAME",
+         .kind = OPTION_CHOICE,
+         .words = families,
+         .to.choice = &a->family,
+         .shown = true,
+         .help = "the loss"},
+        {.name = "l1",
+         .argument = "L",
+         .kind = OPTION_REAL,
+         .min = 0,
+         .max = INFINITY,
+         .to.real = &a->l1,
+         .help = "the penalty on the sum of losses (default for the published problem: "
+                 "7.2; needed with --input)"},
+        {.name = "intercept",
+         .kind = OPTION_FLAG,
+         .to.flag = &intercept,
+         .help = "fit an unpenalised intercept (default with --input)"},
+        {.name = "no-intercept",
+         .kind = OPTION_FLAG,
+         .to.flag = &no_intercept,
+         .help = "fit none (default without --input)"},
+        {.kind = OPTION_GROUP, .help = "Data: the published problem, or a file"},
+        {.name = "rows",
+         .argument = "N",
+         .kind = OPTION_INTEGER,
+         .least = 1,
+         .most = COUNT_MAX,
+         .to.integer = &a->rows,
+         .help = "rows of the published problem (default 2000000)"},
+        {.name = "columns",
+         .argument = "P",
+         .kind = OPTION_INTEGER,
+         .least = 1,
+         .most = 100000,
+         .to.integer = &a->columns,
+         .help = "columns of the published problem (default 100)"},
+        {.name = "chunk-rows",
+         .argument = "N",
+         .kind = OPTION_INTEGER,
+         .least = 1,
+         .most = COUNT_MAX,
+         .to.integer = &a->chunk_rows,
+         .help = "rows of a chunk (default 50000, or fewer for small files)"},
+        {.name = "chunks",
+         .argument = "N",
+         .kind = OPTION_INTEGER,
+         .least = 1,
+         .most = 10000000,
+         .to.integer = &a->chunks,
+         .help = "number of chunks, instead of --chunk-rows"},
+        {.name = "seed",
+         .argument = "S",
+         .kind = OPTION_INTEGER,
+         .least = 0,
+         .most = INT64_MAX,
+         .to.integer = &a->seed,
+         .shown = true,
+         .help =
+             "of the published problem, and of the random choices of --form classic"},
+        {.name = "input",
+         .argument = "FILE.csv",
+         .kind = OPTION_STRING,
+         .to.string = &a->input,
+         .help = "numbers separated by commas, plain or .gz, under the same path on "
+                 "all workers"},
+        {.name = "response",
+         .argument = "COLUMN",
+         .kind = OPTION_STRING,
+         .to.string = &a->response,
+         .help = "name or number (from 1) of the response's column (default: the "
+                 "last)"},
+        {.kind = OPTION_GROUP, .help = "Algorithm"},
+        {.name = "variant",
+         .argument = "NAME",
+         .kind = OPTION_CHOICE,
+         .words = variants,
+         .to.choice = &a->variant,
+         .shown = true,
+         .help = "when the chunks' answers are combined"},
+        {.name = "form",
+         .argument = "NAME",
+         .kind = OPTION_CHOICE,
+         .words = forms,
+         .to.choice = &a->form,
+         .shown = true,
+         .help = "robust, or as first published (White & Rocklin 2017)"},
+        {.name = "local",
+         .argument = "NAME",
+         .kind = OPTION_CHOICE,
+         .words = locals,
+         .to.choice = &a->local,
+         .shown = true,
+         .help = "how a chunk is solved: L-BFGS on its rows, or its Gram matrix "
+                 "(normal only)"},
+        {.name = "rho",
+         .argument = "R",
+         .kind = OPTION_REAL,
+         .min = 0,
+         .max = INFINITY,
+         .above_min = true,
+         .to.real = &a->rho,
+         .shown = true,
+         .help = "penalty parameter of --form classic"},
+        {.name = "staleness",
+         .argument = "T",
+         .kind = OPTION_REAL,
+         .min = 0,
+         .max = INFINITY,
+         .to.real = &a->staleness,
+         .shown = true,
+         .help = "an update that is out for more than T times the number of chunks "
+                 "is run a second time; 0: never"},
+        {.name = "tolerance",
+         .argument = "E",
+         .kind = OPTION_REAL,
+         .min = 0,
+         .max = 1,
+         .above_min = true,
+         .to.real = &a->tolerance,
+         .shown = true,
+         .help = "relative duality gap to certify"},
+        {.name = "max-time",
+         .argument = "TIME",
+         .kind = OPTION_DURATION,
+         .least = 1,
+         .most = INT64_MAX,
+         .to.integer = &a->max_time_ns,
+         .help = "give up a run after this long"},
+        {.kind = OPTION_GROUP, .help = "Cluster"},
+        {.name = "scheduler",
+         .argument = "ADDRESS",
+         .kind = OPTION_STRING,
+         .to.string = &a->scheduler,
+         .help = "tcp://HOST:8786 (default: $DUSK_SCHEDULER_ADDRESS, or a cluster of "
+                 "its own on this machine)"},
+        {.name = "workers",
+         .argument = "K",
+         .kind = OPTION_INTEGER,
+         .least = 1,
+         .most = 256,
+         .to.integer = &a->workers,
+         .help = "workers of its own cluster (default: one a core)"},
+        {.name = "memory-limit",
+         .argument = "BYTES",
+         .kind = OPTION_BYTES,
+         .least = 1,
+         .most = INT64_MAX,
+         .to.integer = &a->memory_limit,
+         .help = "of each worker of its own cluster, as 4GB or 512MiB"},
+        {.name = "timeout",
+         .argument = "TIME",
+         .kind = OPTION_DURATION,
+         .least = 1,
+         .most = INT64_MAX,
+         .to.integer = &a->timeout_ns,
+         .shown = true,
+         .help = "to reach the scheduler and a first worker"},
+        {.kind = OPTION_GROUP, .help = "Output"},
+        {.name = "report",
+         .argument = "FILE.html",
+         .kind = OPTION_STRING,
+         .to.string = &a->report,
+         .help = "write a page with pictures"},
+        {.name = "json",
+         .kind = OPTION_FLAG,
+         .to.flag = &a->json,
+         .help = "print the result as JSON"},
+        {0},
+    };
+    *command = (struct command){
+        .name = "dusk admm",
+        .summary = "Fits an l1-regularised linear model by consensus ADMM on a cluster "
+                   "and certifies the answer.",
+        .options = options,
+        .epilogue = "Exit codes: 0 done, 1 failed, 2 usage, 3 not converged or not "
+                    "certified."};
+    int rc = options_parse(command, argc, argv, stdout, stderr);
+    if (rc == OPTIONS_RUN && intercept && no_intercept)
+        rc = options_complain(command, stderr,
+                              "--intercept and --no-intercept exclude each other");
+    a->intercept = no_intercept ? false : intercept || a->input;
+    command->options = NULL;
+    return rc;
+}
+
+/* Mistakes that only several options together show. */
+static int arguments_check(struct admm_arguments *a, const struct command *command)
+{
+    if (a->chunks && a->chunk_rows)
+        return options_complain(command, stderr,
+                                "--chunks and --chunk-rows exclude each other");
+    if (a->input && (a->rows || a->columns))
+        return options_complain(command, stderr,
+                                "--rows and --columns do not go with --input");
+    if (a->input && a->l1 == L1_NOT_GIVEN)
+        return options_complain(command, stderr, "--input needs --l1");
+    if (!a->input && a->response[0])
+        return options_complain(command, stderr, "--response needs --input");
+    if (a->family == 1 && a->local == LOCAL_GRAM)
+        return options_complain(command, stderr,
+                                "--local gram is for --family normal only");
+    if (a->l1 == L1_NOT_GIVEN)
+        a->l1 = PUBLISHED_L1;
+    if (a->input)
+        return 0;
+    a->rows = a->rows ? a->rows : PUBLISHED_ROWS;
+    a->columns = a->columns ? a->columns : PUBLISHED_COLUMNS;
+    if (a->chunks > a->rows)
+        return options_complain(command, stderr,
+                                "--chunks: %lld chunks are more than %lld rows",
+                                (long long)a->chunks, (long long)a->rows);
+    if (a->chunks)
+        a->chunk_rows = (a->rows + a->chunks - 1) / a->chunks;
+    if (!a->chunk_rows)
+        a->chunk_rows = PUBLISHED_CHUNK_ROWS;
+    return 0;
+}
+
+static int make_data(const struct admm_arguments *a, struct session *session,
+                     struct dataset *ret_data, struct err_text *text)
+{
+    const char *family = families[a->family];
+    if (a->input) {
+        struct csv_source source = {a->input,      a->response, family,
+                                    a->chunk_rows, a->chunks,   session->threads};
+        return dataset_csv(session->client, &source, ret_data, text);
+    }
+    struct published problem = {family, a->rows, a->columns, a->chunk_rows,
+                                (uint64_t)a->seed};
+    return dataset_published(session->client, &problem, ret_data, text);
+}
+
+/* Gram matrices are quick where they are exact; the classic form is shown on rows,
+ * as it was published. */
+static enum local_solver choose_local(const struct admm_arguments *a)
+{
+    if (a->local != LOCAL_DEFAULT)
+        return (enum local_solver)a->local;
+    return a->family == 0 && a->form == ADMM_ROBUST ? LOCAL_GRAM : LOCAL_LBFGS;
+}
+
+static void warn(const char *line)
+{
+    fprintf(stderr, "dusk admm: warning: %s\n", line);
+}
+
+static int fit(const struct admm_arguments *a, struct session *session,
+               json_t **ret_problem, bool *ret_certified, struct err_text *text)
+{
+    struct run_options runs[3];
+    int count = a->variant == VARIANT_ALL ? 3 : 1;
+    for (int i = 0; i < count; i++)
+        runs[i] = (struct run_options){
+            .form = (enum admm_form)a->form,
+            .variant = (enum admm_variant)(count == 3 ? i : a->variant),
+            .local = choose_local(a),
+            .tolerance = a->tolerance,
+            .staleness = a->staleness,
+            .rho = a->rho,
+            .seed = (uint64_t)a->seed,
+            .max_time_s = (double)a->max_time_ns / (double)NS_PER_S,
+        };
+    struct fit_plan plan = {.l1 = a->l1,
+                            .intercept = a->intercept,
+                            .runs = runs,
+                            .run_count = count,
+                            .seed = (uint64_t)a->seed,
+                            .warn = warn};
+    struct dataset data = {0};
+    int rc = make_data(a, session, &data, text);
+    if (rc == 0)
+        rc = fit_execute(session, &data, &plan, ret_problem, ret_certified, text);
+    dataset_fini(&data);
+    return rc;
+}
+
+static int show(const struct admm_arguments *a, const struct session *session,
+                json_t *problem, struct err_text *text)
+{
+    int rc = 0;
+    if (a->json && json_dumpf(problem, stdout, JSON_COMPACT) == 0)
+        putchar('\n');
+    else if (a->json)
+        rc = err_set(text, DUSK_E_IO, "cannot write to standard output");
+    else
+        rc = fit_print(problem, text);
+    if (rc == 0 && a->report) {
+        json_t *report = fit_report(session, json_pack("[O]", problem));
+        rc = report_write(report, a->report, text);
+        json_decref(report);
+    }
+    return rc;
+}
+
+int command_admm(int argc, char **argv)
+{
+    struct admm_arguments arguments;
+    struct command command;
+    struct err_text text = {""};
+    struct session session = {0};
+    json_t *problem = NULL;
+    bool certified = false;
+    arguments_default(&arguments);
+    int rc = arguments_parse(&arguments, &command, argc, argv);
+    if (rc == OPTIONS_DONE)
+        return EXIT_SUCCESS;
+    if (rc < 0 || arguments_check(&arguments, &command) < 0)
+        return COMMAND_USAGE;
+    if (arguments.report)
+        rc = report_check_writable(arguments.report, &text);
+    struct session_options options = {
+        .scheduler = arguments.scheduler,
+        .workers = arguments.workers,
+        .memory_limit = arguments.memory_limit,
+        .timeout_s = (double)arguments.timeout_ns / (double)NS_PER_S,
+    };
+    if (rc == 0)
+        rc = session_start(&options, &session, &text);
+    if (rc == 0)
+        rc = fit(&arguments, &session, &problem, &certified, &text);
+    if (rc == 0)
+        rc = show(&arguments, &session, problem, &text);
+    session_stop(&session);
+    json_decref(problem);
+    if (rc < 0) {
+        fprintf(stderr, "dusk admm: %s\n", text.line);
+        return COMMAND_FAILED;
+    }
+    return certified ? EXIT_SUCCESS : COMMAND_NOT_CERTIFIED;
+}

@@ -1,0 +1,312 @@
+#include "client/commands.h"
+
+#include "client/fit.h"
+#include "client/report.h"
+#include "common/clock.h"
+#include "common/options.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The published problem, at a size that two cores manage while one watches. */
+#define PUBLISHED_CHUNK_ROWS 50000
+#define PUBLISHED_L1 7.2
+#define PUBLISHED_RHO 1.2
+
+/* Fashion-MNIST's training images: class 6, shirts, is the hard one to tell from
+ * the rest. */
+#define FASHION_ROWS 60000
+#define FASHION_WIDTH 28
+#define FASHION_SHIRT 6
+#define FASHION_CHUNKS 60
+#define FASHION_L1 30
+#define FASHION_IMAGES "train-images-idx3-ubyte"
+#define FASHION_LABELS "train-labels-idx1-ubyte"
+
+#define TOLERANCE 1e-8
+#define STALENESS 3
+
+struct demo_arguments {
+    int64_t rows, columns, classic_time_ns, seed;
+    const char *scheduler, *images, *report, *report_json;
+    int64_t workers, memory_limit, timeout_ns;
+    bool json;
+};
+
+static int arguments_parse(struct demo_arguments *a, int argc, char **argv)
+{
+    const struct option_spec options[] = {
+        {.kind = OPTION_GROUP, .help = "Problems"},
+        {.name = "rows",
+         .argument = "N",
+         .kind = OPTION_INTEGER,
+         .least = PUBLISHED_CHUNK_ROWS,
+         .most = INT64_C(1) << 40,
+         .to.integer = &a->rows,
+         .shown = true,
+         .help = "rows of the published problem"},
+        {.name = "columns",
+         .argument = "P",
+         .kind = OPTION_INTEGER,
+         .least = 1,
+         .most = 10000,
+         .to.integer = &a->columns,
+         .shown = true,
+         .help = "columns of the published problem"},
+        {.name = "classic-time",
+         .argument = "TIME",
+         .kind = OPTION_DURATION,
+         .least = 1,
+         .most = INT64_MAX,
+         .to.integer = &a->classic_time_ns,
+         .shown = true,
+         .help = "how long each run in the classic form may take"},
+        {.name = "seed",
+         .argument = "S",
+         .kind = OPTION_INTEGER,
+         .least = 0,
+         .most = INT64_MAX,
+         .to.integer = &a->seed,
+         .shown = true,
+         .help = "of the published problem"},
+        {.name = "fashion-mnist",
+         .argument = "DIR",
+         .kind = OPTION_STRING,
+         .to.string = &a->images,
+         .help = "where Fashion-MNIST's training files are, under the same path on all "
+                 "workers; without it that problem is left out"},
+        {.kind = OPTION_GROUP, .help = "Cluster"},
+        {.name = "scheduler",
+         .argument = "ADDRESS",
+         .kind = OPTION_STRING,
+         .to.string = &a->scheduler,
+         .help = "tcp://HOST:8786 (default: $DUSK_SCHEDULER_ADDRESS, or a cluster of "
+                 "its own on this machine)"},
+        {.name = "workers",
+         .argument = "K",
+         .kind = OPTION_INTEGER,
+         .least = 1,
+         .most = 256,
+         .to.integer = &a->workers,
+         .help = "workers of its own cluster (default: one a core)"},
+        {.name = "memory-limit",
+         .argument = "BYTES",
+         .kind = OPTION_BYTES,
+         .least = 1,
+         .most = INT64_MAX,
+         .to.integer = &a->memory_limit,
+         .help = "of each worker of its own cluster, as 4GB or 512MiB"},
+        {.name = "timeout",
+         .argument = "TIME",
+         .kind = OPTION_DURATION,
+         .least = 1,
+         .most = INT64_MAX,
+         .to.integer = &a->timeout_ns,
+         .shown = true,
+         .help = "to reach the scheduler and a first worker"},
+        {.kind = OPTION_GROUP, .help = "Output"},
+        {.name = "report",
+         .argument = "FILE.html",
+         .kind = OPTION_STRING,
+         .to.string = &a->report,
+         .shown = true,
+         .help = "the page with pictures"},
+        {.name = "report-json",
+         .argument = "FILE.json",
+         .kind = OPTION_STRING,
+         .to.string = &a->report_json,
+         .shown = true,
+         .help = "the same as data"},
+        {.name = "json",
+         .kind = OPTION_FLAG,
+         .to.flag = &a->json,
+         .help = "print the data on standard output too, instead of tables"},
+        {0},
+    };
+    const struct command command = {
+        .name = "dusk demo",
+        .summary = "Runs consensus ADMM in its three variants on the published problem "
+                   "and on real data, prints tables and writes a report.",
+        .options = options,
+        .epilogue = "Exit codes: 0 done, 1 failed, 2 usage, 3 not certified."};
+    return options_parse(&command, argc, argv, stdout, stderr);
+}
+
+/* ---- the two problems ---- */
+
+static const enum admm_variant variants[] = {ADMM_SYNC, ADMM_ASYNC, ADMM_BATCHED};
+enum { VARIANTS = sizeof variants / sizeof variants[0] };
+
+static struct run_options robust_run(enum admm_variant variant, enum local_solver local)
+{
+    return (struct run_options){.form = ADMM_ROBUST,
+                                .variant = variant,
+                                .local = local,
+                                .tolerance = TOLERANCE,
+                                .staleness = STALENESS};
+}
+
+static int published(const struct demo_arguments *a, struct session *session,
+                     json_t **ret_problem, bool *ret_certified, struct err_text *text)
+{
+    struct run_options runs[2 * VARIANTS];
+    for (int i = 0; i < VARIANTS; i++) {
+        runs[i] = (struct run_options){
+            .form = ADMM_CLASSIC,
+            .variant = variants[i],
+            .local = LOCAL_LBFGS,
+            .tolerance = TOLERANCE,
+            .rho = PUBLISHED_RHO,
+            .seed = (uint64_t)a->seed,
+            .max_time_s = (double)a->classic_time_ns / (double)NS_PER_S,
+        };
+        runs[VARIANTS + i] = robust_run(variants[i], LOCAL_GRAM);
+    }
+    struct published problem = {"normal", a->rows, a->columns, PUBLISHED_CHUNK_ROWS,
+                                (uint64_t)a->seed};
+    struct fit_plan plan = {.l1 = PUBLISHED_L1,
+                            .runs = runs,
+                            .run_count = 2 * VARIANTS,
+                            .seed = (uint64_t)a->seed};
+    struct dataset data = {0};
+    int rc = dataset_published(session->client, &problem, &data, text);
+    if (rc == 0)
+        rc = fit_execute(session, &data, &plan, ret_problem, ret_certified, text);
+    dataset_fini(&data);
+    return rc;
+}
+
+static int fashion(const char *images, const char *labels, struct session *session,
+                   json_t **ret_problem, bool *ret_certified, struct err_text *text)
+{
+    struct run_options runs[VARIANTS];
+    for (int i = 0; i < VARIANTS; i++)
+        runs[i] = robust_run(variants[i], LOCAL_LBFGS);
+    struct idx_source source = {.images = images,
+                                .labels = labels,
+                                .rows = FASHION_ROWS,
+                                .columns = FASHION_WIDTH * FASHION_WIDTH,
+                                .image_width = FASHION_WIDTH,
+                                .positive = FASHION_SHIRT,
+                                .chunks = FASHION_CHUNKS};
+    struct fit_plan plan = {.l1 = FASHION_L1,
+                            .intercept = true,
+                            .runs = runs,
+                            .run_count = VARIANTS,
+                            .image_title = "What speaks for a shirt, pixel by pixel"};
+    struct dataset data = {0};
+    int rc =
+        dataset_idx(session->client, &source, "Fashion-MNIST, shirts", &data, text);
+    if (rc == 0)
+        rc = fit_execute(session, &data, &plan, ret_problem, ret_certified, text);
+    dataset_fini(&data);
+    return rc;
+}
+
+/* "DIR/NAME" or "DIR/NAME.gz", whichever is there, as an absolute path. */
+static bool find_file(const char *directory, const char *name, char *ret_path)
+{
+    static const char *const endings[] = {"", ".gz"};
+    for (int i = 0; i < 2; i++) {
+        char path[PATH_MAX];
+        int length =
+            snprintf(path, sizeof path, "%s/%s%s", directory, name, endings[i]);
+        if (length > 0 && (size_t)length < sizeof path && realpath(path, ret_path))
+            return true;
+    }
+    return false;
+}
+
+static void add_problem(const struct demo_arguments *a, json_t *problems,
+                        json_t *problem, struct err_text *text)
+{
+    if (!a->json)
+        fit_print(problem, text);
+    json_array_append_new(problems, problem);
+}
+
+static int demo_run(const struct demo_arguments *a, struct session *session,
+                    json_t *problems, bool *ret_certified, struct err_text *text)
+{
+    char images[PATH_MAX], labels[PATH_MAX];
+    json_t *problem;
+    int rc = published(a, session, &problem, ret_certified, text);
+    if (rc < 0)
+        return rc;
+    add_problem(a, problems, problem, text);
+    if (!a->images || !find_file(a->images, FASHION_IMAGES, images) ||
+        !find_file(a->images, FASHION_LABELS, labels)) {
+        fprintf(stderr,
+                "dusk demo: no Fashion-MNIST files%s%s, that problem is left "
+                "out\n",
+                a->images ? " in " : "", a->images ? a->images : "");
+        return 0;
+    }
+    bool certified;
+    rc = fashion(images, labels, session, &problem, &certified, text);
+    if (rc < 0)
+        return rc;
+    add_problem(a, problems, problem, text);
+    *ret_certified &= certified;
+    return 0;
+}
+
+static int demo_write(const struct demo_arguments *a, const struct session *session,
+                      json_t *problems, struct err_text *text)
+{
+    json_t *report = fit_report(session, json_incref(problems));
+    int rc = report_write(report, a->report, text);
+    if (rc == 0)
+        rc = report_write_json(report, a->report_json, text);
+    if (rc == 0 && a->json && json_dumpf(report, stdout, JSON_COMPACT) == 0)
+        putchar('\n');
+    json_decref(report);
+    if (rc == 0)
+        fprintf(stderr, "dusk demo: wrote %s and %s\n", a->report, a->report_json);
+    return rc;
+}
+
+int command_demo(int argc, char **argv)
+{
+    struct demo_arguments arguments = {
+        .rows = 2000000,
+        .columns = 100,
+        .classic_time_ns = 5 * (int64_t)NS_PER_S,
+        .seed = 1,
+        .report = "report.html",
+        .report_json = "report.json",
+        .timeout_ns = 10 * (int64_t)NS_PER_S,
+    };
+    int rc = arguments_parse(&arguments, argc, argv);
+    if (rc == OPTIONS_DONE)
+        return COMMAND_DONE;
+    if (rc < 0)
+        return COMMAND_USAGE;
+    struct err_text text = {""};
+    struct session session = {0};
+    json_t *problems = json_array();
+    bool certified = false;
+    struct session_options options = {
+        .scheduler = arguments.scheduler,
+        .workers = arguments.workers,
+        .memory_limit = arguments.memory_limit,
+        .timeout_s = (double)arguments.timeout_ns / (double)NS_PER_S,
+    };
+    rc = report_check_writable(arguments.report, &text);
+    if (rc == 0)
+        rc = report_check_writable(arguments.report_json, &text);
+    if (rc == 0)
+        rc = session_start(&options, &session, &text);
+    if (rc == 0)
+        rc = demo_run(&arguments, &session, problems, &certified, &text);
+    if (rc == 0)
+        rc = demo_write(&arguments, &session, problems, &text);
+    session_stop(&session);
+    json_decref(problems);
+    if (rc < 0) {
+        fprintf(stderr, "dusk demo: %s\n", text.line);
+        return COMMAND_FAILED;
+    }
+    return certified ? COMMAND_DONE : COMMAND_NOT_CERTIFIED;
+}

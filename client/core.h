@@ -1,0 +1,153 @@
+/* The client's core: futures, what the scheduler was told of them, and the ways of
+ * their results.  Pure: no socket, clock, thread or random source.  Events come in
+ * with the time; messages go to the outbox, and the shell pulls actions.  One thread
+ * at a time.
+ *
+ * The core numbers its connections itself, since it opens all of them: one to the
+ * scheduler, and one to each worker that data are fetched from or brought to.  When
+ * client_core_message fails, the shell says client_core_peer_gone for that peer: a
+ * new connection starts from what the futures say. */
+#ifndef CLIENT_CORE_H
+#define CLIENT_CORE_H
+
+#include "client/future.h"
+#include "common/err.h"
+#include "proto/outbox.h"
+
+struct client_config {
+    uint64_t epoch; /* random, of this life of the program */
+    uint64_t seed;  /* of the client numbers that it proposes */
+    uint64_t pid;
+    const char *name;    /* copied */
+    const char *address; /* of the scheduler, copied */
+};
+
+enum client_action_type { CLIENT_CONNECT, CLIENT_CLOSE, CLIENT_NOTE };
+
+struct client_action {
+    struct list link;
+    enum client_action_type type;
+    struct peer_id peer;
+    const char *address; /* of CONNECT, borrowed from the core */
+    enum dusk_log_level level;
+    char line[]; /* of NOTE */
+};
+
+enum client_link {
+    LINK_DOWN,    /* no connection is open */
+    LINK_HELLO,   /* hello is on its way */
+    LINK_UP,      /* welcome */
+    LINK_REFUSED, /* for good */
+    LINK_CLOSED,  /* the program left */
+};
+
+/* A question to the scheduler that has one answer: the cluster's status, or, when
+ * there is a key, why that task is where it is. */
+struct client_question {
+    struct list link;
+    uint64_t request;
+    uint32_t session; /* in which it was asked; 0: not yet */
+    struct task_key key;
+    bool answered;
+    struct dusk_cluster *cluster; /* owned by whoever asked, like reason */
+    char *reason;
+};
+
+struct client_core {
+    void *owner; /* the shell's, never looked at */
+    uint64_t epoch, seed, pid;
+    char *name;
+    uint64_t number; /* the upper part of its keys */
+    uint64_t key_count;
+    uint64_t next_request;
+    uint32_t next_peer;
+
+    struct client_site *scheduler;
+    enum client_link link;
+    int refusal;
+    struct err_text refusal_text;
+    uint32_t session; /* counts welcomes */
+    uint64_t scheduler_epoch;
+    uint64_t heartbeat_ns;
+    uint64_t tick_ns;
+    uint64_t heard_ns;     /* last message of the scheduler */
+    uint64_t alive_due_ns; /* next heartbeat */
+    uint64_t reopen_ns;    /* when to try a new connection */
+    uint64_t gone_ns;      /* since when the scheduler is gone; 0: it is there */
+    uint64_t gone_note_ns; /* when to say so */
+    bool blocked;          /* the outbox was full, or memory short */
+
+    struct outbox outbox;
+    struct list actions;
+    struct map by_key;                 /* struct dusk_future */
+    struct list futures;               /* the same, oldest first */
+    struct list queues[FUTURE_QUEUES]; /* by enum future_queue */
+    size_t queue_count;                /* in all of them */
+    struct list questions;
+    struct list garbage; /* futures on their way to free() */
+
+    struct map sites;    /* struct client_site, by hash of the address */
+    struct map peers;    /* the same, by peer number */
+    struct map requests; /* struct client_transfer, those ASKED */
+    struct list waiting; /* struct client_transfer, by state */
+    struct list looking;
+    struct list resting;
+    struct list stored;
+
+    uint64_t late; /* messages about what is over */
+};
+
+/* ---- life ---- */
+
+int client_core_create(const struct client_config *config, uint64_t now_ns,
+                       struct client_core **ret_core);
+
+/* Says bye and ends all futures: what remains is reading and releasing them. */
+void client_core_close(struct client_core *core);
+
+/* Once the last future was released. */
+void client_core_destroy(struct client_core *core);
+
+/* ---- events ---- */
+
+int client_core_message(struct client_core *core, struct peer_id peer,
+                        const struct message *message, uint64_t now_ns,
+                        struct err_text *text);
+void client_core_connected(struct client_core *core, struct peer_id peer,
+                           uint64_t now_ns);
+void client_core_peer_gone(struct client_core *core, struct peer_id peer,
+                           uint64_t now_ns);
+void client_core_tick(struct client_core *core, uint64_t now_ns);
+uint64_t client_core_next_deadline(const struct client_core *core);
+
+/* Puts what is to be told into the outbox, as far as that has room: before the shell
+ * looks into it, and again when it has sent something. */
+void client_core_fill(struct client_core *core, uint64_t now_ns);
+
+/* Returns an owned action, for free(), or NULL. */
+struct client_action *client_core_next_action(struct client_core *core);
+
+bool client_core_is_scheduler(const struct client_core *core, struct peer_id peer);
+
+/* ---- what programs ask for ---- */
+
+/* Makes a future with one reference of the program; takes the spec on success. */
+int client_core_submit(struct client_core *core, struct future_spec *spec,
+                       struct dusk_future **ret_future);
+void client_core_cancel(struct client_core *core, struct dusk_future *future);
+
+/* Starts to bring the result here, unless it is here or on its way. */
+int client_core_fetch(struct client_core *core, struct dusk_future *future,
+                      uint64_t now_ns);
+
+/* The address of the worker that has the result, borrowed; "" when none is known. */
+const char *client_core_place(const struct dusk_future *future);
+
+/* Asks; the question is the caller's until it is answered or taken back. */
+void client_core_ask(struct client_core *core, struct client_question *question);
+void client_core_take_back(struct client_core *core, struct client_question *question);
+
+/* Checks what must hold between the parts above; DUSK_E_INTERNAL with a line. */
+int client_core_check(const struct client_core *core, struct err_text *text);
+
+#endif

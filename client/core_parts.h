@@ -1,0 +1,87 @@
+/* What the files of the client's core share with one another, and with nobody else. */
+#ifndef CLIENT_CORE_PARTS_H
+#define CLIENT_CORE_PARTS_H
+
+#include "client/core.h"
+
+#define CONNECT_NS (5 * UINT64_C(1000000000)) /* to a worker */
+
+/* An address with its connection: a worker's data socket, or the scheduler.  Lives as
+ * long as the core, so that futures may point to it. */
+struct client_site {
+    char *address;
+    uint64_t hash;
+    struct peer_id peer; /* 0 while there is no connection */
+    bool connected;
+    uint64_t opened_ns;
+    uint64_t used_ns;
+    struct list asked;             /* transfers that wait for its answer */
+    struct client_action *closing; /* made with the connection: it cannot fail */
+};
+
+int client_site_get(struct client_core *core, struct str address,
+                    struct client_site **ret_site);
+int client_site_open(struct client_core *core, struct client_site *site,
+                     uint64_t now_ns);
+void client_site_close(struct client_core *core, struct client_site *site);
+void client_sites_fini(struct client_core *core);
+
+void client_note(struct client_core *core, enum dusk_log_level level,
+                 const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* Puts a message to the scheduler into the outbox; false when that must wait. */
+bool client_tell(struct client_core *core, const struct message *message);
+
+/* ---- what the scheduler is told of futures: core_submit.c ---- */
+
+void client_queue(struct dusk_future *future, enum future_queue queue);
+
+/* After a welcome: everything that this scheduler may not know. */
+void client_submit_again(struct client_core *core, bool same_scheduler);
+void client_submit_fill(struct client_core *core, uint64_t now_ns);
+
+/* ---- the ways of results and scattered data: core_transfer.c ---- */
+
+enum transfer_state {
+    TRANSFER_WAITING, /* for its turn */
+    TRANSFER_ASKED,   /* the worker */
+    TRANSFER_LOOKING, /* for the place: the scheduler was asked */
+    TRANSFER_RESTING, /* after a failure, before it looks again */
+    TRANSFER_STORED,  /* brought; the scheduler has not confirmed it */
+};
+
+struct client_transfer {
+    struct list link; /* in the core's list for its state; ASKED: in its site's */
+    struct dusk_future *future;
+    struct client_site *site;
+    enum transfer_state state;
+    bool brings; /* data to a worker */
+    bool told;   /* LOOKING: in the outbox */
+    unsigned failures;
+    uint64_t request;
+    uint64_t since_ns;
+};
+
+int client_transfer_begin(struct dusk_future *future, bool brings,
+                          struct client_site *site, uint64_t now_ns);
+void client_transfer_end(struct dusk_future *future);
+
+/* Leads it to another site; harmless when it is on its way there. */
+void client_transfer_turn(struct client_transfer *transfer, struct client_site *site,
+                          uint64_t now_ns);
+void client_transfer_site_gone(struct client_core *core, struct client_site *site,
+                               uint64_t now_ns);
+void client_transfer_again(struct client_core *core);
+void client_transfer_fill(struct client_core *core, uint64_t now_ns);
+void client_transfer_tick(struct client_core *core, uint64_t now_ns);
+
+/* place, located: from the scheduler; data, no_data, stored: from a worker. */
+int client_transfer_message(struct client_core *core, const struct message *message,
+                            uint64_t now_ns, struct err_text *text);
+
+/* ---- questions: core_question.c ---- */
+
+void client_question_fill(struct client_core *core);
+int client_question_message(struct client_core *core, const struct message *message);
+
+#endif

@@ -1,0 +1,380 @@
+/* The ways of data between this program and the workers: results that are fetched,
+ * and scattered values that are brought.
+ *
+ *     fetch:  waiting -get_data-> asked -data-> here
+ *     bring:  looking -place-> waiting -put_data-> asked -stored-> stored -finished->
+ *
+ * Whatever goes wrong on the way leads to resting, and from there to looking: the
+ * scheduler is asked where the result is now, or where the data shall go. */
+#include "client/core_parts.h"
+#include "common/clock.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define ASKED_AT_ONCE 256
+#define FAILURES_MAX 7
+#define REST_FIRST_NS (20 * NS_PER_MS)
+#define LOOK_AGAIN_NS (5 * NS_PER_S) /* an answer is overdue: look whether it moved */
+#define CONFIRM_NS (3 * NS_PER_S)
+
+static struct list *list_of(struct client_core *core, struct client_transfer *transfer)
+{
+    switch (transfer->state) {
+    case TRANSFER_WAITING:
+        return &core->waiting;
+    case TRANSFER_ASKED:
+        return &transfer->site->asked;
+    case TRANSFER_LOOKING:
+        return &core->looking;
+    case TRANSFER_RESTING:
+        return &core->resting;
+    case TRANSFER_STORED:
+        break;
+    }
+    return &core->stored;
+}
+
+static void move(struct client_transfer *transfer, enum transfer_state state,
+                 uint64_t now_ns)
+{
+    struct client_core *core = transfer->future->core;
+    if (transfer->state == TRANSFER_ASKED && state != TRANSFER_ASKED) {
+        map_remove(&core->requests, transfer->request);
+        transfer->request = 0;
+    }
+    transfer->state = state;
+    transfer->since_ns = now_ns;
+    transfer->told = false;
+    list_remove(&transfer->link);
+    list_append(list_of(core, transfer), &transfer->link);
+}
+
+int client_transfer_begin(struct dusk_future *future, bool brings,
+                          struct client_site *site, uint64_t now_ns)
+{
+    struct client_transfer *transfer = calloc(1, sizeof *transfer);
+    if (!transfer)
+        return DUSK_E_NOMEM;
+    list_init(&transfer->link);
+    transfer->future = future;
+    transfer->brings = brings;
+    transfer->site = site;
+    future->transfer = transfer;
+    move(transfer, site ? TRANSFER_WAITING : TRANSFER_LOOKING, now_ns);
+    return 0;
+}
+
+void client_transfer_end(struct dusk_future *future)
+{
+    struct client_transfer *transfer = future->transfer;
+    if (!transfer)
+        return;
+    if (transfer->state == TRANSFER_ASKED)
+        map_remove(&future->core->requests, transfer->request);
+    list_remove(&transfer->link);
+    free(transfer);
+    future->transfer = NULL;
+}
+
+int client_core_fetch(struct client_core *core, struct dusk_future *future,
+                      uint64_t now_ns)
+{
+    if (future->state != FUTURE_AWAY || future->transfer)
+        return 0;
+    future->code = 0;
+    return client_transfer_begin(future, false, future->site, now_ns);
+}
+
+const char *client_core_place(const struct dusk_future *future)
+{
+    return future->site ? future->site->address : "";
+}
+
+void client_transfer_turn(struct client_transfer *transfer, struct client_site *site,
+                          uint64_t now_ns)
+{
+    bool under_way =
+        transfer->state == TRANSFER_WAITING || transfer->state == TRANSFER_ASKED;
+    if (under_way && transfer->site == site)
+        return;
+    move(transfer, TRANSFER_WAITING, now_ns);
+    transfer->site = site;
+}
+
+/* ---- failures ---- */
+
+/* A result that cannot be fetched may still be used by tasks: the future stays as it
+ * is, and says why. */
+static void give_up(struct client_transfer *transfer)
+{
+    struct dusk_future *future = transfer->future;
+    char line[400];
+    snprintf(line, sizeof line, "the data of %s cannot be %s %s",
+             future_name(future).text, transfer->brings ? "brought to" : "fetched from",
+             transfer->site ? transfer->site->address : "any worker");
+    if (transfer->brings) {
+        future_fail(future, DUSK_E_UNREACHABLE, str_of(line));
+        return;
+    }
+    future->code = DUSK_E_UNREACHABLE;
+    free(future->line);
+    future->line = str_copy(str_of(line));
+    client_transfer_end(future);
+}
+
+static void fail_once(struct client_transfer *transfer, uint64_t now_ns)
+{
+    if (++transfer->failures == FAILURES_MAX)
+        give_up(transfer);
+    else
+        move(transfer, TRANSFER_RESTING, now_ns);
+}
+
+void client_transfer_site_gone(struct client_core *core, struct client_site *site,
+                               uint64_t now_ns)
+{
+    client_site_close(core, site);
+    LIST_FOREACH (link, &site->asked)
+        fail_once(CONTAINER_OF(link, struct client_transfer, link), now_ns);
+}
+
+static void look(struct client_transfer *transfer, uint64_t now_ns)
+{
+    move(transfer, TRANSFER_LOOKING, now_ns);
+    if (transfer->brings)
+        client_queue(transfer->future, QUEUE_SUBMIT);
+}
+
+static uint64_t rest_ns(const struct client_transfer *transfer)
+{
+    return REST_FIRST_NS << transfer->failures;
+}
+
+/* A scheduler that does not know the task yet would say that there is none. */
+static bool locate(struct dusk_future *future)
+{
+    struct client_core *core = future->core;
+    return future->session == core->session &&
+           client_tell(core, MESSAGE(locate, .key = future->key));
+}
+
+/* An answer that is overdue may never come, from a worker that was stopped or whose
+ * host is cut off: the scheduler, who hears of that, is asked. */
+static void asked_tick(struct client_transfer *transfer, uint64_t now_ns)
+{
+    struct dusk_future *future = transfer->future;
+    if (now_ns < transfer->since_ns + LOOK_AGAIN_NS)
+        return;
+    transfer->since_ns = now_ns;
+    if (transfer->brings)
+        client_queue(future, QUEUE_SUBMIT);
+    else
+        locate(future);
+}
+
+void client_transfer_tick(struct client_core *core, uint64_t now_ns)
+{
+    LIST_FOREACH (link, &core->resting) {
+        struct client_transfer *transfer =
+            CONTAINER_OF(link, struct client_transfer, link);
+        if (now_ns >= transfer->since_ns + rest_ns(transfer))
+            look(transfer, now_ns);
+    }
+    LIST_FOREACH (link, &core->stored) {
+        struct client_transfer *transfer =
+            CONTAINER_OF(link, struct client_transfer, link);
+        if (now_ns >= transfer->since_ns + CONFIRM_NS)
+            look(transfer, now_ns);
+    }
+    size_t position = 0;
+    struct client_transfer *transfer;
+    while ((transfer = map_next(&core->requests, &position)))
+        asked_tick(transfer, now_ns);
+}
+
+/* ---- what is sent ---- */
+
+static bool ask(struct client_core *core, struct client_transfer *transfer,
+                uint64_t now_ns)
+{
+    struct client_site *site = transfer->site;
+    struct dusk_future *future = transfer->future;
+    struct payload *data = transfer->brings ? future->spec->payload : NULL;
+    uint64_t request = core->next_request + 1;
+    if (client_site_open(core, site, now_ns) < 0 ||
+        map_put(&core->requests, request, transfer) < 0)
+        return false;
+    const struct message *get =
+        MESSAGE(get_data, .request = request, .key = future->key);
+    const struct message *put =
+        MESSAGE(put_data, .request = request, .key = future->key,
+                .checksum = data ? payload_checksum(data) : 0, .data = data);
+    if (outbox_send(&core->outbox, site->peer, data ? put : get) < 0) {
+        map_remove(&core->requests, request);
+        return false;
+    }
+    core->next_request = request;
+    transfer->request = request;
+    site->used_ns = now_ns;
+    move(transfer, TRANSFER_ASKED, now_ns);
+    return true;
+}
+
+void client_transfer_fill(struct client_core *core, uint64_t now_ns)
+{
+    while (!list_is_empty(&core->waiting) && core->requests.count < ASKED_AT_ONCE) {
+        struct list *link = core->waiting.next;
+        if (!ask(core, CONTAINER_OF(link, struct client_transfer, link), now_ns)) {
+            core->blocked = true;
+            return;
+        }
+    }
+    if (core->link != LINK_UP)
+        return;
+    LIST_FOREACH (link, &core->looking) {
+        struct client_transfer *transfer =
+            CONTAINER_OF(link, struct client_transfer, link);
+        if (!transfer->brings && !transfer->told)
+            transfer->told = locate(transfer->future);
+    }
+}
+
+void client_transfer_again(struct client_core *core)
+{
+    LIST_FOREACH (link, &core->looking)
+        CONTAINER_OF(link, struct client_transfer, link)->told = false;
+}
+
+/* ---- what comes ---- */
+
+static int on_located(struct client_core *core, const struct msg_located *located,
+                      uint64_t now_ns)
+{
+    struct dusk_future *future = map_get(&core->by_key, located->key.bits);
+    if (!future || !future->transfer || future->transfer->brings) {
+        core->late++;
+        return 0;
+    }
+    struct client_transfer *transfer = future->transfer;
+    struct client_site *site = NULL;
+    for (size_t i = 0; i < located->sources.count; i++) {
+        struct client_site *other;
+        int rc = client_site_get(core, located->sources.items[i].address, &other);
+        if (rc < 0)
+            return rc;
+        /* Where it is coming from already; otherwise rather where it did not fail. */
+        if (other == transfer->site && transfer->state == TRANSFER_ASKED)
+            return 0;
+        if (!site || site == transfer->site)
+            site = other;
+    }
+    if (site) {
+        future->site = site;
+        client_transfer_turn(transfer, site, now_ns);
+    } else if (transfer->state == TRANSFER_LOOKING)
+        fail_once(transfer, now_ns);
+    return 0;
+}
+
+static int on_place(struct client_core *core, const struct msg_place *place,
+                    uint64_t now_ns)
+{
+    struct dusk_future *future = map_get(&core->by_key, place->key.bits);
+    if (!future || future->spec->function || future_has_failed(future) ||
+        future->wanted == 0) {
+        core->late++;
+        return 0;
+    }
+    if (!future->spec->payload) {
+        char line[300];
+        snprintf(line, sizeof line,
+                 "%s was lost with the worker that had the only copy",
+                 future_name(future).text);
+        future_fail(future, DUSK_E_DATA_LOST, str_of(line));
+        client_queue(future, QUEUE_CANCEL);
+        return 0;
+    }
+    struct client_site *site;
+    int rc = client_site_get(core, place->address, &site);
+    if (rc == 0 && !future->transfer)
+        return client_transfer_begin(future, true, site, now_ns);
+    if (rc == 0)
+        client_transfer_turn(future->transfer, site, now_ns);
+    return rc;
+}
+
+/* The transfer that an answer belongs to, or NULL for one that nobody waits for. */
+static struct client_transfer *answered(struct client_core *core, uint64_t request,
+                                        struct task_key key, bool brings)
+{
+    struct client_transfer *transfer = map_get(&core->requests, request);
+    if (transfer && key_equal(transfer->future->key, key) && transfer->brings == brings)
+        return transfer;
+    core->late++;
+    return NULL;
+}
+
+static int on_data(struct client_core *core, const struct msg_data *data,
+                   uint64_t now_ns, struct err_text *text)
+{
+    struct client_transfer *transfer = answered(core, data->request, data->key, false);
+    if (!transfer)
+        return 0;
+    struct dusk_future *future = transfer->future;
+    if (!data->data || payload_checksum(data->data) != data->checksum) {
+        client_note(core, DUSK_LOG_WARNING, "the data of %s from %s are damaged",
+                    future_name(future).text, transfer->site->address);
+        fail_once(transfer, now_ns);
+        return 0;
+    }
+    if (future_apply(future, FUTURE_ARRIVED))
+        future->result = payload_ref(data->data);
+    client_transfer_end(future);
+    client_transfer_fill(core, now_ns);
+    return 0;
+}
+
+/* A worker that does not have a result sends us looking; one that does not take data
+ * says why, and that is the end. */
+static int on_no_data(struct client_core *core, const struct msg_no_data *no_data,
+                      uint64_t now_ns)
+{
+    struct client_transfer *transfer = map_get(&core->requests, no_data->request);
+    if (!transfer || !key_equal(transfer->future->key, no_data->key))
+        core->late++;
+    else if (transfer->brings && no_data->code < 0)
+        future_fail(transfer->future, (int)no_data->code, no_data->reason);
+    else
+        fail_once(transfer, now_ns);
+    return 0;
+}
+
+static int on_stored(struct client_core *core, const struct msg_stored *stored,
+                     uint64_t now_ns)
+{
+    struct client_transfer *transfer =
+        answered(core, stored->request, stored->key, true);
+    if (transfer)
+        move(transfer, TRANSFER_STORED, now_ns);
+    return 0;
+}
+
+int client_transfer_message(struct client_core *core, const struct message *message,
+                            uint64_t now_ns, struct err_text *text)
+{
+    switch (message->type) {
+    case MSG_located:
+        return on_located(core, &message->located, now_ns);
+    case MSG_place:
+        return on_place(core, &message->place, now_ns);
+    case MSG_data:
+        return on_data(core, &message->data, now_ns, text);
+    case MSG_no_data:
+        return on_no_data(core, &message->no_data, now_ns);
+    case MSG_stored:
+        return on_stored(core, &message->stored, now_ns);
+    default:
+        return DUSK_E_INTERNAL;
+    }
+}

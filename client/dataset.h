@@ -1,0 +1,67 @@
+/* A data set on the cluster: N chunks of rows, each a pair of futures that workers
+ * made from a recipe and keep.  Nothing of it passes through the client. */
+#ifndef CLIENT_DATASET_H
+#define CLIENT_DATASET_H
+
+#include "client/dusk.h"
+#include "common/err.h"
+
+#include <stdbool.h>
+
+struct dataset {
+    struct dusk_client *client; /* borrowed */
+    char *name;                 /* what reports call it */
+    const char *family;         /* "normal" or "logistic", borrowed for ever */
+    int64_t chunks;             /* N */
+    int64_t rows;               /* n */
+    int64_t columns;            /* p */
+    int64_t *chunk_rows;        /* N, for data whose sizes are chosen here */
+    struct dusk_future **x;     /* N: item 0 is X_i (n_i x p) */
+    struct dusk_future **y;     /* N: item y_item is y_i (n_i) */
+    int y_item;
+    char **columns_named; /* p names, or NULL */
+    int64_t image_width;  /* of data whose columns are pixels, else 0 */
+};
+
+/* The published experiment: X ~ N(0,1); coefficients U(0,1), a tenth of them (ten at
+ * most) set to zero; y = X b + N(0,2^2), or Bernoulli for the logistic family.  The
+ * seed decides all. */
+struct published {
+    const char *family;
+    int64_t rows, columns;
+    int64_t chunk_rows; /* the last chunk takes what is left */
+    uint64_t seed;
+};
+
+int dataset_published(struct dusk_client *client, const struct published *spec,
+                      struct dataset *ret_data, struct err_text *text);
+
+/* A CSV file, plain or gzip, that the workers can read under the same path.
+ * `chunk_rows` 0: so that each of `threads` has at least four chunks.  `chunks`
+ * other than 0 divides evenly instead. */
+struct csv_source {
+    const char *path;
+    const char *response; /* name or 1-based number of a column, "" for the last */
+    const char *family;
+    int64_t chunk_rows, chunks, threads;
+};
+
+int dataset_csv(struct dusk_client *client, const struct csv_source *spec,
+                struct dataset *ret_data, struct err_text *text);
+
+/* Images in IDX files: the class `positive` against the rest, pixels over 255,
+ * sorted by label so that chunks differ as much as they can. */
+struct idx_source {
+    const char *images, *labels; /* paths */
+    int64_t rows, columns, image_width;
+    int64_t positive;
+    int64_t chunks;
+};
+
+int dataset_idx(struct dusk_client *client, const struct idx_source *spec,
+                const char *name, struct dataset *ret_data, struct err_text *text);
+
+/* Gives up the futures; takes a zeroed data set too. */
+void dataset_fini(struct dataset *data);
+
+#endif

@@ -1,0 +1,471 @@
+#include "client/run.h"
+
+#include "common/clock.h"
+#include "common/list.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Iterations of the local L-BFGS in the robust form: the start is warm and the
+ * factor of the Hessian's bound preconditions it, more would be thrown away. */
+#define ROBUST_ITERATIONS 2
+
+/* The allowance of the published local solver. */
+#define CLASSIC_ITERATIONS 200
+#define CLASSIC_EVALUATIONS 250
+
+/* ADMM hands over to polish at these relative residuals; when the certificate does
+ * not hold then, it goes on with a tenth.  Newton steps on a logistic loss converge
+ * from far away, and quicker than ADMM. */
+#define HANDOVER_NORMAL 1e-3
+#define HANDOVER_LOGISTIC 1e-2
+#define HANDOVER_LEAST 1e-7
+
+/* An update that was submitted and has not been heard of. */
+struct flight {
+    struct list link;
+    struct admm_ticket ticket;
+    struct dusk_future *future;
+};
+
+struct driver {
+    struct model *model;
+    struct run *run;
+    struct admm *admm;
+    struct dusk_as_completed *completed;
+    struct list flights;
+    struct dusk_future **factor; /* (N) what the gram updates solve with */
+    bool own_factor;
+    double *rho_metric; /* (q) of the classic form on Gram matrices */
+    struct err_text *text;
+};
+
+static struct dusk_array vector(const double *data, int64_t count)
+{
+    return (struct dusk_array){DUSK_F64, 1, {count}, (void *)(uintptr_t)data};
+}
+
+/* The published local update works on raw rows; everything else is centred. */
+static bool driver_is_raw(const struct run_options *options)
+{
+    return options->form == ADMM_CLASSIC && options->local == LOCAL_LBFGS;
+}
+
+static const char *driver_kind(const struct run_options *options)
+{
+    if (options->local == LOCAL_GRAM)
+        return "glm_prox_gram";
+    return options->form == ADMM_CLASSIC ? "glm_prox_plain" : "glm_prox";
+}
+
+/* ---- submitting ---- */
+
+static int submit_update(struct driver *driver, const struct admm_update *update,
+                         struct dusk_future **ret_future)
+{
+    struct model *model = driver->model;
+    struct dataset *data = model->data;
+    const struct run_options *options = &driver->run->options;
+    const char *kind = driver_kind(options);
+    int64_t i = update->ticket.chunk, intercept = model->intercept;
+    struct dusk_array v = vector(update->v, model->q),
+                      x0 = vector(update->x0, model->q);
+    if (options->local == LOCAL_GRAM)
+        return dusk_submit(data->client, ret_future, kind, "fFad", driver->factor[i],
+                           model->gram[i], 1, &v, 2.0);
+    if (options->form == ADMM_CLASSIC)
+        return dusk_submit(data->client, ret_future, kind, "FFsldaall", data->x[i], 0,
+                           data->y[i], data->y_item, data->family, intercept,
+                           options->rho, &v, &x0, (int64_t)CLASSIC_ITERATIONS,
+                           (int64_t)CLASSIC_EVALUATIONS);
+    return dusk_submit(data->client, ret_future, kind, "FFfslaal", data->x[i], 0,
+                       data->y[i], data->y_item, driver->factor[i], data->family,
+                       intercept, &v, &x0, (int64_t)ROBUST_ITERATIONS);
+}
+
+static int driver_launch(struct driver *driver, const struct admm_update *update)
+{
+    struct flight *flight = calloc(1, sizeof *flight);
+    if (!flight)
+        return err_set(driver->text, DUSK_E_NOMEM, "no memory for an update");
+    flight->ticket = update->ticket;
+    int rc = submit_update(driver, update, &flight->future);
+    if (rc == 0) {
+        dusk_future_set_tag(flight->future, flight);
+        rc = dusk_as_completed_add(driver->completed, flight->future);
+    }
+    if (rc < 0) {
+        dusk_release(&flight->future, 1);
+        free(flight);
+        return watch_failed(rc, driver->text);
+    }
+    list_append(&driver->flights, &flight->link);
+    return 0;
+}
+
+static int driver_refill(struct driver *driver)
+{
+    struct admm_update update;
+    int rc = 0;
+    while (rc == 0 && admm_next(driver->admm, &update) == 0)
+        rc = driver_launch(driver, &update);
+    return rc;
+}
+
+/* ---- arrivals ---- */
+
+static void flight_land(struct flight *flight)
+{
+    list_remove(&flight->link);
+    dusk_release(&flight->future, 1);
+    free(flight);
+}
+
+/* A cancelled copy is no loss; any other failure ends the run. */
+static int driver_arrive(struct driver *driver, struct dusk_future *future)
+{
+    struct flight *flight = dusk_future_tag(future);
+    const char *line;
+    int rc = dusk_future_error(future, &line);
+    if (rc == DUSK_E_CANCELLED) {
+        admm_lose(driver->admm, &flight->ticket);
+        rc = 0;
+    } else if (rc < 0) {
+        err_set(driver->text, rc, "%s", line);
+    } else {
+        struct dusk_array x;
+        int64_t evaluations, status;
+        rc = dusk_result(future, DUSK_FOREVER, "all", &x, &evaluations, &status);
+        if (rc < 0)
+            watch_failed(rc, driver->text);
+        else
+            admm_arrive(driver->admm, &flight->ticket, x.data, evaluations, status,
+                        (int64_t)clock_monotonic_ns());
+        stream_add(&driver->run->stream, driver_kind(&driver->run->options),
+                   flight->ticket.chunk, future);
+    }
+    flight_land(flight);
+    return rc;
+}
+
+/* Speculative copies whose twin has answered. */
+static int driver_cancel_obsolete(struct driver *driver)
+{
+    struct admm_ticket ticket;
+    while (admm_obsolete(driver->admm, &ticket) == 0) {
+        LIST_FOREACH (link, &driver->flights) {
+            struct flight *flight = CONTAINER_OF(link, struct flight, link);
+            if (flight->ticket.chunk == ticket.chunk &&
+                flight->ticket.version == ticket.version &&
+                flight->ticket.copy == ticket.copy) {
+                int rc = dusk_cancel(&flight->future, 1);
+                if (rc < 0)
+                    return watch_failed(rc, driver->text);
+            }
+        }
+    }
+    return 0;
+}
+
+/* The asynchronous variant takes one answer at a time, the others all that are
+ * there. */
+static int driver_wait(struct driver *driver)
+{
+    struct dusk_future *one, *const *futures = &one;
+    int count = 1;
+    int rc = driver->run->options.variant == ADMM_ASYNC
+                 ? dusk_as_completed_next(driver->completed, WATCH_TURN_S, &one)
+                 : dusk_as_completed_next_batch(driver->completed, WATCH_TURN_S,
+                                                &futures, &count);
+    if (rc == DUSK_E_TIMEOUT)
+        return 0;
+    if (rc < 0)
+        return watch_failed(rc, driver->text);
+    if (rc == DUSK_END)
+        return err_set(driver->text, DUSK_E_INTERNAL, "nothing is in flight");
+    for (int i = 0; rc == 0 && i < count; i++)
+        rc = driver_arrive(driver, futures[i]);
+    return rc;
+}
+
+static bool driver_out_of_time(const struct driver *driver)
+{
+    const struct run *run = driver->run;
+    return run->options.max_time_s > 0 &&
+           stream_now(&run->stream) >= run->options.max_time_s;
+}
+
+static double handover(const struct model *model)
+{
+    return model->normal ? HANDOVER_NORMAL : HANDOVER_LOGISTIC;
+}
+
+/* Progress as the eye understands it: how far the residual has come on its way down
+ * to the tolerance, on a logarithmic scale. */
+static void driver_progress(struct driver *driver)
+{
+    struct admm_counts counts;
+    admm_counts(driver->admm, &counts);
+    double worst = fmax(counts.primal, counts.dual);
+    double way =
+        worst > 0 && worst < 1 ? log10(worst) / log10(handover(driver->model)) : 0;
+    watch_progress(&driver->model->watch, "admm", (int64_t)(1000 * fmin(way, 1)), 1000);
+}
+
+/* Until converged, diverged, stopped or out of time. */
+static int driver_iterate(struct driver *driver)
+{
+    int rc = 0;
+    while (rc == 0 && admm_status(driver->admm) == ADMM_RUNNING &&
+           !driver_out_of_time(driver)) {
+        rc = watch_stopped(&driver->model->watch, driver->text);
+        if (rc == 0)
+            rc = driver_refill(driver);
+        /* The batched variant combines, and may converge, when it is asked. */
+        if (rc == 0 && admm_status(driver->admm) == ADMM_RUNNING)
+            rc = driver_wait(driver);
+        if (rc == 0)
+            rc = driver_cancel_obsolete(driver);
+        driver_progress(driver);
+    }
+    return rc;
+}
+
+/* Gives up what is still in flight, so that polish and the next run have the workers
+ * to themselves. */
+static void driver_abandon(struct driver *driver)
+{
+    LIST_FOREACH (link, &driver->flights) {
+        struct flight *flight = CONTAINER_OF(link, struct flight, link);
+        dusk_cancel(&flight->future, 1);
+        if (driver->admm)
+            admm_lose(driver->admm, &flight->ticket);
+        flight_land(flight);
+    }
+    dusk_as_completed_destroy(driver->completed);
+    driver->completed = NULL;
+}
+
+/* ---- the classic form on Gram matrices needs factors for its scalar rho ---- */
+
+static int driver_factor(struct driver *driver)
+{
+    struct model *model = driver->model;
+    const struct run_options *options = &driver->run->options;
+    driver->factor = model->factor;
+    if (options->form != ADMM_CLASSIC || options->local != LOCAL_GRAM)
+        return 0;
+    int64_t chunks = model->data->chunks;
+    driver->factor = calloc((size_t)chunks, sizeof(struct dusk_future *));
+    driver->rho_metric = calloc((size_t)model->q, sizeof *driver->rho_metric);
+    driver->own_factor = true;
+    if (!driver->factor || !driver->rho_metric)
+        return err_set(driver->text, DUSK_E_NOMEM, "no memory for factors");
+    for (int64_t j = 0; j < model->q; j++)
+        driver->rho_metric[j] = options->rho;
+    struct dusk_array metric = vector(driver->rho_metric, model->q);
+    struct dusk_array mu = vector(model->mu, model->data->columns);
+    for (int64_t i = 0; i < chunks; i++) {
+        int rc = dusk_submit(model->data->client, &driver->factor[i], "glm_factor",
+                             "Faad", model->gram[i], 0, &metric, &mu, 2.0);
+        if (rc < 0)
+            return watch_failed(rc, driver->text);
+    }
+    return watch_await(&model->watch, model->data->client, "factor", driver->factor,
+                       (int)chunks, driver->text);
+}
+
+/* ---- the whole run ---- */
+
+static int driver_start(struct driver *driver)
+{
+    struct model *model = driver->model;
+    const struct run_options *options = &driver->run->options;
+    struct admm_problem problem = {
+        .chunks = model->data->chunks,
+        .columns = model->q,
+        .l1 = model->l1,
+        .penalty = model->penalty,
+        .metric = options->form == ADMM_ROBUST ? model->metric.R : NULL,
+    };
+    struct admm_options admm;
+    admm_options_default(&admm);
+    admm.form = options->form;
+    admm.variant = options->variant;
+    admm.slots = options->variant == ADMM_SYNC ? 0 : 2 * options->threads;
+    if (options->form == ADMM_ROBUST && admm.slots > problem.chunks)
+        admm.slots = problem.chunks;
+    admm.tolerance = handover(model);
+    admm.staleness = options->staleness;
+    if (options->form == ADMM_CLASSIC)
+        admm.rho = options->rho;
+    admm.seed = options->seed;
+    return admm_create(&problem, &admm, (int64_t)clock_monotonic_ns(), &driver->admm,
+                       driver->text);
+}
+
+static int driver_begin_flight(struct driver *driver)
+{
+    int rc = dusk_as_completed_create(driver->model->data->client, NULL, 0,
+                                      &driver->completed);
+    return rc < 0 ? watch_failed(rc, driver->text) : 0;
+}
+
+/* The certificate of where ADMM stands, polished first in the robust form. */
+static int driver_finish(struct driver *driver)
+{
+    struct model *model = driver->model;
+    struct run *run = driver->run;
+    size_t bytes = (size_t)model->q * sizeof(double);
+    double *b = malloc(bytes);
+    if (!b)
+        return err_set(driver->text, DUSK_E_NOMEM, "no memory for coefficients");
+    memcpy(b, admm_z(driver->admm), bytes);
+    if (driver_is_raw(&run->options))
+        model_centre(model, b);
+    int rc = 0;
+    if (run->options.form == ADMM_ROBUST)
+        rc = finish_polish(model, b, driver->text);
+    answer_fini(&run->answer);
+    if (rc == 0)
+        rc = finish_certify(model, b, run->options.tolerance, &run->answer,
+                            driver->text);
+    free(b);
+    return rc;
+}
+
+/* The robust form goes on with a smaller tolerance while the certificate does not
+ * hold. */
+static int driver_run(struct driver *driver)
+{
+    struct run *run = driver->run;
+    double tolerance = handover(driver->model);
+    run->status = RUN_NOT_CONVERGED;
+    for (;;) {
+        int rc = driver_begin_flight(driver);
+        if (rc == 0)
+            rc = driver_iterate(driver);
+        driver_abandon(driver);
+        run->admm_seconds = stream_now(&run->stream);
+        if (rc < 0)
+            return rc;
+        if (admm_status(driver->admm) == ADMM_DIVERGED) {
+            run->status = RUN_DIVERGED;
+            snprintf(run->reason, sizeof run->reason, "%s", admm_reason(driver->admm));
+            return 0;
+        }
+        rc = driver_finish(driver);
+        if (rc < 0)
+            return rc;
+        if (run->answer.certified)
+            run->status = RUN_CERTIFIED;
+        tolerance /= 10;
+        if (run->answer.certified || run->options.form == ADMM_CLASSIC ||
+            driver_out_of_time(driver) || tolerance < HANDOVER_LEAST)
+            return 0;
+        admm_resume(driver->admm, tolerance);
+    }
+}
+
+/* Copies the machine's trace, and the answer as its last point. */
+static int driver_trace(struct driver *driver)
+{
+    struct run *run = driver->run;
+    size_t q = (size_t)driver->model->q;
+    int64_t count = admm_trace_count(driver->admm);
+    run->points = calloc((size_t)count + 1, sizeof *run->points);
+    run->z = calloc(((size_t)count + 1) * q, sizeof *run->z);
+    if (!run->points || !run->z)
+        return err_set(driver->text, DUSK_E_NOMEM, "no memory for the trace");
+    for (int64_t k = 0; k < count; k++) {
+        struct admm_point point;
+        admm_trace_point(driver->admm, k, &point);
+        run->points[k] = (struct run_point){(double)point.time_ns * 1e-9, point.updates,
+                                            point.primal, point.dual};
+        double *z = run->z + (size_t)k * q;
+        memcpy(z, point.z, q * sizeof *z);
+        if (driver_is_raw(&run->options))
+            model_centre(driver->model, z);
+    }
+    if (run->answer.b) {
+        run->points[count] =
+            (struct run_point){run->seconds, run->counts.accepted, NAN, NAN};
+        memcpy(run->z + (size_t)count * q, run->answer.b, q * sizeof *run->z);
+        count++;
+    }
+    run->point_count = count;
+    return 0;
+}
+
+static void driver_fini(struct driver *driver)
+{
+    admm_destroy(driver->admm);
+    if (driver->own_factor && driver->factor) {
+        dusk_release(driver->factor, (int)driver->model->data->chunks);
+        free(driver->factor);
+    }
+    free(driver->rho_metric);
+}
+
+int run_execute(struct model *model, const struct run_options *options,
+                struct run *ret_run, struct err_text *text)
+{
+    struct run run = {.options = *options};
+    struct driver driver = {.model = model, .run = &run, .text = text};
+    list_init(&driver.flights);
+    int rc = driver_factor(&driver);
+    stream_init(&run.stream);
+    model->stream = &run.stream;
+    if (rc == 0)
+        rc = driver_start(&driver);
+    if (rc == 0)
+        rc = driver_run(&driver);
+    model->stream = NULL;
+    run.seconds = stream_now(&run.stream);
+    if (rc == 0) {
+        admm_counts(driver.admm, &run.counts);
+        rc = driver_trace(&driver);
+    }
+    driver_fini(&driver);
+    if (rc < 0)
+        run_fini(&run);
+    else
+        *ret_run = run;
+    return rc;
+}
+
+void run_fini(struct run *run)
+{
+    answer_fini(&run->answer);
+    stream_fini(&run->stream);
+    free(run->points);
+    free(run->z);
+    *run = (struct run){0};
+}
+
+const char *run_form_name(enum admm_form form)
+{
+    return form == ADMM_CLASSIC ? "classic" : "robust";
+}
+
+const char *run_variant_name(enum admm_variant variant)
+{
+    static const char *const names[] = {
+        [ADMM_SYNC] = "sync", [ADMM_ASYNC] = "async", [ADMM_BATCHED] = "batched"};
+    return names[variant];
+}
+
+const char *run_local_name(enum local_solver local)
+{
+    return local == LOCAL_GRAM ? "gram" : "lbfgs";
+}
+
+const char *run_status_name(enum run_status status)
+{
+    static const char *const names[] = {[RUN_CERTIFIED] = "certified",
+                                        [RUN_NOT_CONVERGED] = "not converged",
+                                        [RUN_DIVERGED] = "diverged"};
+    return names[status];
+}

@@ -1,0 +1,111 @@
+#include "client/session.h"
+
+#include "common/clock.h"
+
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static volatile sig_atomic_t stop_signal;
+
+static void note_signal(int number)
+{
+    stop_signal = number;
+}
+
+static void catch_signals(void)
+{
+    struct sigaction action = {.sa_handler = note_signal};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGHUP, &action, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+static void show_progress(void *arg, const char *stage, int64_t done, int64_t total)
+{
+    struct session *session = arg;
+    double fraction = total > 0 ? (double)done / (double)total : -1;
+    progress_update(&session->progress, (int64_t)clock_monotonic_ns(), fraction,
+                    session->label, stage);
+}
+
+void session_label(struct session *session, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(session->label, sizeof session->label, format, args);
+    va_end(args);
+}
+
+static int session_cluster(const struct session_options *options,
+                           struct session *session, const char **ret_address,
+                           struct err_text *text)
+{
+    const char *variable = getenv("DUSK_SCHEDULER_ADDRESS");
+    *ret_address = options->scheduler                ? options->scheduler
+                   : variable && variable[0] != '\0' ? variable
+                                                     : NULL;
+    if (*ret_address)
+        return 0;
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    struct cluster_options cluster = {
+        .workers = (int)(options->workers ? options->workers
+                         : cores > 0      ? cores
+                                          : 1),
+        .threads = 1,
+        .memory_limit = options->memory_limit,
+        .stop = &stop_signal,
+    };
+    int rc = cluster_start(&cluster, &session->cluster, text);
+    if (rc == 0)
+        *ret_address = cluster_address(session->cluster);
+    return rc;
+}
+
+static int session_count(struct session *session, double timeout_s,
+                         struct err_text *text)
+{
+    struct dusk_cluster *cluster;
+    int rc = dusk_wait_for_workers(session->client, 1, timeout_s);
+    if (rc == 0)
+        rc = dusk_workers(session->client, timeout_s, &cluster);
+    if (rc < 0)
+        return watch_failed(rc, text);
+    session->workers = cluster->worker_count;
+    for (int i = 0; i < cluster->worker_count; i++)
+        session->threads += (int)cluster->workers[i].nthreads;
+    dusk_cluster_free(cluster);
+    return 0;
+}
+
+int session_start(const struct session_options *options, struct session *session,
+                  struct err_text *text)
+{
+    *session = (struct session){
+        .watch = {.stop = &stop_signal, .progress = show_progress, .arg = session}};
+    progress_init(&session->progress, stderr);
+    catch_signals();
+    const char *address;
+    int rc = session_cluster(options, session, &address, text);
+    if (rc == 0 &&
+        (rc = dusk_connect(address, options->timeout_s, &session->client)) < 0)
+        watch_failed(rc, text);
+    if (rc == 0)
+        rc = session_count(session, options->timeout_s, text);
+    if (rc < 0)
+        session_stop(session);
+    return rc;
+}
+
+void session_stop(struct session *session)
+{
+    if (session->progress.stream)
+        progress_clear(&session->progress);
+    dusk_close(session->client);
+    cluster_stop(session->cluster);
+    *session = (struct session){0};
+}

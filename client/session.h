@@ -1,0 +1,39 @@
+/* What every command that computes needs around it: a cluster (the one that is
+ * named, or one of its own), a stop on SIGINT and SIGTERM, and a progress bar. */
+#ifndef CLIENT_SESSION_H
+#define CLIENT_SESSION_H
+
+#include "client/cluster.h"
+#include "client/progress.h"
+#include "client/watch.h"
+
+struct session_options {
+    const char *scheduler; /* NULL: $DUSK_SCHEDULER_ADDRESS, or an own cluster */
+    int64_t workers;       /* of an own cluster; 0: one a core */
+    int64_t memory_limit;  /* of each of them, in bytes; 0: the worker's default */
+    double timeout_s;      /* to connect, and for the first worker */
+};
+
+struct session {
+    struct cluster *cluster; /* NULL when the cluster is somebody else's */
+    struct dusk_client *client;
+    int workers, threads; /* as they were at the start; threads of all workers */
+    struct watch watch;
+    struct progress progress;
+    char label[128]; /* of the progress bar */
+};
+
+/* Starts or reaches the cluster and waits for its workers.  A signal from then on
+ * stops what watches `watch`.  The session must not move. */
+int session_start(const struct session_options *options, struct session *session,
+                  struct err_text *text);
+
+/* Leaves the cluster, and ends it when it was the session's own; takes a zeroed
+ * session too. */
+void session_stop(struct session *session);
+
+/* What the progress bar says before the stage. */
+void session_label(struct session *session, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+#endif

@@ -1,0 +1,146 @@
+/* What workers say about tasks and data. */
+#include "scheduler/core.h"
+
+/* Times that the last copy of scattered data may be reported missing before it is
+ * believed: there is no other way to get them back. */
+#define MISSES_ALLOWED 3
+
+/* The task, when this answers its current attempt.  Any other answer is counted; if
+ * it is for an attempt that was stopped, the worker's place is free now. */
+static struct task *answered_task(struct scheduler *scheduler, struct worker *worker,
+                                  struct task_key key, uint64_t attempt)
+{
+    struct task *task = task_find(scheduler, key);
+    if (task && task->state == TASK_PROCESSING && task->worker == worker &&
+        task->attempt == attempt)
+        return task;
+    if (map_remove(&worker->stopping, attempt)) {
+        worker->outstanding--;
+        placement_refill(scheduler, worker);
+    } else {
+        scheduler->counts.stale++;
+    }
+    return NULL;
+}
+
+/* Data that came too late are freed, unless they are a valid copy, or the worker is
+ * about to make them anew. */
+static void free_stale(struct scheduler *scheduler, struct worker *worker,
+                       struct task_key key)
+{
+    struct task *task = task_find(scheduler, key);
+    if (task && (bond_find(&task->holder, &worker->held) ||
+                 (task->state == TASK_PROCESSING && task->worker == worker)))
+        return;
+    worker_free_data(scheduler, worker, key);
+}
+
+static void measure(struct worker *worker, struct function *function,
+                    const struct msg_done *done)
+{
+    if (done->stop_ns < done->start_ns ||
+        done->stop_ns - done->start_ns > INT64_MAX / 2)
+        return;
+    uint64_t duration_ns = done->stop_ns - done->start_ns;
+    function_ran(function, duration_ns);
+    double ratio = (double)duration_ns / (double)function->mean_ns;
+    worker->pace += 0.1 * ((ratio < 100 ? ratio : 100) - worker->pace);
+    if (worker->pace < 0.01)
+        worker->pace = 0.01;
+}
+
+void worker_done(struct scheduler *scheduler, struct worker *worker,
+                 const struct msg_done *done)
+{
+    struct task *task = answered_task(scheduler, worker, done->key, done->attempt);
+    if (!task) {
+        free_stale(scheduler, worker, done->key);
+        return;
+    }
+    measure(worker, task->function, done);
+    task_answered(scheduler, task);
+    task->made_by = worker->number;
+    task->thread = (uint32_t)done->thread;
+    task->result = payload_ref(done->result);
+    scheduler->ran_from_ns = done->start_ns;
+    scheduler->ran_to_ns = done->stop_ns;
+    task_located(scheduler, task, worker, done->nbytes);
+    scheduler->ran_from_ns = scheduler->ran_to_ns = 0;
+}
+
+void worker_erred(struct scheduler *scheduler, struct worker *worker,
+                  const struct msg_erred *erred)
+{
+    struct task *task = answered_task(scheduler, worker, erred->key, erred->attempt);
+    if (!task)
+        return;
+    int code = erred->code < 0 && erred->code > -1000 ? (int)erred->code : DUSK_E_TASK;
+    bool given_back = code == DUSK_E_CANCELLED && worker->retiring;
+    if (!given_back && task->retries == 0)
+        task_fail(scheduler, task, code, STR_FORMAT, STR_ARGS(erred->reason));
+    else if (!given_back)
+        task->retries--;
+    task_attempt_over(scheduler, task);
+}
+
+/* The copy at `holder` could not be fetched.  One that is only silent may come back;
+ * one that is heard does not have it, or cannot be reached from elsewhere. */
+static void copy_missing(struct scheduler *scheduler, struct task *input,
+                         struct bond *holder)
+{
+    struct worker *worker = holder_worker(holder);
+    if (worker->silent)
+        return;
+    bool last = bond_first(&input->holder) == holder &&
+                bond_next(&input->holder, holder) == NULL;
+    if (last && !input->function &&
+        (!task_extra(input) || ++input->extra->misses < MISSES_ALLOWED))
+        return;
+    task_not_located(scheduler, input, holder);
+    worker_free_data(scheduler, worker, input->key);
+}
+
+void worker_missing(struct scheduler *scheduler, struct worker *worker,
+                    const struct msg_missing *missing)
+{
+    struct task *input = task_find(scheduler, missing->input);
+    struct worker *source = worker_by_address(scheduler, missing->address);
+    struct bond *holder =
+        input && source ? bond_find(&input->holder, &source->held) : NULL;
+    if (holder)
+        copy_missing(scheduler, input, holder);
+    if (missing->attempt == 0) {
+        retire_refused(scheduler, worker, missing->input);
+        return;
+    }
+    struct task *task =
+        answered_task(scheduler, worker, missing->key, missing->attempt);
+    if (task)
+        task_attempt_over(scheduler, task);
+}
+
+void worker_have(struct scheduler *scheduler, struct worker *worker,
+                 const struct msg_have *have)
+{
+    for (size_t i = 0; i < have->holdings.count; i++) {
+        const struct holding *holding = &have->holdings.items[i];
+        struct task *task = task_find(scheduler, holding->key);
+        bool useful = task && (task->state == TASK_MEMORY || task_is_active(task) ||
+                               task->flags & TASK_ON_AGENDA);
+        if (useful && task->state != TASK_ERRED && task->state != TASK_FORGOTTEN &&
+            task_located(scheduler, task, worker, holding->nbytes) == 0)
+            continue;
+        worker_free_data(scheduler, worker, holding->key);
+    }
+}
+
+void worker_dropped(struct scheduler *scheduler, struct worker *worker,
+                    const struct msg_dropped *dropped)
+{
+    for (size_t i = 0; i < dropped->keys.count; i++) {
+        struct task *task = task_find(scheduler, dropped->keys.items[i]);
+        struct bond *holder = task ? bond_find(&task->holder, &worker->held) : NULL;
+        if (holder)
+            task_not_located(scheduler, task, holder);
+    }
+}

@@ -1,0 +1,269 @@
+#include "scheduler/core.h"
+
+#include "proto/limits.h"
+
+#include <stdlib.h>
+
+void client_send(struct scheduler *scheduler, struct client *client,
+                 const struct message *message)
+{
+    /* After a reconnection clients repeat what they ask for. */
+    if (client->peer.number)
+        peer_send(scheduler, client->peer, message);
+}
+
+/* ---- coming and going ---- */
+
+static uint64_t loss_deadline(const struct scheduler *scheduler,
+                              const struct client *client)
+{
+    return client->peer.number ? client->heard_ns + scheduler->config.lost_ns
+                               : client->closed_ns + scheduler->config.client_closed_ns;
+}
+
+static void client_timer(struct scheduler *scheduler, struct timer *timer)
+{
+    struct client *client = CONTAINER_OF(timer, struct client, timer);
+    uint64_t deadline = loss_deadline(scheduler, client);
+    if (scheduler->now_ns >= deadline)
+        client_remove(scheduler, client,
+                      client->peer.number ? "nothing was heard of it"
+                                          : "its connection closed");
+    else
+        timer_set(scheduler, timer, deadline);
+}
+
+void client_destroy(struct client *client)
+{
+    free(client->name);
+    free(client);
+}
+
+static struct client *client_add(struct scheduler *scheduler, struct peer_id peer,
+                                 const struct msg_hello *hello)
+{
+    struct client *client = calloc(1, sizeof *client);
+    if (!client)
+        return NULL;
+    client->name = str_copy(hello->name);
+    client->number = hello->client;
+    client->epoch = hello->epoch;
+    client->timer.fire = client_timer;
+    list_init(&client->link);
+    party_init(&client->wants);
+    if (client->name && timer_set(scheduler, &client->timer,
+                                  scheduler->now_ns + scheduler->config.lost_ns) == 0) {
+        if (map_put(&scheduler->client_numbers, client->number, client) == 0) {
+            if (peer_bind(scheduler, peer, NULL, client) == 0)
+                return client;
+            map_remove(&scheduler->client_numbers, client->number);
+        }
+        timer_clear(scheduler, &client->timer);
+    }
+    client_destroy(client);
+    return NULL;
+}
+
+static void client_joined(struct scheduler *scheduler, struct peer_id peer,
+                          struct client *client)
+{
+    client->peer = peer;
+    list_append(&scheduler->clients, &client->link);
+    scheduler->client_count++;
+    struct note *note = note_add(&scheduler->notes, NOTE_INFO, "client joined");
+    note_field(note, "client", "%06" PRIx64, client->number);
+    note_field(note, "name", "%s", client->name);
+}
+
+static bool hello_is_sound(struct scheduler *scheduler, struct peer_id peer,
+                           const struct msg_hello *hello)
+{
+    struct client *other = map_get(&scheduler->client_numbers, hello->client);
+    if (!text_is_clean(hello->name, 0))
+        peer_refuse(scheduler, peer, DUSK_E_INVALID,
+                    "a client's name must be printable text of at most %u bytes",
+                    LIMIT_NAME_BYTES);
+    else if (hello->client == 0 || hello->client > KEY_CLIENT_MAX)
+        peer_refuse(scheduler, peer, DUSK_E_INVALID,
+                    "a client's number must be from 1 to %" PRIu64 ", not %" PRIu64,
+                    KEY_CLIENT_MAX, hello->client);
+    else if (other && other->epoch != hello->epoch)
+        peer_refuse(scheduler, peer, DUSK_E_BUSY,
+                    "the client number %06" PRIx64 " is taken", hello->client);
+    else
+        return true;
+    return false;
+}
+
+void client_hello(struct scheduler *scheduler, struct peer_id peer,
+                  const struct msg_hello *hello)
+{
+    if (!hello_is_sound(scheduler, peer, hello))
+        return;
+    struct client *client = map_get(&scheduler->client_numbers, hello->client);
+    if (!client) {
+        if (!(client = client_add(scheduler, peer, hello))) {
+            peer_refuse(scheduler, peer, DUSK_E_NOMEM,
+                        "the scheduler is out of memory");
+            return;
+        }
+        client_joined(scheduler, peer, client);
+    } else if (client->peer.number != peer.number) {
+        if (client->peer.number)
+            peer_close(scheduler, client->peer);
+        client->peer.number = 0;
+        if (peer_bind(scheduler, peer, NULL, client) < 0) {
+            client_disconnected(scheduler, client);
+            return;
+        }
+        client->peer = peer;
+    }
+    client->heard_ns = scheduler->now_ns;
+    client_send(scheduler, client,
+                MESSAGE(welcome, .epoch = scheduler->config.epoch,
+                        .number = client->number,
+                        .heartbeat_ms = scheduler->config.heartbeat_ns / 1000000));
+}
+
+void client_disconnected(struct scheduler *scheduler, struct client *client)
+{
+    peer_unbind(scheduler, client->peer);
+    client->peer.number = 0;
+    client->closed_ns = scheduler->now_ns;
+    timer_set(scheduler, &client->timer, loss_deadline(scheduler, client));
+}
+
+void client_remove(struct scheduler *scheduler, struct client *client, const char *why)
+{
+    struct note *note = note_add(&scheduler->notes, NOTE_INFO, "client gone");
+    note_field(note, "client", "%06" PRIx64, client->number);
+    note_field(note, "because", "%s", why);
+    note_field(note, "wanted", "%zu", client->wants.count);
+    LIST_FOREACH (link, &client->wants.bonds) {
+        struct bond *want = CONTAINER_OF(link, struct bond, link);
+        struct task *task = want->task;
+        bond_remove(&task->want, want);
+        agenda_add(scheduler, task);
+        /* What it was about to bring will not come. */
+        if (!task->function && task->state == TASK_WAITING)
+            task_displaced(scheduler, task);
+    }
+    if (client->peer.number)
+        peer_unbind(scheduler, client->peer);
+    timer_clear(scheduler, &client->timer);
+    map_remove(&scheduler->client_numbers, client->number);
+    list_remove(&client->link);
+    scheduler->client_count--;
+    client_destroy(client);
+}
+
+/* ---- asking ---- */
+
+static void fail_at_once(struct scheduler *scheduler, struct client *client,
+                         struct task_key key, int code, const char *line)
+{
+    client_send(scheduler, client,
+                MESSAGE(failed, .key = key, .code = code, .reason = str_of(line)));
+}
+
+/* The client wants the task, for `flag`; it is told if there is something to tell. */
+static void want_add(struct scheduler *scheduler, struct client *client,
+                     struct task *task, unsigned flag)
+{
+    struct bond *want = bond_find(&task->want, &client->wants);
+    if (!want && bond_add(&task->want, task, &client->wants, &want) < 0) {
+        fail_at_once(scheduler, client, task->key, DUSK_E_NOMEM,
+                     "the scheduler is out of memory");
+        return;
+    }
+    want->flags |= flag;
+    agenda_add(scheduler, task);
+    task_tell(scheduler, task, want);
+}
+
+void client_submit(struct scheduler *scheduler, struct client *client,
+                   const struct msg_submit *submit)
+{
+    struct task *task = task_find(scheduler, submit->key);
+    if (!task) {
+        if (!text_is_clean(submit->function, 1) || !text_is_clean(submit->worker, 0)) {
+            fail_at_once(scheduler, client, submit->key, DUSK_E_INVALID,
+                         "names of functions and workers must be printable text");
+            return;
+        }
+        struct err_text text;
+        int rc = task_create(scheduler, submit, &text, &task);
+        if (rc < 0) {
+            fail_at_once(scheduler, client, submit->key, rc, text.line);
+            return;
+        }
+        scheduler->counts.submitted++;
+    }
+    want_add(scheduler, client, task, WANT_RESULT);
+}
+
+/* Tells where to put data that are on their way, or that are gone and come again. */
+static void scatter_again(struct scheduler *scheduler, struct client *client,
+                          struct task *task)
+{
+    if (task->state == TASK_WAITING && task->worker)
+        client_send(
+            scheduler, client,
+            MESSAGE(place, .key = task->key, .address = str_of(task->worker->address)));
+    if (task->state == TASK_RELEASED)
+        task->flags &= (uint8_t)~TASK_HAD_DATA;
+}
+
+void client_scatter(struct scheduler *scheduler, struct client *client,
+                    const struct msg_scatter *scatter)
+{
+    struct task *task = task_find(scheduler, scatter->key);
+    struct err_text text;
+    int rc = 0;
+    if (!task)
+        rc = task_create_data(scheduler, scatter->key, scatter->nbytes, &text, &task);
+    else if (task->function)
+        rc = err_set(&text, DUSK_E_INVALID, "task " KEY_FORMAT " is no scattered data",
+                     KEY_ARGS(scatter->key));
+    else
+        scatter_again(scheduler, client, task);
+    if (rc < 0)
+        fail_at_once(scheduler, client, scatter->key, rc, text.line);
+    else
+        want_add(scheduler, client, task, WANT_RESULT);
+}
+
+void client_release(struct scheduler *scheduler, struct client *client,
+                    const struct msg_release *release)
+{
+    for (size_t i = 0; i < release->keys.count; i++) {
+        struct task *task = task_find(scheduler, release->keys.items[i]);
+        struct bond *want = task ? bond_find(&task->want, &client->wants) : NULL;
+        if (!want)
+            continue;
+        bond_remove(&task->want, want);
+        agenda_add(scheduler, task);
+    }
+}
+
+void client_cancel(struct scheduler *scheduler, struct client *client,
+                   const struct msg_cancel *cancel)
+{
+    for (size_t i = 0; i < cancel->keys.count; i++) {
+        struct task *task = task_find(scheduler, cancel->keys.items[i]);
+        if (task)
+            task_cancel(scheduler, task);
+    }
+}
+
+void client_locate(struct scheduler *scheduler, struct client *client,
+                   const struct msg_locate *locate)
+{
+    struct task *task = task_find(scheduler, locate->key);
+    if (!task) {
+        fail_at_once(scheduler, client, locate->key, DUSK_E_NOT_FOUND,
+                     "the scheduler does not know this key");
+        return;
+    }
+    want_add(scheduler, client, task, WANT_PLACE);
+}

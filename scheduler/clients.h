@@ -1,0 +1,46 @@
+/* Clients and what they ask for. */
+#ifndef SCHEDULER_CLIENTS_H
+#define SCHEDULER_CLIENTS_H
+
+#include "proto/messages.h"
+#include "scheduler/bond.h"
+#include "scheduler/timers.h"
+
+struct scheduler;
+
+struct client {
+    struct list link;    /* in scheduler->clients */
+    struct peer_id peer; /* number 0: the connection is closed */
+    uint64_t number;     /* its 24 bits of every key */
+    char *name;          /* owned */
+    uint64_t epoch;
+    uint64_t heard_ns;
+    uint64_t closed_ns;
+    struct timer timer;
+    struct party wants;
+};
+
+void client_hello(struct scheduler *scheduler, struct peer_id peer,
+                  const struct msg_hello *hello);
+void client_disconnected(struct scheduler *scheduler, struct client *client);
+
+/* Its wants are released.  Frees the client. */
+void client_remove(struct scheduler *scheduler, struct client *client, const char *why);
+
+void client_send(struct scheduler *scheduler, struct client *client,
+                 const struct message *message);
+
+void client_submit(struct scheduler *scheduler, struct client *client,
+                   const struct msg_submit *submit);
+void client_scatter(struct scheduler *scheduler, struct client *client,
+                    const struct msg_scatter *scatter);
+void client_release(struct scheduler *scheduler, struct client *client,
+                    const struct msg_release *release);
+void client_cancel(struct scheduler *scheduler, struct client *client,
+                   const struct msg_cancel *cancel);
+void client_locate(struct scheduler *scheduler, struct client *client,
+                   const struct msg_locate *locate);
+
+void client_destroy(struct client *client);
+
+#endif

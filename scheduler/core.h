@@ -1,0 +1,155 @@
+/* The state that the files of the scheduler's core share. */
+#ifndef SCHEDULER_CORE_H
+#define SCHEDULER_CORE_H
+
+#include "scheduler/clients.h"
+#include "scheduler/deaths.h"
+#include "scheduler/functions.h"
+#include "scheduler/notes.h"
+#include "scheduler/placement.h"
+#include "scheduler/scheduler.h"
+#include "scheduler/task.h"
+#include "scheduler/timers.h"
+#include "scheduler/transitions.h"
+#include "scheduler/workers.h"
+
+/* Who is behind a connection; exactly one is set. */
+struct peer {
+    struct worker *worker;
+    struct client *client;
+};
+
+struct scheduler {
+    struct scheduler_config config;
+    uint64_t now_ns; /* of the current event */
+    uint64_t started_ns;
+    struct outbox outbox;
+    struct notes notes;
+    struct heap timers;
+    struct map peers; /* number -> struct peer, owned */
+    /* tasks */
+    struct map tasks;
+    size_t state_counts[TASK_STATE_COUNT];
+    struct task *agenda_first, *agenda_last;
+    struct list no_worker;
+    struct list unplaced; /* queued, but in no heap for lack of memory */
+    uint64_t submissions; /* gives every task its order */
+    uint64_t attempts;
+    struct functions functions;
+    struct failure *no_memory; /* stands in when a failure cannot be allocated */
+    /* workers */
+    struct list workers;
+    size_t worker_count;
+    size_t working_count; /* of them, those that take work */
+    uint32_t worker_numbers;
+    struct map worker_names, worker_addresses; /* hash of the text -> worker */
+    struct heap queue;                         /* ready tasks without a home */
+    struct heap open;    /* workers that can be sent more, least loaded first */
+    struct heap backlog; /* workers with queues, longest first */
+    struct list refill;
+    struct list freeing; /* workers with data to free */
+    uint64_t input_round;
+    struct source *sources; /* scratch */
+    size_t source_capacity;
+    struct graves graves;
+    /* clients */
+    struct list clients;
+    size_t client_count;
+    struct map client_numbers;
+    /* peers to part with: those whose outbox overflowed, then those to close */
+    uint32_t *doomed;
+    size_t doomed_count, doomed_capacity;
+    uint32_t *closing;
+    size_t closing_count, closing_capacity;
+    struct timer stall_timer;
+    uint64_t ran_from_ns, ran_to_ns; /* of the result that is being recorded */
+    uint64_t progress_ns;            /* when a task was last assigned or finished */
+    struct scheduler_counts counts;
+};
+
+static inline struct task *task_find(const struct scheduler *scheduler,
+                                     struct task_key key)
+{
+    return map_get(&scheduler->tasks, key.bits);
+}
+
+static inline bool task_is_wanted(struct task *task)
+{
+    return bond_first(&task->want) != NULL;
+}
+
+static inline struct worker *holder_worker(const struct bond *bond)
+{
+    return CONTAINER_OF(bond->party, struct worker, held);
+}
+
+static inline struct client *want_client(const struct bond *bond)
+{
+    return CONTAINER_OF(bond->party, struct client, wants);
+}
+
+/* Sends; a peer that cannot be sent to any more is parted with when the event
+ * ends. */
+void peer_send(struct scheduler *scheduler, struct peer_id peer,
+               const struct message *message);
+
+/* Ties a connection to a worker or a client.  DUSK_E_NOMEM. */
+int peer_bind(struct scheduler *scheduler, struct peer_id peer, struct worker *worker,
+              struct client *client);
+void peer_unbind(struct scheduler *scheduler, struct peer_id peer);
+
+/* Unbinds the peer and has the shell close its connection. */
+void peer_close(struct scheduler *scheduler, struct peer_id peer);
+
+/* The peer broke the protocol. */
+void peer_violated(struct scheduler *scheduler, struct peer_id peer, const char *format,
+                   ...) __attribute__((format(printf, 3, 4)));
+
+/* Answers with refuse and a note. */
+void peer_refuse(struct scheduler *scheduler, struct peer_id peer, int code,
+                 const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/* A name, an address or the like: not too long, nothing but printable text. */
+bool text_is_clean(struct str text, size_t least);
+bool text_is(struct str text, const char *word);
+uint64_t text_hash(struct str text);
+
+/* What workers answer (answers.c). */
+void worker_done(struct scheduler *scheduler, struct worker *worker,
+                 const struct msg_done *done);
+void worker_erred(struct scheduler *scheduler, struct worker *worker,
+                  const struct msg_erred *erred);
+void worker_missing(struct scheduler *scheduler, struct worker *worker,
+                    const struct msg_missing *missing);
+void worker_have(struct scheduler *scheduler, struct worker *worker,
+                 const struct msg_have *have);
+void worker_dropped(struct scheduler *scheduler, struct worker *worker,
+                    const struct msg_dropped *dropped);
+
+/* The inputs' sources, in a scratch array that the next call overwrites (sources.c).
+ * DUSK_E_NOMEM. */
+int sources_of_inputs(struct scheduler *scheduler, const struct task *task,
+                      const struct worker *worker, field_sources *ret_sources);
+int sources_of(struct scheduler *scheduler, const struct task *task,
+               const struct worker *worker, field_sources *ret_sources);
+
+/* Retirement (retire.c). */
+void retire_begin(struct scheduler *scheduler, struct worker *worker,
+                  uint64_t deadline_ms);
+void retire_arrived(struct scheduler *scheduler, struct task *task);
+void retire_refused(struct scheduler *scheduler, struct worker *target,
+                    struct task_key key);
+void retire_target_gone(struct scheduler *scheduler, const struct worker *target);
+void retire_left(struct scheduler *scheduler, struct worker *worker,
+                 const struct task *task);
+void retire_end(struct scheduler *scheduler, struct worker *worker);
+
+/* Answers to status_request and why. */
+void status_answer(struct scheduler *scheduler, struct client *client,
+                   uint64_t request);
+void why_answer(struct scheduler *scheduler, struct client *client,
+                const struct msg_why *why);
+void why_line(const struct scheduler *scheduler, const struct task *task, char *line,
+              size_t size);
+
+#endif

@@ -1,0 +1,333 @@
+#include "scheduler/core.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+/* Copies looked at for each input when a home is chosen: data that everybody has
+ * should not make every placement slow. */
+#define COPIES_MAX 16
+/* Tasks looked at, from the end of a queue, for one that can be stolen. */
+#define STEAL_TRIES 8
+/* Assumed of functions that have never run. */
+#define UNKNOWN_NS (100 * UINT64_C(1000000))
+
+static struct task *queued_task(struct heap_link *link)
+{
+    return CONTAINER_OF(link, struct task, queue);
+}
+
+bool placement_possible(const struct scheduler *scheduler, const struct task *task)
+{
+    const char *name = task_restriction(task);
+    if (name)
+        return worker_by_name(scheduler, str_of(name)) != NULL;
+    return task->function ? scheduler->worker_count > 0
+                          : task->worker || scheduler->working_count > 0;
+}
+
+struct worker *placement_source(const struct task *task)
+{
+    struct bond *chain = (struct bond *)&task->holder;
+    struct worker *silent = NULL;
+    BONDS_FOREACH (holder, chain) {
+        struct worker *worker = holder_worker(holder);
+        if (!worker->silent)
+            return worker;
+        silent = worker;
+    }
+    return silent;
+}
+
+/* ---- homes ---- */
+
+/* Adds up the inputs' bytes at each worker that takes work, and finds the most. */
+static struct worker *most_bytes(struct scheduler *scheduler, struct task *task)
+{
+    struct worker *best = NULL;
+    scheduler->input_round++;
+    for (uint32_t i = 0; i < task->edge_count; i++) {
+        struct task *input = task->edges[i].dependency;
+        unsigned copies = 0;
+        BONDS_FOREACH (holder, &input->holder) {
+            struct worker *worker = holder_worker(holder);
+            if (!worker_takes_work(worker) || copies++ == COPIES_MAX)
+                continue;
+            if (worker->input_round != scheduler->input_round)
+                worker->input_bytes = 0;
+            worker->input_round = scheduler->input_round;
+            worker->input_bytes += input->nbytes + 1;
+            if (!best || worker->input_bytes > best->input_bytes)
+                best = worker;
+        }
+    }
+    return best;
+}
+
+/* A silent worker that alone holds one of the inputs: nobody else can run the task
+ * before it is heard again, or lost. */
+static struct worker *only_holder(const struct task *task)
+{
+    for (uint32_t i = 0; i < task->edge_count; i++) {
+        struct worker *worker = placement_source(task->edges[i].dependency);
+        if (worker && worker->silent)
+            return worker;
+    }
+    return NULL;
+}
+
+static struct worker *home_of(struct scheduler *scheduler, struct task *task)
+{
+    const char *name = task_restriction(task);
+    if (name)
+        return worker_by_name(scheduler, str_of(name));
+    struct worker *worker = only_holder(task);
+    return worker ? worker : most_bytes(scheduler, task);
+}
+
+/* ---- heaps ---- */
+
+/* How long a task may wait behind the others that are at the worker. */
+static double expected_wait_ns(const struct worker *worker, const struct function *of)
+{
+    double each = of->mean_ns ? (double)of->mean_ns * worker->pace : UNKNOWN_NS;
+    size_t before = worker->outstanding + worker->queue.count;
+    return each * (double)before / worker->nthreads;
+}
+
+static void set_member(struct heap *heap, struct heap_link *link, bool member,
+                       int64_t priority)
+{
+    if (heap_holds(link)) {
+        if (member && link->priority == priority)
+            return;
+        heap_remove(heap, link);
+    }
+    link->priority = priority;
+    if (member)
+        heap_push(heap, link); /* has room: workers.c saw to it */
+}
+
+void placement_update(struct scheduler *scheduler, struct worker *worker)
+{
+    int64_t threads = worker->nthreads;
+    int64_t load = ((int64_t)worker->outstanding - threads) * 1024 / threads;
+    bool takes = worker_takes_work(worker);
+    set_member(&scheduler->open, &worker->open,
+               takes && worker->outstanding < worker->nthreads + worker->credits, load);
+    int64_t longest = (int64_t)((double)worker->queue.count * 1024 * worker->pace);
+    set_member(&scheduler->backlog, &worker->backlog,
+               !worker->silent && worker->queue.count > 0, -longest / threads);
+}
+
+void placement_refill(struct scheduler *scheduler, struct worker *worker)
+{
+    placement_update(scheduler, worker);
+    if (list_is_empty(&worker->refill))
+        list_append(&scheduler->refill, &worker->refill);
+}
+
+void placement_add(struct scheduler *scheduler, struct task *task)
+{
+    struct worker *home = home_of(scheduler, task);
+    task->worker = home;
+    if (heap_push(home ? &home->queue : &scheduler->queue, &task->queue) < 0) {
+        task->worker = NULL;
+        task->flags |= TASK_UNPLACED;
+        list_append(&scheduler->unplaced, &task->link);
+        return;
+    }
+    if (home)
+        placement_refill(scheduler, home);
+}
+
+/* Harmless on a task that is in no heap. */
+void placement_remove(struct scheduler *scheduler, struct task *task)
+{
+    list_remove(&task->link);
+    task->flags &= (uint8_t)~TASK_UNPLACED;
+    if (!heap_holds(&task->queue))
+        return;
+    struct worker *home = task->worker;
+    heap_remove(home ? &home->queue : &scheduler->queue, &task->queue);
+    task->worker = NULL;
+    if (home)
+        placement_update(scheduler, home);
+}
+
+void placement_evict(struct scheduler *scheduler, struct worker *worker)
+{
+    struct list moving;
+    list_init(&moving);
+    while (worker->queue.count) {
+        struct task *task = queued_task(worker->queue.links[worker->queue.count - 1]);
+        placement_remove(scheduler, task);
+        list_append(&moving, &task->link);
+    }
+    LIST_FOREACH (link, &moving) {
+        struct task *task = CONTAINER_OF(link, struct task, link);
+        list_remove(link);
+        placement_add(scheduler, task);
+        agenda_add(scheduler, task);
+    }
+}
+
+/* ---- handing out ---- */
+
+unsigned placement_room(const struct scheduler *scheduler, const struct worker *worker,
+                        const struct function *function)
+{
+    uint64_t ahead = 1;
+    if (function->mean_ns)
+        ahead = worker->nthreads * scheduler->config.pipeline_ns / function->mean_ns;
+    if (ahead < 1)
+        ahead = 1;
+    if (ahead > worker->credits)
+        ahead = worker->credits;
+    return worker->nthreads + (unsigned)ahead;
+}
+
+static bool has_room(const struct scheduler *scheduler, const struct worker *worker,
+                     const struct task *task)
+{
+    return worker_takes_work(worker) &&
+           worker->outstanding < placement_room(scheduler, worker, task->function);
+}
+
+static bool assign(struct scheduler *scheduler, struct task *task,
+                   struct worker *worker)
+{
+    field_sources inputs;
+    if (sources_of_inputs(scheduler, task, worker, &inputs) < 0)
+        return false;
+    bool again = task->flags & TASK_RAN;
+    task_start(scheduler, task, worker);
+    placement_update(scheduler, worker);
+    scheduler->progress_ns = scheduler->now_ns;
+    if (again)
+        worker_flush_frees(scheduler, worker);
+    worker_send(scheduler, worker,
+                MESSAGE(run_task, .key = task->key, .attempt = task->attempt,
+                        .function = str_of(task->function->name),
+                        .priority = task->queue.priority,
+                        .flags = task->flags & TASK_KEEP ? SUBMIT_KEEP : 0,
+                        .inputs = inputs, .arguments = task->arguments));
+    return true;
+}
+
+/* The better of the worker's own first task and the common one. */
+static bool take_one(struct scheduler *scheduler, struct worker *worker)
+{
+    struct heap_link *own = heap_first(&worker->queue);
+    struct heap_link *common = heap_first(&scheduler->queue);
+    struct heap_link *best = own ? own : common;
+    if (own && common &&
+        (common->priority != own->priority ? common->priority < own->priority
+                                           : common->order < own->order))
+        best = common;
+    return best && has_room(scheduler, worker, queued_task(best)) &&
+           assign(scheduler, queued_task(best), worker);
+}
+
+static double transfer_ns(const struct scheduler *scheduler, struct task *task,
+                          const struct worker *to)
+{
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < task->edge_count; i++) {
+        struct task *input = task->edges[i].dependency;
+        if (!bond_find(&input->holder, &to->held))
+            bytes += input->nbytes;
+    }
+    return (double)scheduler->config.latency_ns +
+           (double)bytes / scheduler->config.bandwidth * 1e9;
+}
+
+static bool worth_stealing(const struct scheduler *scheduler, struct task *task,
+                           const struct worker *from, const struct worker *to)
+{
+    return !task_restriction(task) && has_room(scheduler, to, task) &&
+           expected_wait_ns(from, task->function) > transfer_ns(scheduler, task, to);
+}
+
+/* An idle worker takes from the end of the longest queue, where the wait is longest
+ * and the victim misses it least. */
+static bool steal_one(struct scheduler *scheduler, struct worker *thief)
+{
+    struct heap_link *longest = heap_first(&scheduler->backlog);
+    if (!longest || !worker_takes_work(thief) || thief->outstanding >= thief->nthreads)
+        return false;
+    struct worker *victim = CONTAINER_OF(longest, struct worker, backlog);
+    if (victim == thief)
+        return false;
+    size_t count = victim->queue.count;
+    for (size_t i = 0; i < STEAL_TRIES && i < count; i++) {
+        struct task *task = queued_task(victim->queue.links[count - 1 - i]);
+        if (!worth_stealing(scheduler, task, victim, thief))
+            continue;
+        scheduler->counts.stolen++;
+        return assign(scheduler, task, thief);
+    }
+    return false;
+}
+
+static void refill_one(struct scheduler *scheduler, struct worker *worker)
+{
+    while (take_one(scheduler, worker))
+        ;
+    while (steal_one(scheduler, worker))
+        ;
+}
+
+static void place_unplaced(struct scheduler *scheduler)
+{
+    LIST_FOREACH (link, &scheduler->unplaced) {
+        struct task *task = CONTAINER_OF(link, struct task, link);
+        placement_remove(scheduler, task);
+        placement_add(scheduler, task);
+        if (task->flags & TASK_UNPLACED)
+            return;
+    }
+}
+
+void placement_run(struct scheduler *scheduler)
+{
+    place_unplaced(scheduler);
+    while (!list_is_empty(&scheduler->refill)) {
+        struct list *link = scheduler->refill.next;
+        list_remove(link);
+        struct worker *worker = CONTAINER_OF(link, struct worker, refill);
+        refill_one(scheduler, worker);
+        /* What is left in its queue may be worth taking to one that idles. */
+        struct heap_link *idle = heap_first(&scheduler->open);
+        if (worker->queue.count && idle)
+            while (steal_one(scheduler, CONTAINER_OF(idle, struct worker, open)) &&
+                   (idle = heap_first(&scheduler->open)))
+                ;
+    }
+    struct heap_link *least;
+    while (scheduler->queue.count && (least = heap_first(&scheduler->open)) &&
+           take_one(scheduler, CONTAINER_OF(least, struct worker, open)))
+        ;
+}
+
+/* ---- where data go ---- */
+
+struct worker *placement_emptiest(struct scheduler *scheduler,
+                                  const struct task *not_holding)
+{
+    struct worker *best = NULL;
+    double best_fill = 0;
+    LIST_FOREACH (link, &scheduler->workers) {
+        struct worker *worker = CONTAINER_OF(link, struct worker, link);
+        if (!worker_takes_work(worker) ||
+            (not_holding &&
+             bond_find((struct bond *)&not_holding->holder, &worker->held)))
+            continue;
+        double limit = worker->memory_limit ? (double)worker->memory_limit : 1e12;
+        double fill = (double)worker->memory / limit;
+        if (!best || fill < best_fill) {
+            best = worker;
+            best_fill = fill;
+        }
+    }
+    return best;
+}

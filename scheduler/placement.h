@@ -1,0 +1,45 @@
+/* Which worker gets which task, and when.
+ *
+ * A ready task whose inputs are in memory queues at its home, the worker that holds
+ * most of their bytes; others queue in one heap for all.  A worker that can be sent
+ * more takes the better of the first tasks of its own heap and of the common one.
+ * One with an idle thread and neither steals from the longest queue, when waiting
+ * there would take longer than bringing the inputs over. */
+#ifndef SCHEDULER_PLACEMENT_H
+#define SCHEDULER_PLACEMENT_H
+
+#include "scheduler/task.h"
+#include "scheduler/workers.h"
+
+/* Whether there is, or may soon be, a worker for the task. */
+bool placement_possible(const struct scheduler *scheduler, const struct task *task);
+
+/* Puts a task that became ready into a heap; takes it out of whichever it is in. */
+void placement_add(struct scheduler *scheduler, struct task *task);
+void placement_remove(struct scheduler *scheduler, struct task *task);
+
+/* Hands out tasks until nobody can be given more. */
+void placement_run(struct scheduler *scheduler);
+
+/* The worker has a free place, or may have one; it is looked at by placement_run. */
+void placement_refill(struct scheduler *scheduler, struct worker *worker);
+
+/* Its load has changed, or whether it takes work. */
+void placement_update(struct scheduler *scheduler, struct worker *worker);
+
+/* Finds new homes for what is queued at a worker that takes no work now. */
+void placement_evict(struct scheduler *scheduler, struct worker *worker);
+
+/* How many tasks the worker may have been sent, when `function` comes next. */
+unsigned placement_room(const struct scheduler *scheduler, const struct worker *worker,
+                        const struct function *function);
+
+/* The worker that scattered data and copies go to: the emptiest, or NULL. */
+struct worker *placement_emptiest(struct scheduler *scheduler,
+                                  const struct task *not_holding);
+
+/* A worker that holds the task's result and can be asked for it now; or one that
+ * holds it but is silent; NULL when nobody does. */
+struct worker *placement_source(const struct task *task);
+
+#endif

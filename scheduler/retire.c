@@ -1,0 +1,178 @@
+/* Retirement: a worker leaves, and first what only it has is copied to others. */
+#include "scheduler/core.h"
+
+#include <stdlib.h>
+
+static bool is_needed(struct task *task)
+{
+    return task->needed_by > 0 || task_is_wanted(task);
+}
+
+static bool has_other_copy(struct task *task, const struct worker *worker)
+{
+    BONDS_FOREACH (holder, &task->holder) {
+        struct worker *other = holder_worker(holder);
+        if (other != worker && !other->retiring && !other->silent)
+            return true;
+    }
+    return false;
+}
+
+/* Asks another worker to fetch a copy. */
+static void move_one(struct scheduler *scheduler, struct worker *worker,
+                     struct task *task)
+{
+    struct retirement *retirement = worker->retirement;
+    struct worker *target = placement_emptiest(scheduler, task);
+    field_sources sources;
+    if (!target || map_put(&retirement->moving, task->key.bits, target) < 0 ||
+        sources_of(scheduler, task, target, &sources) < 0) {
+        map_remove(&retirement->moving, task->key.bits);
+        return;
+    }
+    target->memory += task->nbytes;
+    worker_flush_frees(scheduler, target);
+    worker_send(scheduler, target, MESSAGE(acquire, .sources = sources));
+}
+
+/* Retired is said once: when everything has moved and nothing runs, or at the
+ * deadline. */
+static void retire_review(struct scheduler *scheduler, struct worker *worker)
+{
+    struct retirement *retirement = worker->retirement;
+    bool late = scheduler->now_ns >= retirement->deadline_ns;
+    if (retirement->told ||
+        (!late && (retirement->moving.count || worker->outstanding)))
+        return;
+    retirement->told = true;
+    timer_clear(scheduler, &retirement->timer);
+    worker_send(scheduler, worker, MESSAGE(retired, .moved = retirement->moved));
+    struct note *note =
+        note_add(&scheduler->notes, late ? NOTE_WARNING : NOTE_INFO, "worker retired");
+    note_field(note, "worker", "%s", worker->name);
+    note_field(note, "moved", "%" PRIu64, retirement->moved);
+    note_field(note, "left", "%zu", retirement->moving.count);
+}
+
+static void retire_timer(struct scheduler *scheduler, struct timer *timer)
+{
+    struct retirement *retirement = CONTAINER_OF(timer, struct retirement, timer);
+    retire_review(scheduler, retirement->worker);
+}
+
+static struct retirement *retirement_create(struct scheduler *scheduler,
+                                            struct worker *worker, uint64_t limit_ns)
+{
+    struct retirement *retirement = calloc(1, sizeof *retirement);
+    if (!retirement)
+        return NULL;
+    retirement->worker = worker;
+    retirement->deadline_ns = scheduler->now_ns + limit_ns;
+    retirement->timer.fire = retire_timer;
+    map_init(&retirement->moving);
+    if (timer_set(scheduler, &retirement->timer, retirement->deadline_ns) == 0)
+        return retirement;
+    free(retirement);
+    return NULL;
+}
+
+void retire_end(struct scheduler *scheduler, struct worker *worker)
+{
+    if (!worker->retirement)
+        return;
+    timer_clear(scheduler, &worker->retirement->timer);
+    map_fini(&worker->retirement->moving);
+    free(worker->retirement);
+    worker->retirement = NULL;
+}
+
+void retire_begin(struct scheduler *scheduler, struct worker *worker,
+                  uint64_t deadline_ms)
+{
+    uint64_t limit_ns = scheduler->config.retire_ns;
+    if (deadline_ms < limit_ns / 1000000)
+        limit_ns = deadline_ms * 1000000;
+    if (worker->retirement) {
+        worker->retirement->told = false;
+        retire_review(scheduler, worker);
+        return;
+    }
+    /* Without memory to keep track, the worker may go at once. */
+    if (!(worker->retirement = retirement_create(scheduler, worker, limit_ns))) {
+        worker_send(scheduler, worker, MESSAGE(retired, .moved = 0));
+        return;
+    }
+    struct note *note = note_add(&scheduler->notes, NOTE_INFO, "worker retires");
+    note_field(note, "worker", "%s", worker->name);
+    note_field(note, "held", "%zu", worker->held.count);
+    worker->retiring = true;
+    worker_conditions_changed(scheduler, worker);
+    LIST_FOREACH (link, &worker->held.bonds) {
+        struct task *task = CONTAINER_OF(link, struct bond, link)->task;
+        if (is_needed(task) && !has_other_copy(task, worker))
+            move_one(scheduler, worker, task);
+    }
+    retire_review(scheduler, worker);
+}
+
+/* There is a new copy: what was moving has arrived, or what a retiring worker has
+ * just made must move. */
+void retire_arrived(struct scheduler *scheduler, struct task *task)
+{
+    BONDS_FOREACH (holder, &task->holder) {
+        struct worker *worker = holder_worker(holder);
+        if (!worker->retirement)
+            continue;
+        if (!has_other_copy(task, worker))
+            move_one(scheduler, worker, task);
+        else if (map_remove(&worker->retirement->moving, task->key.bits))
+            worker->retirement->moved++;
+        retire_review(scheduler, worker);
+    }
+}
+
+void retire_left(struct scheduler *scheduler, struct worker *worker,
+                 const struct task *task)
+{
+    if (!worker->retirement)
+        return;
+    map_remove(&worker->retirement->moving, task->key.bits);
+    retire_review(scheduler, worker);
+}
+
+/* Looks for other targets for what `target` was asked to fetch: one key, or all. */
+static void ask_others(struct scheduler *scheduler, struct worker *worker,
+                       const struct worker *target)
+{
+    LIST_FOREACH (link, &worker->held.bonds) {
+        struct task *task = CONTAINER_OF(link, struct bond, link)->task;
+        if (map_get(&worker->retirement->moving, task->key.bits) == target)
+            move_one(scheduler, worker, task);
+    }
+    retire_review(scheduler, worker);
+}
+
+void retire_refused(struct scheduler *scheduler, struct worker *target,
+                    struct task_key key)
+{
+    struct task *task = task_find(scheduler, key);
+    if (!task)
+        return;
+    BONDS_FOREACH (holder, &task->holder) {
+        struct worker *worker = holder_worker(holder);
+        if (worker->retirement &&
+            map_get(&worker->retirement->moving, key.bits) == target)
+            move_one(scheduler, worker, task);
+        if (worker->retirement)
+            retire_review(scheduler, worker);
+    }
+}
+
+void retire_target_gone(struct scheduler *scheduler, const struct worker *target)
+{
+    LIST_FOREACH (link, &scheduler->workers) {
+        struct worker *worker = CONTAINER_OF(link, struct worker, link);
+        if (worker->retirement && worker != target)
+            ask_others(scheduler, worker, target);
+    }
+}

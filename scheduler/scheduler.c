@@ -1,0 +1,486 @@
+/* Events: each is dispatched, then its consequences are worked off. */
+#include "scheduler/core.h"
+
+#include "proto/limits.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+#define MS UINT64_C(1000000)
+
+const struct scheduler_config scheduler_defaults = {
+    .epoch = 1,
+    .heartbeat_ns = 1000 * MS,
+    .silent_ns = 3000 * MS,
+    .lost_ns = 15000 * MS,
+    .closed_ns = 1000 * MS,
+    .client_closed_ns = 5000 * MS,
+    .stalled_ns = 5000 * MS,
+    .retire_ns = 30000 * MS,
+    .pipeline_ns = 2 * MS,
+    .latency_ns = 1 * MS,
+    .bandwidth = 500e6,
+    .deaths_allowed = 3,
+};
+
+/* ---- small things that several files use ---- */
+
+bool text_is_clean(struct str text, size_t least)
+{
+    if (text.size < least || text.size > LIMIT_NAME_BYTES)
+        return false;
+    for (size_t i = 0; i < text.size; i++)
+        if ((unsigned char)text.text[i] < ' ' || text.text[i] == 0x7f)
+            return false;
+    return true;
+}
+
+bool text_is(struct str text, const char *word)
+{
+    return strlen(word) == text.size && memcmp(word, text.text, text.size) == 0;
+}
+
+uint64_t text_hash(struct str text)
+{
+    return XXH3_64bits(text.text, text.size);
+}
+
+/* ---- peers ---- */
+
+static void number_add(uint32_t **numbers, size_t *count, size_t *capacity,
+                       uint32_t number)
+{
+    for (size_t i = 0; i < *count; i++)
+        if ((*numbers)[i] == number)
+            return;
+    if (*count == *capacity) {
+        size_t larger = *capacity ? 2 * *capacity : 16;
+        void *more = realloc(*numbers, larger * sizeof **numbers);
+        /* Without memory the peer is found out again at its next message. */
+        if (!more)
+            return;
+        *numbers = more;
+        *capacity = larger;
+    }
+    (*numbers)[(*count)++] = number;
+}
+
+void peer_send(struct scheduler *scheduler, struct peer_id peer,
+               const struct message *message)
+{
+    if (outbox_send(&scheduler->outbox, peer, message) < 0)
+        number_add(&scheduler->doomed, &scheduler->doomed_count,
+                   &scheduler->doomed_capacity, peer.number);
+}
+
+int peer_bind(struct scheduler *scheduler, struct peer_id peer, struct worker *worker,
+              struct client *client)
+{
+    struct peer *bound = map_get(&scheduler->peers, peer.number);
+    if (!bound) {
+        if (scheduler->peers.count >= LIMIT_PEERS || !(bound = malloc(sizeof *bound)))
+            return DUSK_E_NOMEM;
+        if (map_put(&scheduler->peers, peer.number, bound) < 0) {
+            free(bound);
+            return DUSK_E_NOMEM;
+        }
+    }
+    *bound = (struct peer){.worker = worker, .client = client};
+    return 0;
+}
+
+void peer_unbind(struct scheduler *scheduler, struct peer_id peer)
+{
+    free(map_remove(&scheduler->peers, peer.number));
+}
+
+void peer_close(struct scheduler *scheduler, struct peer_id peer)
+{
+    peer_unbind(scheduler, peer);
+    number_add(&scheduler->closing, &scheduler->closing_count,
+               &scheduler->closing_capacity, peer.number);
+}
+
+static void peer_part(struct scheduler *scheduler, struct peer_id peer)
+{
+    struct peer *bound = map_get(&scheduler->peers, peer.number);
+    if (bound && bound->worker)
+        worker_disconnected(scheduler, bound->worker);
+    else if (bound)
+        client_disconnected(scheduler, bound->client);
+}
+
+void peer_violated(struct scheduler *scheduler, struct peer_id peer, const char *format,
+                   ...)
+{
+    char line[200];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    struct note *note = note_add(&scheduler->notes, NOTE_WARNING, "peer dropped");
+    struct peer *bound = map_get(&scheduler->peers, peer.number);
+    if (bound && bound->worker)
+        note_field(note, "worker", "%s", bound->worker->name);
+    if (bound && bound->client)
+        note_field(note, "client", "%06" PRIx64, bound->client->number);
+    note_field(note, "peer", "%" PRIu32, peer.number);
+    note_field(note, "because", "%s", line);
+    peer_part(scheduler, peer);
+    peer_close(scheduler, peer);
+}
+
+void peer_refuse(struct scheduler *scheduler, struct peer_id peer, int code,
+                 const char *format, ...)
+{
+    char line[1024];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    struct note *note = note_add(&scheduler->notes, NOTE_WARNING, "peer refused");
+    note_field(note, "peer", "%" PRIu32, peer.number);
+    note_field(note, "because", "%s", line);
+    peer_send(scheduler, peer, MESSAGE(refuse, .code = code, .reason = str_of(line)));
+}
+
+/* ---- messages ---- */
+
+static void hello(struct scheduler *scheduler, struct peer_id peer,
+                  const struct msg_hello *message)
+{
+    struct peer *bound = map_get(&scheduler->peers, peer.number);
+    uint64_t known = !bound          ? message->epoch
+                     : bound->worker ? bound->worker->epoch
+                                     : bound->client->epoch;
+    if (message->magic != PROTOCOL_MAGIC)
+        peer_refuse(scheduler, peer, DUSK_E_PROTOCOL, "this is not dusk's protocol");
+    else if (message->major != PROTOCOL_MAJOR)
+        peer_refuse(scheduler, peer, DUSK_E_REFUSED,
+                    "the scheduler (dusk " DUSK_VERSION ") speaks protocol %d.%d, the "
+                    "peer %" PRIu64 ".%" PRIu64,
+                    PROTOCOL_MAJOR, PROTOCOL_MINOR, message->major, message->minor);
+    else if (message->epoch == 0)
+        peer_refuse(scheduler, peer, DUSK_E_INVALID, "an epoch must not be 0");
+    else if (message->epoch != known)
+        peer_violated(scheduler, peer, "two processes on one connection");
+    else if (message->role == ROLE_WORKER && !(bound && bound->client))
+        worker_hello(scheduler, peer, message);
+    else if (message->role == ROLE_CLIENT && !(bound && bound->worker))
+        client_hello(scheduler, peer, message);
+    else
+        peer_refuse(scheduler, peer, DUSK_E_INVALID,
+                    "a peer's role must be 1 (worker) or 2 (client), not %" PRIu64,
+                    message->role);
+}
+
+static bool from_worker(struct scheduler *scheduler, struct worker *worker,
+                        const struct message *message)
+{
+    switch (message->type) {
+    case MSG_heartbeat:
+        worker_heartbeat(scheduler, worker, &message->heartbeat);
+        return true;
+    case MSG_done:
+        worker_done(scheduler, worker, &message->done);
+        return true;
+    case MSG_erred:
+        worker_erred(scheduler, worker, &message->erred);
+        return true;
+    case MSG_missing:
+        worker_missing(scheduler, worker, &message->missing);
+        return true;
+    case MSG_have:
+        worker_have(scheduler, worker, &message->have);
+        return true;
+    case MSG_dropped:
+        worker_dropped(scheduler, worker, &message->dropped);
+        return true;
+    case MSG_retire:
+        retire_begin(scheduler, worker, message->retire.deadline_ms);
+        return true;
+    case MSG_alive:
+        return true;
+    case MSG_bye:
+        worker_remove(scheduler, worker, "it said goodbye");
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool from_client(struct scheduler *scheduler, struct client *client,
+                        const struct message *message)
+{
+    switch (message->type) {
+    case MSG_submit:
+        client_submit(scheduler, client, &message->submit);
+        return true;
+    case MSG_scatter:
+        client_scatter(scheduler, client, &message->scatter);
+        return true;
+    case MSG_release:
+        client_release(scheduler, client, &message->release);
+        return true;
+    case MSG_cancel:
+        client_cancel(scheduler, client, &message->cancel);
+        return true;
+    case MSG_locate:
+        client_locate(scheduler, client, &message->locate);
+        return true;
+    case MSG_status_request:
+        status_answer(scheduler, client, message->status_request.request);
+        return true;
+    case MSG_why:
+        why_answer(scheduler, client, &message->why);
+        return true;
+    case MSG_alive:
+        client_send(scheduler, client,
+                    MESSAGE(alive, .epoch = scheduler->config.epoch));
+        return true;
+    case MSG_bye:
+        client_remove(scheduler, client, "it said goodbye");
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* ---- events ---- */
+
+/* Works off what an event has caused, which may cause more. */
+static void settle(struct scheduler *scheduler)
+{
+    do {
+        agenda_run(scheduler);
+        placement_run(scheduler);
+        if (scheduler->doomed_count) {
+            struct peer_id peer = {scheduler->doomed[--scheduler->doomed_count]};
+            peer_violated(scheduler, peer,
+                          "it does not take what it is sent: too much waits for it");
+        }
+    } while (scheduler->agenda_first || scheduler->doomed_count ||
+             !list_is_empty(&scheduler->refill));
+}
+
+void scheduler_message(struct scheduler *scheduler, struct peer_id peer,
+                       const struct message *message, uint64_t now_ns)
+{
+    scheduler->now_ns = now_ns;
+    struct peer *bound = map_get(&scheduler->peers, peer.number);
+    bool fine = true;
+    if (bound && bound->worker)
+        worker_heard(scheduler, bound->worker);
+    else if (bound)
+        bound->client->heard_ns = now_ns;
+    if (message->type == MSG_hello)
+        hello(scheduler, peer, &message->hello);
+    else if (!bound && message->type != MSG_bye)
+        peer_send(scheduler, peer,
+                  MESSAGE(register_again, .epoch = scheduler->config.epoch));
+    else if (bound && bound->worker)
+        fine = from_worker(scheduler, bound->worker, message);
+    else if (bound)
+        fine = from_client(scheduler, bound->client, message);
+    if (!fine)
+        peer_violated(scheduler, peer, "it must not send %s",
+                      message_name(message->type));
+    settle(scheduler);
+}
+
+void scheduler_peer_gone(struct scheduler *scheduler, struct peer_id peer,
+                         uint64_t now_ns)
+{
+    scheduler->now_ns = now_ns;
+    peer_part(scheduler, peer);
+    settle(scheduler);
+}
+
+void scheduler_peer_broken(struct scheduler *scheduler, struct peer_id peer,
+                           const char *line, uint64_t now_ns)
+{
+    scheduler->now_ns = now_ns;
+    peer_violated(scheduler, peer, "%s", line);
+    settle(scheduler);
+}
+
+void scheduler_tick(struct scheduler *scheduler, uint64_t now_ns)
+{
+    scheduler->now_ns = now_ns;
+    timers_run(scheduler);
+    settle(scheduler);
+}
+
+uint64_t scheduler_next_deadline(const struct scheduler *scheduler)
+{
+    const struct heap_link *first = heap_first(&scheduler->timers);
+    return first ? (uint64_t)first->priority : UINT64_MAX;
+}
+
+void scheduler_stop(struct scheduler *scheduler, const char *reason)
+{
+    LIST_FOREACH (w, &scheduler->workers)
+        worker_send(scheduler, CONTAINER_OF(w, struct worker, link),
+                    MESSAGE(bye, .reason = str_of(reason)));
+    LIST_FOREACH (c, &scheduler->clients)
+        client_send(scheduler, CONTAINER_OF(c, struct client, link),
+                    MESSAGE(bye, .reason = str_of(reason)));
+}
+
+struct outbox *scheduler_outbox(struct scheduler *scheduler)
+{
+    LIST_FOREACH (link, &scheduler->freeing)
+        worker_flush_frees(scheduler, CONTAINER_OF(link, struct worker, freeing));
+    return &scheduler->outbox;
+}
+
+bool scheduler_next_closed(struct scheduler *scheduler, struct peer_id *ret_peer)
+{
+    if (scheduler->closing_count == 0)
+        return false;
+    ret_peer->number = scheduler->closing[--scheduler->closing_count];
+    return true;
+}
+
+bool scheduler_next_note(struct scheduler *scheduler, struct note *ret_note)
+{
+    return notes_take(&scheduler->notes, ret_note);
+}
+
+void scheduler_count(const struct scheduler *scheduler,
+                     struct scheduler_counts *ret_counts)
+{
+    *ret_counts = scheduler->counts;
+    ret_counts->tasks = scheduler->tasks.count;
+    ret_counts->workers = scheduler->worker_count;
+    ret_counts->clients = scheduler->client_count;
+}
+
+/* ---- stalls: never a silent wait ---- */
+
+static void note_stall(struct scheduler *scheduler, const struct task *task,
+                       size_t count)
+{
+    char line[LIMIT_TEXT_BYTES];
+    why_line(scheduler, task, line, sizeof line);
+    struct note *note = note_add(&scheduler->notes, NOTE_WARNING, "tasks wait");
+    note_field(note, "tasks", "%zu", count);
+    note_field(note, "first", KEY_FORMAT, KEY_ARGS(task->key));
+    note_field(note, "because", "%s", line);
+}
+
+static void stall_timer(struct scheduler *scheduler, struct timer *timer)
+{
+    uint64_t limit = scheduler->config.stalled_ns;
+    bool stuck = scheduler->now_ns - scheduler->progress_ns >= limit;
+    if (stuck && !list_is_empty(&scheduler->no_worker))
+        note_stall(scheduler,
+                   CONTAINER_OF(scheduler->no_worker.next, struct task, link),
+                   scheduler->state_counts[TASK_NO_WORKER]);
+    const struct heap_link *first = heap_first(&scheduler->queue);
+    LIST_FOREACH (link, &scheduler->workers)
+        if (!first)
+            first = heap_first(&CONTAINER_OF(link, struct worker, link)->queue);
+    if (stuck && first)
+        note_stall(scheduler, CONTAINER_OF(first, struct task, queue),
+                   scheduler->state_counts[TASK_QUEUED]);
+    timer_set(scheduler, timer, scheduler->now_ns + limit);
+}
+
+/* ---- life ---- */
+
+static int prepare(struct scheduler *scheduler)
+{
+    static const char sentence[] = "the scheduler is out of memory";
+    struct failure *failure = calloc(1, sizeof *failure + sizeof sentence);
+    if (!failure)
+        return DUSK_E_NOMEM;
+    failure->references = 1;
+    failure->code = DUSK_E_NOMEM;
+    memcpy(failure->line, sentence, sizeof sentence);
+    scheduler->no_memory = failure;
+    scheduler->stall_timer.fire = stall_timer;
+    return timer_set(scheduler, &scheduler->stall_timer,
+                     scheduler->now_ns + scheduler->config.stalled_ns);
+}
+
+int scheduler_create(const struct scheduler_config *config, uint64_t now_ns,
+                     struct scheduler **ret_scheduler)
+{
+    struct scheduler *scheduler = calloc(1, sizeof *scheduler);
+    if (!scheduler)
+        return DUSK_E_NOMEM;
+    scheduler->config = *config;
+    scheduler->now_ns = scheduler->started_ns = scheduler->progress_ns = now_ns;
+    outbox_init(&scheduler->outbox);
+    functions_init(&scheduler->functions);
+    list_init(&scheduler->no_worker);
+    list_init(&scheduler->unplaced);
+    list_init(&scheduler->workers);
+    list_init(&scheduler->refill);
+    list_init(&scheduler->freeing);
+    list_init(&scheduler->clients);
+    int rc = prepare(scheduler);
+    if (rc < 0) {
+        scheduler_destroy(scheduler);
+        return rc;
+    }
+    *ret_scheduler = scheduler;
+    return 0;
+}
+
+/* Bonds beyond the first of a task are its own allocations. */
+static void bonds_free(struct bond *chain)
+{
+    while (chain->next) {
+        struct bond *next = chain->next;
+        chain->next = next->next;
+        free(next);
+    }
+}
+
+static void tasks_free(struct scheduler *scheduler)
+{
+    size_t position = 0;
+    struct task *task;
+    while ((task = map_next(&scheduler->tasks, &position))) {
+        bonds_free(&task->holder);
+        bonds_free(&task->want);
+        task_destroy(task);
+    }
+    map_fini(&scheduler->tasks);
+}
+
+void scheduler_destroy(struct scheduler *scheduler)
+{
+    if (!scheduler)
+        return;
+    tasks_free(scheduler);
+    LIST_FOREACH (w, &scheduler->workers)
+        worker_destroy(CONTAINER_OF(w, struct worker, link));
+    LIST_FOREACH (c, &scheduler->clients)
+        client_destroy(CONTAINER_OF(c, struct client, link));
+    size_t position = 0;
+    struct peer *peer;
+    while ((peer = map_next(&scheduler->peers, &position)))
+        free(peer);
+    map_fini(&scheduler->peers);
+    map_fini(&scheduler->worker_names);
+    map_fini(&scheduler->worker_addresses);
+    map_fini(&scheduler->client_numbers);
+    heap_fini(&scheduler->timers);
+    heap_fini(&scheduler->queue);
+    heap_fini(&scheduler->open);
+    heap_fini(&scheduler->backlog);
+    graves_fini(&scheduler->graves);
+    functions_fini(&scheduler->functions);
+    outbox_fini(&scheduler->outbox);
+    free(scheduler->sources);
+    free(scheduler->doomed);
+    free(scheduler->closing);
+    free(scheduler->no_memory);
+    free(scheduler);
+}

@@ -1,0 +1,92 @@
+/* The scheduler without sockets: events in, messages and notes out.
+ *
+ * Every event carries the time; nothing here asks for the time, for randomness or
+ * for the network, so the same events give the same messages, byte for byte.  A
+ * scheduler belongs to one thread; any number of them may live in one process.
+ *
+ * After each event the owner takes what came out, in any order: batches from
+ * scheduler_outbox, connections to close from scheduler_next_closed, and lines for
+ * the log from scheduler_next_note. */
+#ifndef SCHEDULER_SCHEDULER_H
+#define SCHEDULER_SCHEDULER_H
+
+#include "proto/outbox.h"
+
+struct scheduler; /* opaque */
+
+struct scheduler_config {
+    uint64_t epoch;            /* this life of the scheduler; not 0 */
+    uint64_t heartbeat_ns;     /* how often workers and clients shall be heard */
+    uint64_t silent_ns;        /* unheard for that long: no new work */
+    uint64_t lost_ns;          /* unheard for that long: its work goes elsewhere */
+    uint64_t closed_ns;        /* the same after a closed connection */
+    uint64_t client_closed_ns; /* a client's wants after a closed connection */
+    uint64_t stalled_ns;       /* whatever waits longer is noted */
+    uint64_t retire_ns;        /* the longest that a retiring worker waits */
+    uint64_t pipeline_ns;      /* work kept ready at each thread */
+    uint64_t latency_ns;       /* assumed of a transfer */
+    double bandwidth;          /* assumed of a transfer, bytes a second */
+    unsigned deaths_allowed;   /* of workers before a task is KILLED */
+};
+
+/* Dask's numbers where it has them. */
+extern const struct scheduler_config scheduler_defaults;
+
+/* Copies the configuration.  DUSK_E_NOMEM. */
+int scheduler_create(const struct scheduler_config *config, uint64_t now_ns,
+                     struct scheduler **ret_scheduler);
+void scheduler_destroy(struct scheduler *scheduler);
+
+/* A message has come from a peer, known or not.  Borrows the message.  Peers that
+ * break the protocol are closed; the scheduler itself never fails. */
+void scheduler_message(struct scheduler *scheduler, struct peer_id peer,
+                       const struct message *message, uint64_t now_ns);
+
+/* A peer's connection is no more. */
+void scheduler_peer_gone(struct scheduler *scheduler, struct peer_id peer,
+                         uint64_t now_ns);
+
+/* A peer sent bytes that are no messages: noted with the line, and closed. */
+void scheduler_peer_broken(struct scheduler *scheduler, struct peer_id peer,
+                           const char *line, uint64_t now_ns);
+
+/* To be called when the deadline has passed; UINT64_MAX when there is none. */
+void scheduler_tick(struct scheduler *scheduler, uint64_t now_ns);
+uint64_t scheduler_next_deadline(const struct scheduler *scheduler);
+
+/* Says goodbye to every peer; the outbox is the last thing to be taken. */
+void scheduler_stop(struct scheduler *scheduler, const char *reason);
+
+/* The outbox with everything that has been said so far. */
+struct outbox *scheduler_outbox(struct scheduler *scheduler);
+
+/* The next connection to close, after its lane was sent; false: none. */
+bool scheduler_next_closed(struct scheduler *scheduler, struct peer_id *ret_peer);
+
+/* One line for the log; the texts are valid until the next call. */
+enum note_level { NOTE_DEBUG, NOTE_INFO, NOTE_WARNING, NOTE_ERROR };
+#define NOTE_FIELDS 5
+struct note {
+    enum note_level level;
+    const char *event; /* lives for ever */
+    unsigned field_count;
+    struct {
+        const char *key; /* lives for ever */
+        char text[200];
+    } fields[NOTE_FIELDS];
+};
+bool scheduler_next_note(struct scheduler *scheduler, struct note *ret_note);
+
+/* Whether everything that must always hold holds: 0, or DUSK_E_INTERNAL with a line
+ * that names what does not.  Walks through all tasks. */
+int scheduler_check(const struct scheduler *scheduler, struct err_text *text);
+
+/* What has been counted since the start. */
+struct scheduler_counts {
+    uint64_t submitted, assigned, repeated, completed, failed, stale, stolen;
+    uint64_t tasks, workers, clients; /* now */
+};
+void scheduler_count(const struct scheduler *scheduler,
+                     struct scheduler_counts *ret_counts);
+
+#endif

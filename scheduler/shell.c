@@ -1,0 +1,308 @@
+#include "scheduler/shell.h"
+
+#include "common/clock.h"
+#include "common/loop.h"
+#include "proto/limits.h"
+#include "proto/link.h"
+#include "scheduler/peers.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Batches read before what they caused is sent. */
+#define BATCHES_A_TURN 256
+/* How soon a full connection is tried again, and a closed one probed. */
+#define RETRY_NS (5 * NS_PER_MS)
+/* Events with their own share of the log. */
+#define LOG_SITES 64
+
+struct shell {
+    const struct shell_options *options;
+    struct log *log;
+    struct loop loop;
+    void *context, *router, *monitor;
+    char address[128];
+    struct scheduler *scheduler;
+    struct peers peers;
+    struct log_site sites[LOG_SITES];
+    bool blocked; /* a lane could not be sent whole */
+    bool stopping;
+    struct err_text *text;
+    int failure;
+};
+
+/* ---- the log ---- */
+
+static void write_note(struct shell *shell, const struct note *note)
+{
+    struct log_field fields[NOTE_FIELDS + 1] = {0};
+    for (unsigned i = 0; i < note->field_count; i++)
+        fields[i] = log_text(note->fields[i].key, note->fields[i].text);
+    static const enum log_level levels[] = {LOG_DEBUG, LOG_INFO, LOG_WARNING,
+                                            LOG_ERROR};
+    if (levels[note->level] >= shell->log->level)
+        log_write(shell->log, levels[note->level],
+                  &shell->sites[(uintptr_t)note->event / 8 % LOG_SITES], note->event,
+                  fields);
+}
+
+/* After every event: its notes, and on request the invariants. */
+static void after_event(struct shell *shell)
+{
+    struct note note;
+    while (scheduler_next_note(shell->scheduler, &note))
+        write_note(shell, &note);
+    if (shell->options->check && shell->failure == 0)
+        shell->failure = scheduler_check(shell->scheduler, shell->text);
+}
+
+/* ---- receiving ---- */
+
+static void handle_batch(struct shell *shell, struct peer_link *peer,
+                         struct batch_reader *reader)
+{
+    struct message message;
+    struct err_text text;
+    int rc;
+    while (!peer->deaf && (rc = batch_reader_next(reader, &message, &text)) <= 0) {
+        uint64_t now_ns = clock_monotonic_ns();
+        if (rc == 0)
+            scheduler_message(shell->scheduler, peer->id, &message, now_ns);
+        else
+            scheduler_peer_broken(shell->scheduler, peer->id, text.line, now_ns);
+        after_event(shell);
+        if (rc < 0)
+            return;
+    }
+}
+
+static void peer_close(struct shell *shell, struct peer_id id)
+{
+    struct peer_link *peer = peers_by_id(&shell->peers, id);
+    outbox_forget(scheduler_outbox(shell->scheduler), id);
+    if (peer)
+        peers_deafen(peer);
+}
+
+static bool receive_one(struct shell *shell)
+{
+    struct delivery delivery;
+    int rc = link_receive(shell->router, &delivery);
+    if (rc > 0 || rc == DUSK_E_IO)
+        return false;
+    struct peer_link *peer = NULL;
+    if (delivery.from.size)
+        peer = peers_get(&shell->peers, &delivery.from, delivery.fd);
+    if (rc == 0 && peer) {
+        handle_batch(shell, peer, &delivery.reader);
+    } else if (peer && !peer->deaf) {
+        scheduler_peer_broken(shell->scheduler, peer->id,
+                              rc == DUSK_E_NOMEM ? "no memory for its message"
+                                                 : "its message has no shape of dusk's",
+                              clock_monotonic_ns());
+        after_event(shell);
+    }
+    if (rc == 0)
+        delivery_fini(&delivery);
+    struct peer_id closed;
+    while (scheduler_next_closed(shell->scheduler, &closed))
+        peer_close(shell, closed);
+    return true;
+}
+
+static void on_router(void *context)
+{
+    struct shell *shell = context;
+    for (int i = 0; i < BATCHES_A_TURN && shell->failure == 0; i++)
+        if (!receive_one(shell))
+            return;
+}
+
+/* ---- sending ---- */
+
+static void peer_gone(struct shell *shell, struct peer_id id)
+{
+    struct peer_link *peer = peers_by_id(&shell->peers, id);
+    outbox_forget(scheduler_outbox(shell->scheduler), id);
+    if (peer)
+        peers_forget(&shell->peers, peer);
+    scheduler_peer_gone(shell->scheduler, id, clock_monotonic_ns());
+    after_event(shell);
+}
+
+static void send_all(struct shell *shell)
+{
+    struct outbox *outbox = scheduler_outbox(shell->scheduler);
+    struct list full;
+    list_init(&full);
+    struct outbox_lane *lane;
+    while ((lane = outbox_next(outbox))) {
+        const struct peer_link *peer = peers_by_id(&shell->peers, lane->peer);
+        int rc = peer ? link_send(shell->router, &peer->identity, &lane->batch)
+                      : DUSK_E_CLOSED;
+        if (rc > 0)
+            list_append(&full, &lane->link);
+        else if (rc < 0)
+            peer_gone(shell, lane->peer);
+    }
+    shell->blocked = !list_is_empty(&full);
+    LIST_FOREACH (link, &full) {
+        list_remove(link);
+        outbox_retry(outbox, CONTAINER_OF(link, struct outbox_lane, link));
+    }
+}
+
+/* ---- connections ---- */
+
+/* A message that costs nothing tells whether a connection is still there. */
+static void probe_suspects(struct shell *shell)
+{
+    struct peer_link *peer;
+    while ((peer = peers_next_suspect(&shell->peers))) {
+        struct batch batch;
+        batch_init(&batch);
+        int rc =
+            batch_add(&batch, MESSAGE(alive, .epoch = shell->options->config.epoch));
+        if (rc == 0)
+            rc = link_send(shell->router, &peer->identity, &batch);
+        batch_fini(&batch);
+        if (rc == DUSK_E_CLOSED)
+            peer_gone(shell, peer->id);
+    }
+}
+
+static void on_monitor(void *context)
+{
+    struct shell *shell = context;
+    struct link_event event;
+    while (link_next_event(shell->monitor, &event)) {
+        const char *sentence = link_event_sentence(&event);
+        if (sentence)
+            log_warning(shell->log, sentence, log_text("address", event.address));
+        if (event.event == ZMQ_EVENT_DISCONNECTED)
+            peers_suspect(&shell->peers, event.fd);
+    }
+}
+
+static void on_signal(void *context)
+{
+    struct shell *shell = context;
+    int number;
+    while ((number = loop_next_signal(&shell->loop))) {
+        log_info(shell->log, "stopping", log_text("signal", sigabbrev_np(number)));
+        shell->stopping = true;
+    }
+}
+
+/* ---- life ---- */
+
+static uint64_t turn_timeout(const struct shell *shell)
+{
+    uint64_t deadline = scheduler_next_deadline(shell->scheduler);
+    uint64_t now_ns = clock_monotonic_ns();
+    uint64_t timeout = deadline > now_ns ? deadline - now_ns : 0;
+    bool soon = shell->blocked || peers_have_suspects(&shell->peers);
+    return soon && timeout > RETRY_NS ? RETRY_NS : timeout;
+}
+
+static int serve(struct shell *shell)
+{
+    while (!shell->stopping && shell->failure == 0) {
+        if (loop_turn(&shell->loop, turn_timeout(shell)) < 0)
+            return err_set(shell->text, DUSK_E_IO, "cannot wait for messages");
+        uint64_t now_ns = clock_monotonic_ns();
+        if (scheduler_next_deadline(shell->scheduler) <= now_ns) {
+            scheduler_tick(shell->scheduler, now_ns);
+            after_event(shell);
+        }
+        probe_suspects(shell);
+        send_all(shell);
+    }
+    scheduler_stop(shell->scheduler, "the scheduler stops");
+    send_all(shell);
+    return shell->failure;
+}
+
+static int tell_ready(struct shell *shell)
+{
+    int fd = shell->options->ready_fd;
+    if (fd < 0)
+        return 0;
+    char line[160];
+    int size = snprintf(line, sizeof line, "ready %s\n", shell->address);
+    ssize_t written = write(fd, line, (size_t)size);
+    close(fd);
+    if (written != size)
+        return err_set(shell->text, DUSK_E_INVALID,
+                       "--ready-fd: nothing can be written to descriptor %d", fd);
+    return 0;
+}
+
+static int start(struct shell *shell)
+{
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    int rc = loop_signals(&shell->loop, &signals, on_signal, shell);
+    if (rc < 0)
+        return err_set(shell->text, rc, "cannot receive signals");
+    if (!(shell->context = zmq_ctx_new()))
+        return err_set(shell->text, DUSK_E_NOMEM, "ZeroMQ cannot start");
+    zmq_ctx_set(shell->context, ZMQ_MAX_SOCKETS, 64);
+    rc = link_socket(shell->context, ZMQ_ROUTER, &shell->router, shell->text);
+    if (rc == 0)
+        rc = link_monitor(shell->context, shell->router, &shell->monitor, shell->text);
+    if (rc == 0)
+        rc = link_bind(shell->router, shell->options->host, shell->options->port,
+                       shell->address, sizeof shell->address, shell->text);
+    if (rc == 0)
+        rc = loop_add(&shell->loop, shell->router, 0, on_router, shell);
+    if (rc == 0)
+        rc = loop_add(&shell->loop, shell->monitor, 0, on_monitor, shell);
+    if (rc == 0)
+        rc = scheduler_create(&shell->options->config, clock_monotonic_ns(),
+                              &shell->scheduler);
+    return rc < 0 ? rc : tell_ready(shell);
+}
+
+static void stop(struct shell *shell)
+{
+    scheduler_destroy(shell->scheduler);
+    peers_fini(&shell->peers);
+    if (shell->monitor) {
+        zmq_socket_monitor(shell->router, NULL, 0);
+        zmq_close(shell->monitor);
+    }
+    if (shell->router)
+        zmq_close(shell->router);
+    if (shell->context)
+        zmq_ctx_term(shell->context);
+    loop_fini(&shell->loop);
+}
+
+int shell_run(const struct shell_options *options, struct log *log,
+              struct err_text *text)
+{
+    struct shell *shell = calloc(1, sizeof *shell);
+    if (!shell)
+        return err_set(text, DUSK_E_NOMEM, "out of memory");
+    shell->options = options;
+    shell->log = log;
+    shell->text = text;
+    loop_init(&shell->loop);
+    peers_init(&shell->peers);
+    int rc = start(shell);
+    if (rc == 0) {
+        log_info(log, "listening", log_text("address", shell->address),
+                 log_integer("pid", getpid()));
+        rc = serve(shell);
+        log_info(log, "stopped");
+    }
+    stop(shell);
+    free(shell);
+    return rc;
+}

@@ -1,0 +1,187 @@
+#include "scheduler/core.h"
+
+#include "proto/limits.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *task_state_name(enum task_state state)
+{
+    static const char *const names[] = {
+#define NAME(name, text) [TASK_##name] = text,
+        TASK_STATES(NAME)
+#undef NAME
+    };
+    return state < TASK_STATE_COUNT ? names[state] : "unknown";
+}
+
+const char *task_what(const struct task *task)
+{
+    return task->function ? task->function->name : "scattered data";
+}
+
+static int task_add(struct scheduler *scheduler, struct task_key key, size_t edges,
+                    struct err_text *text, struct task **ret_task)
+{
+    if (scheduler->tasks.count >= LIMIT_TASKS)
+        return err_set(text, DUSK_E_LIMIT,
+                       "the scheduler holds %u tasks and takes no more", LIMIT_TASKS);
+    struct task *task = calloc(1, sizeof *task + edges * sizeof task->edges[0]);
+    if (!task || map_put(&scheduler->tasks, key.bits, task) < 0) {
+        free(task);
+        return err_set(text, DUSK_E_NOMEM,
+                       "the scheduler has no memory for task " KEY_FORMAT,
+                       KEY_ARGS(key));
+    }
+    task->key = key;
+    task->state = TASK_RELEASED;
+    task->queue.order = ++scheduler->submissions;
+    task->edge_count = (uint32_t)edges;
+    list_init(&task->dependents);
+    scheduler->state_counts[TASK_RELEASED]++;
+    *ret_task = task;
+    return 0;
+}
+
+static void failure_unref(struct failure *failure)
+{
+    if (failure && --failure->references == 0)
+        free(failure);
+}
+
+void task_destroy(struct task *task)
+{
+    failure_unref(task->failure);
+    if (task->extra) {
+        free(task->extra->restriction);
+        free(task->extra->deaths);
+        free(task->extra);
+    }
+    payload_unref(task->arguments);
+    payload_unref(task->result);
+    free(task);
+}
+
+static void task_drop(struct scheduler *scheduler, struct task *task)
+{
+    scheduler->state_counts[task->state]--;
+    map_remove(&scheduler->tasks, task->key.bits);
+    task_destroy(task);
+}
+
+static void task_tie_edges(struct scheduler *scheduler, struct task *task,
+                           field_keys dependencies)
+{
+    for (size_t i = 0; i < dependencies.count; i++) {
+        struct edge *edge = &task->edges[i];
+        edge->dependency = task_find(scheduler, dependencies.items[i]);
+        edge->dependent = task;
+        list_init(&edge->link);
+        list_append(&edge->dependency->dependents, &edge->link);
+        task->missing += edge->dependency->state != TASK_MEMORY;
+    }
+}
+
+/* What can fail is done before the task is known to anybody. */
+int task_create(struct scheduler *scheduler, const struct msg_submit *submit,
+                struct err_text *text, struct task **ret_task)
+{
+    for (size_t i = 0; i < submit->dependencies.count; i++)
+        if (!task_find(scheduler, submit->dependencies.items[i]))
+            return err_set(text, DUSK_E_NOT_FOUND,
+                           "task " KEY_FORMAT " (" STR_FORMAT ") depends on " KEY_FORMAT
+                           ", which the scheduler does not know",
+                           KEY_ARGS(submit->key), STR_ARGS(submit->function),
+                           KEY_ARGS(submit->dependencies.items[i]));
+    struct function *function;
+    int rc = functions_get(&scheduler->functions, submit->function, &function);
+    if (rc < 0)
+        return err_set(text, rc, "no place for another function named " STR_FORMAT,
+                       STR_ARGS(submit->function));
+    struct task *task = NULL;
+    rc = task_add(scheduler, submit->key, submit->dependencies.count, text, &task);
+    if (rc < 0)
+        return rc;
+    if (submit->worker.size &&
+        (!task_extra(task) || !(task->extra->restriction = str_copy(submit->worker)))) {
+        task_drop(scheduler, task);
+        return err_set(text, DUSK_E_NOMEM, "out of memory");
+    }
+    task_tie_edges(scheduler, task, submit->dependencies);
+    task->function = function;
+    task->queue.priority = submit->priority;
+    task->retries =
+        (uint16_t)(submit->retries < UINT16_MAX ? submit->retries : UINT16_MAX);
+    task->flags = submit->flags & SUBMIT_KEEP ? TASK_KEEP : 0;
+    task->arguments = payload_ref(submit->arguments);
+    *ret_task = task;
+    return 0;
+}
+
+int task_create_data(struct scheduler *scheduler, struct task_key key, uint64_t nbytes,
+                     struct err_text *text, struct task **ret_task)
+{
+    struct task *task = NULL;
+    int rc = task_add(scheduler, key, 0, text, &task);
+    if (rc < 0)
+        return rc;
+    task->nbytes = nbytes;
+    *ret_task = task;
+    return 0;
+}
+
+struct task_extra *task_extra(struct task *task)
+{
+    if (!task->extra)
+        task->extra = calloc(1, sizeof *task->extra);
+    return task->extra;
+}
+
+/* One line: control characters become blanks. */
+static void line_clean(char *line)
+{
+    for (; *line; line++)
+        if ((unsigned char)*line < ' ' || *line == 0x7f)
+            *line = ' ';
+}
+
+static struct failure *failure_create(struct scheduler *scheduler,
+                                      const struct task *task, int code,
+                                      const char *line)
+{
+    size_t size = strlen(line) + 1;
+    struct failure *failure = malloc(sizeof *failure + size);
+    if (!failure) {
+        scheduler->no_memory->references++;
+        return scheduler->no_memory;
+    }
+    *failure = (struct failure){.references = 1, .code = code, .origin = task->key};
+    memcpy(failure->line, line, size);
+    line_clean(failure->line);
+    return failure;
+}
+
+void task_fail_like(struct scheduler *scheduler, struct task *task,
+                    struct failure *failure)
+{
+    if (task->failure)
+        return;
+    failure->references++;
+    task->failure = failure;
+    agenda_add(scheduler, task);
+}
+
+void task_fail(struct scheduler *scheduler, struct task *task, int code,
+               const char *format, ...)
+{
+    char line[LIMIT_TEXT_BYTES];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    struct failure *failure = failure_create(scheduler, task, code, line);
+    task_fail_like(scheduler, task, failure);
+    failure_unref(failure);
+}

@@ -1,0 +1,451 @@
+#include "scheduler/core.h"
+
+#include "proto/limits.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+/* ---- the agenda ---- */
+
+void agenda_add(struct scheduler *scheduler, struct task *task)
+{
+    if (task->flags & TASK_ON_AGENDA)
+        return;
+    task->flags |= TASK_ON_AGENDA;
+    task->agenda_next = NULL;
+    if (scheduler->agenda_last)
+        scheduler->agenda_last->agenda_next = task;
+    else
+        scheduler->agenda_first = task;
+    scheduler->agenda_last = task;
+}
+
+static struct task *agenda_take(struct scheduler *scheduler)
+{
+    struct task *task = scheduler->agenda_first;
+    if (!task)
+        return NULL;
+    scheduler->agenda_first = task->agenda_next;
+    if (!scheduler->agenda_first)
+        scheduler->agenda_last = NULL;
+    task->flags &= (uint8_t)~TASK_ON_AGENDA;
+    return task;
+}
+
+/* ---- telling clients ---- */
+
+static void tell_finished(struct scheduler *scheduler, struct task *task,
+                          struct client *client)
+{
+    const struct worker *worker = placement_source(task);
+    client_send(scheduler, client,
+                MESSAGE(finished, .key = task->key, .nbytes = task->nbytes,
+                        .worker = task->made_by, .thread = task->thread,
+                        .start_ns = task->start_ns, .stop_ns = task->stop_ns,
+                        .address = str_of(worker->address), .result = task->result));
+}
+
+static void tell_located(struct scheduler *scheduler, struct task *task,
+                         struct client *client)
+{
+    field_sources sources;
+    if (sources_of(scheduler, task, NULL, &sources) == 0)
+        client_send(scheduler, client,
+                    MESSAGE(located, .key = task->key, .sources = sources));
+}
+
+static void tell_failed(struct scheduler *scheduler, const struct task *task,
+                        struct client *client)
+{
+    const struct failure *failure = task->failure;
+    char line[LIMIT_TEXT_BYTES];
+    if (key_equal(failure->origin, task->key) || failure == scheduler->no_memory)
+        snprintf(line, sizeof line, "%s", failure->line);
+    else
+        snprintf(line, sizeof line, "depends on " KEY_FORMAT ", which failed: %s",
+                 KEY_ARGS(failure->origin), failure->line);
+    client_send(scheduler, client,
+                MESSAGE(failed, .key = task->key, .code = failure->code,
+                        .reason = str_of(line)));
+}
+
+void task_tell(struct scheduler *scheduler, struct task *task, struct bond *want)
+{
+    struct client *client = want_client(want);
+    unsigned asked = want->flags;
+    if (task->state != TASK_MEMORY && task->state != TASK_ERRED)
+        return;
+    want->flags &= ~(unsigned)WANT_PLACE;
+    if (task->state == TASK_ERRED)
+        tell_failed(scheduler, task, client);
+    if (task->state == TASK_MEMORY && asked & WANT_RESULT)
+        tell_finished(scheduler, task, client);
+    if (task->state == TASK_MEMORY && asked & WANT_PLACE)
+        tell_located(scheduler, task, client);
+    if (want->flags == 0) {
+        bond_remove(&task->want, want);
+        agenda_add(scheduler, task);
+    }
+}
+
+static void tell_all(struct scheduler *scheduler, struct task *task)
+{
+    BONDS_FOREACH (want, &task->want)
+        task_tell(scheduler, task, want);
+}
+
+/* ---- what entering and leaving a state means ---- */
+
+static void enter_released(struct scheduler *scheduler, struct task *task)
+{
+    task->worker = NULL;
+    payload_unref(task->result);
+    task->result = NULL;
+}
+
+/* Chooses a worker for scattered data and tells those who can bring them. */
+static void await_data(struct scheduler *scheduler, struct task *task)
+{
+    bool told = false;
+    task->worker = placement_emptiest(scheduler, NULL);
+    if (!task->worker)
+        return;
+    list_append(&task->worker->awaited, &task->link);
+    task->worker->memory += task->nbytes;
+    BONDS_FOREACH (want, &task->want) {
+        if (!(want->flags & WANT_RESULT))
+            continue;
+        told = true;
+        client_send(
+            scheduler, want_client(want),
+            MESSAGE(place, .key = task->key, .address = str_of(task->worker->address)));
+    }
+    if (!told)
+        task_fail(scheduler, task, DUSK_E_DATA_LOST,
+                  "scattered data " KEY_FORMAT " (%" PRIu64
+                  " bytes) never arrived: whoever has them no longer wants them",
+                  KEY_ARGS(task->key), task->nbytes);
+}
+
+/* An input that failed fails the task here. */
+static void enter_waiting(struct scheduler *scheduler, struct task *task)
+{
+    list_init(&task->link);
+    for (uint32_t i = 0; i < task->edge_count; i++)
+        if (task->edges[i].dependency->state == TASK_ERRED)
+            task_fail_like(scheduler, task, task->edges[i].dependency->failure);
+    if (!task->function)
+        await_data(scheduler, task);
+}
+
+static void leave_waiting(struct scheduler *scheduler, struct task *task)
+{
+    list_remove(&task->link);
+    task->worker = NULL;
+}
+
+static void enter_no_worker(struct scheduler *scheduler, struct task *task)
+{
+    list_init(&task->link);
+    list_append(&scheduler->no_worker, &task->link);
+}
+
+static void leave_no_worker(struct scheduler *scheduler, struct task *task)
+{
+    list_remove(&task->link);
+}
+
+static void enter_queued(struct scheduler *scheduler, struct task *task)
+{
+    list_init(&task->link);
+    placement_add(scheduler, task);
+}
+
+static void leave_queued(struct scheduler *scheduler, struct task *task)
+{
+    placement_remove(scheduler, task);
+}
+
+static void enter_processing(struct scheduler *scheduler, struct task *task)
+{
+    list_init(&task->link);
+    list_append(&task->worker->processing, &task->link);
+    task->worker->outstanding++;
+    task->flags |= TASK_RAN;
+    scheduler->counts.assigned++;
+}
+
+/* An attempt that was not answered is stopped; its answer will free the place. */
+static void leave_processing(struct scheduler *scheduler, struct task *task)
+{
+    struct worker *worker = task->worker;
+    list_remove(&task->link);
+    task->worker = NULL;
+    if (!worker)
+        return;
+    worker_send(scheduler, worker,
+                MESSAGE(stop_task, .key = task->key, .attempt = task->attempt));
+    if (map_put(&worker->stopping, task->attempt, worker) < 0) {
+        worker->outstanding--;
+        placement_refill(scheduler, worker);
+    }
+}
+
+static void tell_dependents(struct scheduler *scheduler, struct task *task, int missing)
+{
+    LIST_FOREACH (link, &task->dependents) {
+        struct task *dependent = CONTAINER_OF(link, struct edge, link)->dependent;
+        dependent->missing += (uint32_t)missing;
+        if (task_is_active(dependent))
+            agenda_add(scheduler, dependent);
+    }
+}
+
+static void enter_memory(struct scheduler *scheduler, struct task *task)
+{
+    task->start_ns = scheduler->ran_from_ns;
+    task->stop_ns = scheduler->ran_to_ns;
+    task->flags |= task->function ? 0 : TASK_HAD_DATA;
+    scheduler->counts.completed++;
+    scheduler->progress_ns = scheduler->now_ns;
+    tell_dependents(scheduler, task, -1);
+    tell_all(scheduler, task);
+    payload_unref(task->result);
+    task->result = NULL;
+    retire_arrived(scheduler, task);
+}
+
+static void leave_memory(struct scheduler *scheduler, struct task *task)
+{
+    tell_dependents(scheduler, task, +1);
+    BONDS_FOREACH (holder, &task->holder) {
+        struct worker *worker = holder_worker(holder);
+        task_not_located(scheduler, task, holder);
+        worker_free_data(scheduler, worker, task->key);
+    }
+}
+
+static void enter_erred(struct scheduler *scheduler, struct task *task)
+{
+    scheduler->counts.failed++;
+    LIST_FOREACH (link, &task->dependents) {
+        struct task *dependent = CONTAINER_OF(link, struct edge, link)->dependent;
+        if (task_is_active(dependent))
+            task_fail_like(scheduler, dependent, task->failure);
+    }
+    tell_all(scheduler, task);
+}
+
+static void enter_forgotten(struct scheduler *scheduler, struct task *task)
+{
+    for (uint32_t i = 0; i < task->edge_count; i++) {
+        list_remove(&task->edges[i].link);
+        agenda_add(scheduler, task->edges[i].dependency);
+    }
+    map_remove(&scheduler->tasks, task->key.bits);
+}
+
+static void nothing(struct scheduler *scheduler, struct task *task)
+{
+}
+
+/* ---- the table ---- */
+
+#define TO(state) (1u << TASK_##state)
+
+static const struct transition_row {
+    unsigned next; /* states that may follow */
+    void (*enter)(struct scheduler *, struct task *);
+    void (*leave)(struct scheduler *, struct task *);
+} rows[TASK_STATE_COUNT] = {
+    [TASK_RELEASED] = {TO(WAITING) | TO(MEMORY) | TO(ERRED) | TO(FORGOTTEN),
+                       enter_released, nothing},
+    [TASK_WAITING] = {TO(RELEASED) | TO(NO_WORKER) | TO(QUEUED) | TO(MEMORY) |
+                          TO(ERRED),
+                      enter_waiting, leave_waiting},
+    [TASK_NO_WORKER] = {TO(RELEASED) | TO(WAITING) | TO(QUEUED) | TO(MEMORY) |
+                            TO(ERRED),
+                        enter_no_worker, leave_no_worker},
+    [TASK_QUEUED] = {TO(RELEASED) | TO(WAITING) | TO(NO_WORKER) | TO(PROCESSING) |
+                         TO(MEMORY) | TO(ERRED),
+                     enter_queued, leave_queued},
+    [TASK_PROCESSING] = {TO(RELEASED) | TO(MEMORY) | TO(ERRED), enter_processing,
+                         leave_processing},
+    [TASK_MEMORY] = {TO(RELEASED), enter_memory, leave_memory},
+    [TASK_ERRED] = {TO(FORGOTTEN), enter_erred, nothing},
+    [TASK_FORGOTTEN] = {0, enter_forgotten, nothing},
+};
+
+/* A task's inputs are needed for as long as it is active. */
+static void need_inputs(struct scheduler *scheduler, struct task *task, int change)
+{
+    for (uint32_t i = 0; i < task->edge_count; i++) {
+        struct task *input = task->edges[i].dependency;
+        input->needed_by += (uint32_t)change;
+        if (change < 0 ? input->needed_by == 0 : input->needed_by == 1)
+            agenda_add(scheduler, input);
+    }
+}
+
+static void task_move(struct scheduler *scheduler, struct task *task,
+                      enum task_state next)
+{
+    assert(rows[task->state].next & 1u << next);
+    bool was_active = task_is_active(task);
+    rows[task->state].leave(scheduler, task);
+    scheduler->state_counts[task->state]--;
+    scheduler->state_counts[next]++;
+    task->state = (uint8_t)next;
+    if (was_active != task_is_active(task))
+        need_inputs(scheduler, task, was_active ? -1 : +1);
+    rows[next].enter(scheduler, task);
+}
+
+void task_start(struct scheduler *scheduler, struct task *task, struct worker *worker)
+{
+    placement_remove(scheduler, task);
+    scheduler->counts.repeated += (task->flags & TASK_RAN) != 0;
+    task->worker = worker;
+    task->attempt = ++scheduler->attempts;
+    task_move(scheduler, task, TASK_PROCESSING);
+}
+
+/* ---- where a task belongs ---- */
+
+static enum task_state next_of_released(struct scheduler *scheduler, struct task *task,
+                                        bool needed)
+{
+    if (!needed)
+        return list_is_empty(&task->dependents) ? TASK_FORGOTTEN : TASK_RELEASED;
+    if (!task->function && task->flags & TASK_HAD_DATA && !task->failure)
+        task_fail(scheduler, task, DUSK_E_DATA_LOST,
+                  "scattered data " KEY_FORMAT " (%" PRIu64
+                  " bytes) are lost: no worker that held a copy is left",
+                  KEY_ARGS(task->key), task->nbytes);
+    return task->failure ? TASK_ERRED : TASK_WAITING;
+}
+
+static enum task_state next_of_active(const struct scheduler *scheduler,
+                                      const struct task *task)
+{
+    if (!task->function)
+        return placement_possible(scheduler, task) ? TASK_WAITING : TASK_NO_WORKER;
+    if (task->missing)
+        return TASK_WAITING;
+    return placement_possible(scheduler, task) ? TASK_QUEUED : TASK_NO_WORKER;
+}
+
+static enum task_state task_next(struct scheduler *scheduler, struct task *task)
+{
+    bool needed = task->needed_by > 0 || task_is_wanted(task);
+    switch ((enum task_state)task->state) {
+    case TASK_RELEASED:
+        return next_of_released(scheduler, task, needed);
+    case TASK_WAITING:
+    case TASK_NO_WORKER:
+    case TASK_QUEUED:
+        if (!needed)
+            return TASK_RELEASED;
+        return task->failure ? TASK_ERRED : next_of_active(scheduler, task);
+    case TASK_PROCESSING:
+        if (!needed)
+            return TASK_RELEASED;
+        return task->failure ? TASK_ERRED : TASK_PROCESSING;
+    case TASK_MEMORY:
+        return needed && bond_first(&task->holder) ? TASK_MEMORY : TASK_RELEASED;
+    case TASK_ERRED:
+        return needed || !list_is_empty(&task->dependents) ? TASK_ERRED
+                                                           : TASK_FORGOTTEN;
+    default:
+        return TASK_FORGOTTEN;
+    }
+}
+
+/* Tells everybody who wants the task, and goes on to what depends on it. */
+static void cancel_wants(struct scheduler *scheduler, struct task *task)
+{
+    task->flags &= (uint8_t)~TASK_CANCELLED;
+    BONDS_FOREACH (want, &task->want) {
+        client_send(scheduler, want_client(want),
+                    MESSAGE(failed, .key = task->key, .code = DUSK_E_CANCELLED,
+                            .reason = str_of("cancelled")));
+        bond_remove(&task->want, want);
+    }
+    LIST_FOREACH (link, &task->dependents)
+        task_cancel(scheduler, CONTAINER_OF(link, struct edge, link)->dependent);
+}
+
+void task_cancel(struct scheduler *scheduler, struct task *task)
+{
+    task->flags |= TASK_CANCELLED;
+    agenda_add(scheduler, task);
+}
+
+void agenda_run(struct scheduler *scheduler)
+{
+    struct task *task;
+    while ((task = agenda_take(scheduler))) {
+        if (task->flags & TASK_CANCELLED)
+            cancel_wants(scheduler, task);
+        enum task_state next;
+        while ((next = task_next(scheduler, task)) != (enum task_state)task->state)
+            task_move(scheduler, task, next);
+        if (task->state == TASK_FORGOTTEN && !(task->flags & TASK_ON_AGENDA)) {
+            scheduler->state_counts[TASK_FORGOTTEN]--;
+            task_destroy(task);
+        }
+    }
+}
+
+/* ---- facts ---- */
+
+int task_located(struct scheduler *scheduler, struct task *task, struct worker *worker,
+                 uint64_t nbytes)
+{
+    if (bond_find(&task->holder, &worker->held))
+        return 0;
+    int rc = bond_add(&task->holder, task, &worker->held, NULL);
+    if (rc < 0)
+        return rc;
+    if (task->state != TASK_MEMORY) {
+        task->nbytes = nbytes;
+        worker->held_bytes += nbytes;
+        task_move(scheduler, task, TASK_MEMORY);
+        agenda_add(scheduler, task);
+        return 0;
+    }
+    worker->held_bytes += task->nbytes;
+    retire_arrived(scheduler, task);
+    return 0;
+}
+
+void task_not_located(struct scheduler *scheduler, struct task *task,
+                      struct bond *holder)
+{
+    struct worker *worker = holder_worker(holder);
+    worker->held_bytes -= task->nbytes;
+    bond_remove(&task->holder, holder);
+    retire_left(scheduler, worker, task);
+    agenda_add(scheduler, task);
+}
+
+void task_displaced(struct scheduler *scheduler, struct task *task)
+{
+    task_move(scheduler, task, TASK_NO_WORKER);
+    agenda_add(scheduler, task);
+}
+
+void task_answered(struct scheduler *scheduler, struct task *task)
+{
+    struct worker *worker = task->worker;
+    worker->outstanding--;
+    placement_refill(scheduler, worker);
+    task->worker = NULL;
+}
+
+void task_attempt_over(struct scheduler *scheduler, struct task *task)
+{
+    task_answered(scheduler, task);
+    task_move(scheduler, task, TASK_RELEASED);
+    agenda_add(scheduler, task);
+}

@@ -1,0 +1,475 @@
+#include "scheduler/core.h"
+
+#include "proto/limits.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+const char *worker_state_name(const struct worker *worker)
+{
+    if (worker->silent)
+        return "silent";
+    if (worker->retiring)
+        return "retiring";
+    return worker->paused ? "paused" : "running";
+}
+
+struct worker *worker_by_name(const struct scheduler *scheduler, struct str name)
+{
+    struct worker *worker = map_get(&scheduler->worker_names, text_hash(name));
+    return worker && text_is(name, worker->name) ? worker : NULL;
+}
+
+struct worker *worker_by_address(const struct scheduler *scheduler, struct str address)
+{
+    struct worker *worker = map_get(&scheduler->worker_addresses, text_hash(address));
+    return worker && text_is(address, worker->address) ? worker : NULL;
+}
+
+void worker_send(struct scheduler *scheduler, struct worker *worker,
+                 const struct message *message)
+{
+    /* What is lost while there is no connection is settled by the next hello. */
+    if (worker->peer.number)
+        peer_send(scheduler, worker->peer, message);
+}
+
+/* ---- silence ---- */
+
+static uint64_t silence_deadline(const struct scheduler *scheduler,
+                                 const struct worker *worker)
+{
+    if (!worker->peer.number)
+        return worker->closed_ns + scheduler->config.closed_ns;
+    return worker->heard_ns +
+           (worker->silent ? scheduler->config.lost_ns : scheduler->config.silent_ns);
+}
+
+static void worker_fall_silent(struct scheduler *scheduler, struct worker *worker)
+{
+    struct note *note = note_add(&scheduler->notes, NOTE_WARNING, "worker silent");
+    note_field(note, "worker", "%s", worker->name);
+    note_field(note, "address", "%s", worker->address);
+    note_field(note, "unheard_ms", "%" PRIu64,
+               (scheduler->now_ns - worker->heard_ns) / UINT64_C(1000000));
+    worker->silent = true;
+    worker_conditions_changed(scheduler, worker);
+}
+
+static void worker_timer(struct scheduler *scheduler, struct timer *timer)
+{
+    struct worker *worker = CONTAINER_OF(timer, struct worker, timer);
+    if (scheduler->now_ns >= silence_deadline(scheduler, worker)) {
+        if (worker->silent) {
+            bool closed = worker->peer.number == 0;
+            if (closed)
+                death_suspected(scheduler, worker);
+            worker_remove(scheduler, worker,
+                          closed ? "its connection closed" : "nothing was heard of it");
+            return;
+        }
+        worker_fall_silent(scheduler, worker);
+    }
+    timer_set(scheduler, timer, silence_deadline(scheduler, worker));
+}
+
+void worker_heard(struct scheduler *scheduler, struct worker *worker)
+{
+    worker->heard_ns = scheduler->now_ns;
+    if (!worker->silent)
+        return;
+    worker->silent = false;
+    struct note *note = note_add(&scheduler->notes, NOTE_INFO, "worker heard again");
+    note_field(note, "worker", "%s", worker->name);
+    timer_set(scheduler, &worker->timer, silence_deadline(scheduler, worker));
+    worker_conditions_changed(scheduler, worker);
+}
+
+void worker_disconnected(struct scheduler *scheduler, struct worker *worker)
+{
+    peer_unbind(scheduler, worker->peer);
+    worker->peer.number = 0;
+    worker->closed_ns = scheduler->now_ns;
+    if (!worker->silent)
+        worker_fall_silent(scheduler, worker);
+    timer_set(scheduler, &worker->timer, silence_deadline(scheduler, worker));
+}
+
+void worker_conditions_changed(struct scheduler *scheduler, struct worker *worker)
+{
+    bool takes = worker_takes_work(worker);
+    placement_refill(scheduler, worker);
+    if (!takes)
+        placement_evict(scheduler, worker);
+    if (takes == worker->counted)
+        return;
+    worker->counted = takes;
+    if (takes)
+        scheduler->working_count++;
+    else
+        scheduler->working_count--;
+    LIST_FOREACH (link, &scheduler->no_worker)
+        agenda_add(scheduler, CONTAINER_OF(link, struct task, link));
+}
+
+/* ---- coming ---- */
+
+static bool hello_is_sound(struct scheduler *scheduler, struct peer_id peer,
+                           const struct msg_hello *hello)
+{
+    if (!text_is_clean(hello->name, 0) || !text_is_clean(hello->address, 1))
+        peer_refuse(scheduler, peer, DUSK_E_INVALID,
+                    "a worker's name and address must be printable text of at most %u "
+                    "bytes, and the address not empty",
+                    LIMIT_NAME_BYTES);
+    else if (hello->nthreads == 0 || hello->nthreads > 65536)
+        peer_refuse(scheduler, peer, DUSK_E_INVALID,
+                    "worker " STR_FORMAT " says it has %" PRIu64
+                    " threads; it must have 1 to 65536",
+                    STR_ARGS(hello->name), hello->nthreads);
+    else
+        return true;
+    return false;
+}
+
+/* A namesake that may be dead gives way; one that lives does not. */
+static bool gives_way(struct scheduler *scheduler, struct worker *other,
+                      const struct msg_hello *hello)
+{
+    if (!other)
+        return true;
+    if (other->epoch != hello->previous_epoch && !other->silent)
+        return false;
+    worker_remove(scheduler, other,
+                  other->epoch == hello->previous_epoch
+                      ? "its nanny reports its death"
+                      : "another worker has its name or address");
+    return true;
+}
+
+static bool place_is_free(struct scheduler *scheduler, struct peer_id peer,
+                          const struct msg_hello *hello, struct str name)
+{
+    if (!gives_way(scheduler, worker_by_name(scheduler, name), hello))
+        peer_refuse(scheduler, peer, DUSK_E_BUSY,
+                    "a worker named " STR_FORMAT " is registered and alive",
+                    STR_ARGS(name));
+    else if (!gives_way(scheduler, worker_by_address(scheduler, hello->address), hello))
+        peer_refuse(scheduler, peer, DUSK_E_BUSY,
+                    "a worker at " STR_FORMAT " is registered and alive",
+                    STR_ARGS(hello->address));
+    else
+        return true;
+    return false;
+}
+
+static struct worker *worker_create(const struct msg_hello *hello, struct str name)
+{
+    struct worker *worker = calloc(1, sizeof *worker);
+    if (!worker)
+        return NULL;
+    worker->name = str_copy(name);
+    worker->address = str_copy(hello->address);
+    worker->epoch = hello->epoch;
+    worker->pid = hello->pid;
+    worker->nthreads = (unsigned)hello->nthreads;
+    worker->credits =
+        (unsigned)(hello->credits < LIMIT_CREDITS ? hello->credits : LIMIT_CREDITS);
+    worker->memory_limit = hello->memory_limit;
+    worker->pace = 1;
+    worker->timer.fire = worker_timer;
+    list_init(&worker->link);
+    list_init(&worker->refill);
+    list_init(&worker->freeing);
+    list_init(&worker->processing);
+    list_init(&worker->awaited);
+    party_init(&worker->held);
+    map_init(&worker->stopping);
+    heap_init(&worker->queue);
+    if (worker->name && worker->address)
+        return worker;
+    worker_destroy(worker);
+    return NULL;
+}
+
+void worker_destroy(struct worker *worker)
+{
+    if (worker->retirement)
+        map_fini(&worker->retirement->moving);
+    free(worker->retirement);
+    map_fini(&worker->stopping);
+    heap_fini(&worker->queue);
+    free(worker->frees);
+    free(worker->running);
+    free(worker->name);
+    free(worker->address);
+    free(worker);
+}
+
+/* Heaps of workers never need memory later: each has a place for every worker. */
+static int heap_reserve_one(struct heap *heap, struct heap_link *link)
+{
+    int rc = heap_push(heap, link);
+    if (rc == 0)
+        heap_remove(heap, link);
+    return rc;
+}
+
+static int worker_enlist(struct scheduler *scheduler, struct worker *worker,
+                         struct peer_id peer)
+{
+    uint64_t name = text_hash(str_of(worker->name));
+    uint64_t address = text_hash(str_of(worker->address));
+    if (heap_reserve_one(&scheduler->open, &worker->open) < 0 ||
+        heap_reserve_one(&scheduler->backlog, &worker->backlog) < 0 ||
+        timer_set(scheduler, &worker->timer,
+                  scheduler->now_ns + scheduler->config.silent_ns) < 0)
+        return DUSK_E_NOMEM;
+    if (map_put(&scheduler->worker_names, name, worker) == 0) {
+        if (map_put(&scheduler->worker_addresses, address, worker) == 0) {
+            if (peer_bind(scheduler, peer, worker, NULL) == 0)
+                return 0;
+            map_remove(&scheduler->worker_addresses, address);
+        }
+        map_remove(&scheduler->worker_names, name);
+    }
+    timer_clear(scheduler, &worker->timer);
+    return DUSK_E_NOMEM;
+}
+
+static struct worker *worker_add(struct scheduler *scheduler, struct peer_id peer,
+                                 const struct msg_hello *hello)
+{
+    struct str name = hello->name.size ? hello->name : hello->address;
+    if (!place_is_free(scheduler, peer, hello, name))
+        return NULL;
+    struct worker *worker = worker_create(hello, name);
+    if (!worker || worker_enlist(scheduler, worker, peer) < 0) {
+        if (worker)
+            worker_destroy(worker);
+        peer_refuse(scheduler, peer, DUSK_E_NOMEM, "the scheduler is out of memory");
+        return NULL;
+    }
+    worker->peer = peer;
+    worker->number = ++scheduler->worker_numbers;
+    worker->open.order = worker->backlog.order = worker->number;
+    worker->silent = true; /* until worker_heard */
+    list_append(&scheduler->workers, &worker->link);
+    scheduler->worker_count++;
+    LIST_FOREACH (link, &scheduler->no_worker)
+        agenda_add(scheduler, CONTAINER_OF(link, struct task, link));
+    struct note *note = note_add(&scheduler->notes, NOTE_INFO, "worker joined");
+    note_field(note, "worker", "%s", worker->name);
+    note_field(note, "address", "%s", worker->address);
+    note_field(note, "threads", "%u", worker->nthreads);
+    note_field(note, "pid", "%" PRIu64, worker->pid);
+    return worker;
+}
+
+/* ---- agreeing on what it runs and holds ---- */
+
+struct said {
+    struct map runs;      /* by attempt */
+    struct map inventory; /* by key */
+};
+
+static int said_init(struct said *said, const struct msg_hello *hello, void *mark)
+{
+    map_init(&said->runs);
+    map_init(&said->inventory);
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < hello->running.count; i++)
+        rc = map_put(&said->runs, hello->running.items[i].attempt, mark);
+    for (size_t i = 0; rc == 0 && i < hello->inventory.count; i++)
+        rc = map_put(&said->inventory, hello->inventory.items[i].key.bits, mark);
+    return rc;
+}
+
+static void said_fini(struct said *said)
+{
+    map_fini(&said->runs);
+    map_fini(&said->inventory);
+}
+
+/* What the worker runs and nobody wants is stopped (again). */
+static void stop_unwanted(struct scheduler *scheduler, struct worker *worker,
+                          const struct msg_hello *hello)
+{
+    worker->outstanding -= (unsigned)worker->stopping.count;
+    map_fini(&worker->stopping);
+    for (size_t i = 0; i < hello->running.count; i++) {
+        const struct run *run = &hello->running.items[i];
+        struct task *task = task_find(scheduler, run->key);
+        if ((task && task->state == TASK_PROCESSING && task->worker == worker &&
+             task->attempt == run->attempt) ||
+            map_get(&worker->stopping, run->attempt))
+            continue;
+        worker_send(scheduler, worker,
+                    MESSAGE(stop_task, .key = run->key, .attempt = run->attempt));
+        if (map_put(&worker->stopping, run->attempt, worker) == 0)
+            worker->outstanding++;
+    }
+}
+
+static void reconcile(struct scheduler *scheduler, struct worker *worker,
+                      const struct msg_hello *hello)
+{
+    struct said said;
+    if (said_init(&said, hello, worker) < 0) {
+        said_fini(&said);
+        peer_violated(scheduler, worker->peer, "no memory for what the worker holds");
+        return;
+    }
+    LIST_FOREACH (link, &worker->processing) {
+        struct task *task = CONTAINER_OF(link, struct task, link);
+        if (!map_get(&said.runs, task->attempt))
+            task_attempt_over(scheduler, task);
+    }
+    stop_unwanted(scheduler, worker, hello);
+    LIST_FOREACH (link, &worker->held.bonds) {
+        struct bond *holder = CONTAINER_OF(link, struct bond, link);
+        if (!map_get(&said.inventory, holder->task->key.bits))
+            task_not_located(scheduler, holder->task, holder);
+    }
+    worker_have(scheduler, worker, &(struct msg_have){.holdings = hello->inventory});
+    said_fini(&said);
+    retire_target_gone(scheduler, worker); /* what it was asked to fetch, too */
+    placement_refill(scheduler, worker);
+}
+
+static struct worker *worker_by_epoch(const struct scheduler *scheduler,
+                                      const struct msg_hello *hello)
+{
+    struct worker *worker = worker_by_address(scheduler, hello->address);
+    return worker && worker->epoch == hello->epoch ? worker : NULL;
+}
+
+void worker_hello(struct scheduler *scheduler, struct peer_id peer,
+                  const struct msg_hello *hello)
+{
+    if (!hello_is_sound(scheduler, peer, hello))
+        return;
+    struct worker *worker = worker_by_epoch(scheduler, hello);
+    if (!worker) {
+        if (!(worker = worker_add(scheduler, peer, hello)))
+            return;
+        death_reported(scheduler, hello);
+    } else if (worker->peer.number != peer.number) {
+        if (worker->peer.number)
+            peer_close(scheduler, worker->peer);
+        worker->peer.number = 0;
+        if (peer_bind(scheduler, peer, worker, NULL) < 0) {
+            worker_disconnected(scheduler, worker);
+            return;
+        }
+        worker->peer = peer;
+    }
+    worker_send(scheduler, worker,
+                MESSAGE(welcome, .epoch = scheduler->config.epoch,
+                        .number = worker->number,
+                        .heartbeat_ms = scheduler->config.heartbeat_ns / 1000000));
+    worker_heard(scheduler, worker);
+    reconcile(scheduler, worker, hello);
+}
+
+void worker_heartbeat(struct scheduler *scheduler, struct worker *worker,
+                      const struct msg_heartbeat *heartbeat)
+{
+    worker->memory = heartbeat->memory;
+    worker->spilled = heartbeat->spilled;
+    bool paused = heartbeat->paused != 0;
+    if (paused != worker->paused) {
+        worker->paused = paused;
+        struct note *note =
+            note_add(&scheduler->notes, paused ? NOTE_WARNING : NOTE_INFO,
+                     paused ? "worker paused" : "worker resumed");
+        note_field(note, "worker", "%s", worker->name);
+        note_field(note, "memory", "%" PRIu64, worker->memory);
+        worker_conditions_changed(scheduler, worker);
+    }
+    size_t bytes = heartbeat->running.count * sizeof *worker->running;
+    struct run *running = bytes ? malloc(bytes) : NULL;
+    if (running)
+        memcpy(running, heartbeat->running.items, bytes);
+    free(worker->running);
+    worker->running = running;
+    worker->running_count = running ? heartbeat->running.count : 0;
+    placement_refill(scheduler, worker);
+    worker_send(scheduler, worker, MESSAGE(alive, .epoch = scheduler->config.epoch));
+}
+
+/* ---- going ---- */
+
+static void give_up_work(struct scheduler *scheduler, struct worker *worker)
+{
+    LIST_FOREACH (link, &worker->processing)
+        task_attempt_over(scheduler, CONTAINER_OF(link, struct task, link));
+    LIST_FOREACH (waiting, &worker->awaited)
+        task_displaced(scheduler, CONTAINER_OF(waiting, struct task, link));
+    LIST_FOREACH (held, &worker->held.bonds) {
+        struct bond *holder = CONTAINER_OF(held, struct bond, link);
+        task_not_located(scheduler, holder->task, holder);
+    }
+    retire_target_gone(scheduler, worker);
+    placement_evict(scheduler, worker);
+}
+
+void worker_remove(struct scheduler *scheduler, struct worker *worker, const char *why)
+{
+    struct note *note = note_add(&scheduler->notes, NOTE_WARNING, "worker lost");
+    note_field(note, "worker", "%s", worker->name);
+    note_field(note, "address", "%s", worker->address);
+    note_field(note, "because", "%s", why);
+    note_field(note, "processing", "%u", worker->outstanding);
+    note_field(note, "held", "%zu", worker->held.count);
+    if (worker->peer.number)
+        peer_unbind(scheduler, worker->peer);
+    worker->peer.number = 0;
+    worker->silent = true;
+    map_remove(&scheduler->worker_names, text_hash(str_of(worker->name)));
+    map_remove(&scheduler->worker_addresses, text_hash(str_of(worker->address)));
+    list_remove(&worker->link);
+    scheduler->worker_count--;
+    worker_conditions_changed(scheduler, worker);
+    give_up_work(scheduler, worker);
+    placement_update(scheduler, worker);
+    list_remove(&worker->refill);
+    list_remove(&worker->freeing);
+    timer_clear(scheduler, &worker->timer);
+    retire_end(scheduler, worker);
+    worker_destroy(worker);
+}
+
+/* ---- data to free ---- */
+
+void worker_flush_frees(struct scheduler *scheduler, struct worker *worker)
+{
+    if (worker->free_count)
+        worker_send(scheduler, worker,
+                    MESSAGE(free_data, .keys = {worker->frees, worker->free_count}));
+    worker->free_count = 0;
+    list_remove(&worker->freeing);
+}
+
+void worker_free_data(struct scheduler *scheduler, struct worker *worker,
+                      struct task_key key)
+{
+    if (!worker->peer.number)
+        return;
+    if (worker->free_count == worker->free_capacity) {
+        size_t capacity = worker->free_capacity ? 2 * worker->free_capacity : 64;
+        void *frees = capacity <= 65536
+                          ? realloc(worker->frees, capacity * sizeof *worker->frees)
+                          : NULL;
+        if (!frees) {
+            worker_flush_frees(scheduler, worker);
+            worker_send(scheduler, worker, MESSAGE(free_data, .keys = {&key, 1}));
+            return;
+        }
+        worker->frees = frees;
+        worker->free_capacity = capacity;
+    }
+    worker->frees[worker->free_count++] = key;
+    if (list_is_empty(&worker->freeing))
+        list_append(&scheduler->freeing, &worker->freeing);
+}

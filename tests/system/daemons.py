@@ -1,0 +1,143 @@
+"""Real daemons on loopback: started, ready by their own word, ended by process id."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+
+BUILD = os.environ["BUILD_DIR"]
+SCHEDULER = os.path.join(BUILD, "scheduler", "dusk-scheduler")
+WORKER = os.path.join(BUILD, "worker", "dusk-worker")
+DUSK = os.path.join(BUILD, "client", "dusk")
+READY_SECONDS = 30
+END_SECONDS = 30
+
+
+def wait_for(what, holds, seconds=READY_SECONDS):
+    """Asks until it holds; what never comes is a failure, with its name."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        value = holds()
+        if value:
+            return value
+        time.sleep(0.02)
+    raise AssertionError(f"waited {seconds} s for {what}")
+
+
+def start_ready(command, log, environment=None):
+    """Starts a daemon and returns it with the address it says it is ready at."""
+    reading, writing = os.pipe()
+    process = subprocess.Popen([*command, "--ready-fd", str(writing)], pass_fds=[writing],
+                               stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                               env=environment)
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        words = pipe.readline().split()
+    assert len(words) == 2 and words[0] == "ready", \
+        f"{command} is not ready: {words}, exit {process.poll()}"
+    return process, words[1]
+
+
+def children(pid):
+    """The process ids below one, all generations."""
+    found = []
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children") as file:
+            direct = [int(word) for word in file.read().split()]
+    except OSError:
+        return found
+    for child in direct:
+        found += [child, *children(child)]
+    return found
+
+
+def lives(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+class Cluster:
+    """A scheduler and workers with a directory of their own; use it in a `with`."""
+
+    def __init__(self, workers=2, options=(), scheduler_options=()):
+        self.directory = tempfile.mkdtemp(prefix="dusk-test-")
+        self.log = open(os.path.join(self.directory, "log"), "w")
+        self.options = list(options)
+        self.processes = []
+        self.workers = []
+        self.scheduler, self.address = start_ready(
+            [SCHEDULER, "--port", "0", *scheduler_options], self.log)
+        self.processes.append(self.scheduler)
+        for _ in range(workers):
+            self.add_worker()
+
+    def add_worker(self, *options):
+        worker, _ = start_ready(
+            [WORKER, self.address, "--nthreads", "1", "--local-directory",
+             self.directory, *self.options, *options], self.log)
+        self.processes.append(worker)
+        self.workers.append(worker)
+        return worker
+
+    def computing(self, worker):
+        """The process of a worker that computes: the nanny's child."""
+        below = children(worker.pid)
+        return below[-1] if below else worker.pid
+
+    def dusk(self, *arguments, **options):
+        return subprocess.Popen([DUSK, *arguments], stdin=subprocess.DEVNULL,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                env={**os.environ, "DUSK_SCHEDULER_ADDRESS": self.address},
+                                **options)
+
+    def status(self):
+        job = self.dusk("status", "--json")
+        out, err = job.communicate(timeout=END_SECONDS)
+        assert job.returncode == 0, err
+        return json.loads(out)
+
+    def read_log(self):
+        self.log.flush()
+        with open(self.log.name, errors="replace") as file:
+            return file.read()
+
+    def stop(self):
+        """Ends everything; returns what was left behind."""
+        below = [pid for process in self.processes for pid in children(process.pid)]
+        for process in reversed(self.processes):
+            if process.poll() is None:
+                process.send_signal(signal.SIGCONT)
+                process.send_signal(signal.SIGTERM)
+        left = []
+        for process in reversed(self.processes):
+            try:
+                process.wait(END_SECONDS)
+            except subprocess.TimeoutExpired:
+                left.append(f"process {process.args[0]} does not end")
+                process.kill()
+                process.wait()
+        try:
+            wait_for("children", lambda: not any(lives(pid) for pid in below), 10)
+        except AssertionError:
+            left += [f"process {pid}" for pid in below if lives(pid)]
+        self.log.close()
+        left += [name for name in os.listdir(self.directory) if name != "log"]
+        shutil.rmtree(self.directory)
+        return left
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, traceback):
+        log = self.read_log() if kind else ""
+        left = self.stop()
+        if kind:
+            print("\n".join("# " + line for line in log.splitlines()[-40:]))
+        else:
+            assert not left, left

@@ -1,0 +1,199 @@
+"""dusk admm on real daemons: known answers, and disturbances in the middle of runs."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+
+import daemons
+import tap
+
+CASE_CSV = sys.argv[1]
+CASES = ["01", "02", "03", "04", "05", "08", "09", "11", "13", "15", "16"]
+RUN_SECONDS = 120
+
+# Small enough for a test, long enough to be disturbed: updates by L-BFGS on the rows.
+JOB = ["admm", "--rows", "200000", "--columns", "50", "--chunk-rows", "5000", "--local",
+       "lbfgs", "--json"]
+
+
+def finish(job, code=0):
+    out, err = job.communicate(timeout=RUN_SECONDS)
+    assert job.returncode == code, f"exit {job.returncode}, not {code}: {err[-2000:]}"
+    return json.loads(out)
+
+
+def known_answers():
+    """The known answers of all cases, in all three variants"""
+    with daemons.Cluster() as cluster:
+        for name in CASES:
+            path = os.path.join(cluster.directory, f"case{name}.csv")
+            made = subprocess.run([CASE_CSV, name, path], capture_output=True, text=True)
+            assert made.returncode == 0, made.stderr
+            case = json.loads(made.stdout)
+            result = finish(cluster.dusk(
+                "admm", "--input", path, "--l1", repr(case["l1"]), "--family",
+                case["family"], "--chunk-rows", str(case["chunk_rows"]),
+                "--intercept" if case["intercept"] else "--no-intercept", "--variant",
+                "all", "--json"))
+            os.unlink(path)
+            for run in result["runs"]:
+                gap = run["objective"] / case["objective"] - 1
+                assert run["certified"] and abs(gap) <= 1e-8, (name, run["variant"], gap)
+                wrong = max(abs(b - c) for b, c in
+                            zip(run["coefficients"], case["minimiser"], strict=True))
+                size = max(1, max(map(abs, case["minimiser"])))
+                assert wrong <= 1e-6 * size, (name, run["variant"], wrong)
+
+
+def local_solvers_agree():
+    """L-BFGS on the rows and Gram matrices agree to 1e-8"""
+    with daemons.Cluster() as cluster:
+        answers = [finish(cluster.dusk(*JOB, "--local", local))["runs"][0]
+                   for local in ("lbfgs", "gram")]
+        assert all(answer["certified"] for answer in answers)
+        for a, b in zip(*(answer["coefficients"] for answer in answers), strict=True):
+            assert abs(a - b) <= 1e-8, (a, b)
+
+
+def classic_diverges_and_robust_does_not():
+    """The published asynchronous form diverges where it must, with exit code 3"""
+    with daemons.Cluster() as cluster:
+        path = os.path.join(cluster.directory, "case05.csv")
+        made = subprocess.run([CASE_CSV, "05", path], capture_output=True, text=True)
+        assert made.returncode == 0, made.stderr
+        common = ["admm", "--input", path, "--l1", "300", "--no-intercept", "--chunks",
+                  "4", "--variant", "async", "--json"]
+        job = cluster.dusk(*common, "--form", "classic", "--rho", "1000", "--max-time",
+                           "60s")
+        out, err = job.communicate(timeout=RUN_SECONDS)
+        assert job.returncode == 3, (job.returncode, err)
+        assert "warning" in err, err
+        run = json.loads(out)["runs"][0]
+        assert run["status"] == "diverged" and not run["certified"], run["status"]
+        assert finish(cluster.dusk(*common))["runs"][0]["certified"]
+        os.unlink(path)
+
+
+def undisturbed(cluster):
+    return finish(cluster.dusk(*JOB, "--tolerance", "1e-10"))["runs"][0]
+
+
+def disturbed(cluster, disturb):
+    """Disturbs a run once its updates have begun; returns its result."""
+    job = cluster.dusk(*JOB, "--tolerance", "1e-10")
+    try:
+        daemons.wait_for("updates", lambda: any(
+            "glm_prox" in row["running"] for row in cluster.status()["workers"]))
+        disturb()
+        assert job.poll() is None, "the run was over before it was disturbed"
+        return finish(job)["runs"][0]
+    finally:
+        job.kill()
+        job.wait()
+
+
+def same_answer(run, expected):
+    assert run["certified"] and expected["certified"]
+    wrong = abs(run["objective"] - expected["objective"]) / abs(expected["objective"])
+    assert wrong <= 1e-8, wrong
+    for a, b in zip(run["coefficients"], expected["coefficients"], strict=True):
+        assert abs(a - b) <= 1e-8, (a, b)
+
+
+def killed_worker():
+    """kill -9 of a worker in the middle of a run changes nothing"""
+    with daemons.Cluster() as cluster:
+        expected = undisturbed(cluster)
+        victim = cluster.computing(cluster.workers[0])
+        same_answer(disturbed(cluster, lambda: os.kill(victim, signal.SIGKILL)), expected)
+
+
+def killed_with_nanny():
+    """kill -9 of a worker and its nanny in the middle of a run changes nothing"""
+    with daemons.Cluster() as cluster:
+        expected = undisturbed(cluster)
+
+        def kill():
+            below = daemons.children(cluster.workers[0].pid)
+            for pid in (cluster.workers[0].pid, *below):
+                os.kill(pid, signal.SIGKILL)
+        same_answer(disturbed(cluster, kill), expected)
+
+
+def stopped_worker():
+    """A worker stopped for 5 s and continued changes nothing"""
+    with daemons.Cluster() as cluster:
+        expected = undisturbed(cluster)
+        victim = cluster.computing(cluster.workers[0])
+
+        def pause():
+            os.kill(victim, signal.SIGSTOP)
+            subprocess.run(["sleep", "5"], check=True)
+            os.kill(victim, signal.SIGCONT)
+        run = None
+        job = cluster.dusk(*JOB, "--tolerance", "1e-10")
+        try:
+            daemons.wait_for("updates", lambda: any(
+                "glm_prox" in row["running"] for row in cluster.status()["workers"]))
+            pause()
+            run = finish(job)["runs"][0]
+        finally:
+            job.kill()
+            job.wait()
+        same_answer(run, expected)
+
+
+def joining_worker():
+    """A worker that joins in the middle of a run changes nothing"""
+    with daemons.Cluster(workers=1) as cluster:
+        expected = undisturbed(cluster)
+        same_answer(disturbed(cluster, cluster.add_worker), expected)
+        assert len(cluster.status()["workers"]) == 2
+
+
+def retiring_worker():
+    """A worker that retires hands over what only it has"""
+    with daemons.Cluster() as cluster:
+        expected = undisturbed(cluster)
+        victim = cluster.workers[0]
+        same_answer(disturbed(cluster, victim.terminate), expected)
+        assert victim.wait(daemons.END_SECONDS) == 0
+        assert len(cluster.status()["workers"]) == 1
+
+
+def embedded_cluster():
+    """Without a scheduler it starts its own cluster and leaves nothing behind"""
+    temporary = tempfile.mkdtemp(prefix="dusk-test-")
+    environment = {**os.environ, "TMPDIR": temporary}
+    environment.pop("DUSK_SCHEDULER_ADDRESS", None)
+    try:
+        job = subprocess.Popen([daemons.DUSK, *JOB, "--workers", "2"], env=environment,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                               stdin=subprocess.DEVNULL)
+        below = daemons.wait_for("children", lambda: daemons.children(job.pid))
+        assert finish(job)["runs"][0]["certified"]
+        daemons.wait_for("the end", lambda: not any(map(daemons.lives, below)), 10)
+        assert not os.listdir(temporary), os.listdir(temporary)
+        job = subprocess.Popen([daemons.DUSK, *JOB, "--rows", "2000000"], env=environment,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                               stdin=subprocess.DEVNULL)
+        below = daemons.wait_for("workers", lambda: len(p := daemons.children(job.pid)) > 2
+                                 and p)
+        job.send_signal(signal.SIGINT)
+        _, err = job.communicate(timeout=daemons.END_SECONDS)
+        assert job.returncode == 1, (job.returncode, err)
+        daemons.wait_for("the end", lambda: not any(map(daemons.lives, below)), 10)
+        assert not os.listdir(temporary), os.listdir(temporary)
+    finally:
+        left = os.listdir(temporary)
+        if not left:
+            os.rmdir(temporary)
+
+
+if __name__ == "__main__":
+    tap.run(known_answers, local_solvers_agree, classic_diverges_and_robust_does_not,
+            killed_worker, killed_with_nanny, stopped_worker, joining_worker,
+            retiring_worker, embedded_cluster)
