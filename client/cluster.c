@@ -79,8 +79,8 @@ static bool try_search_path(const struct search *search)
     return found;
 }
 
-static int find_daemon(const char *name, const char *folder, char *path,
-                       struct err_text *error)
+int cluster_find_daemon(const char *name, const char *folder, char *path,
+                        struct err_text *error)
 {
     struct search search = {name, folder, path};
     const char *root = getenv("DUSK_BINDIR");
@@ -201,9 +201,9 @@ static int start(struct cluster *cluster, const struct cluster_options *options,
                  struct err_text *error)
 {
     char scheduler_path[PATH_MAX], worker_path[PATH_MAX];
-    int rc = find_daemon("dusk-scheduler", "scheduler", scheduler_path, error);
+    int rc = cluster_find_daemon("dusk-scheduler", "scheduler", scheduler_path, error);
     if (rc == 0)
-        rc = find_daemon("dusk-worker", "worker", worker_path, error);
+        rc = cluster_find_daemon("dusk-worker", "worker", worker_path, error);
     if (rc == 0)
         rc = make_directory(cluster, options->temporary_directory, error);
     struct keeper_plan plan = {

@@ -47,6 +47,11 @@ struct cluster_options {
 int cluster_start(const struct cluster_options *options, struct cluster **ret_cluster,
                   struct err_text *error);
 
+/* Where "dusk-worker", of the folder "worker" in a build tree, is: looked for as
+ * cluster_start does.  `path` has room for PATH_MAX bytes.  DUSK_E_NOT_FOUND. */
+int cluster_find_daemon(const char *name, const char *folder, char *path,
+                        struct err_text *error);
+
 /* "tcp://127.0.0.1:PORT", borrowed until cluster_stop. */
 const char *cluster_address(const struct cluster *cluster);
 

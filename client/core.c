@@ -495,12 +495,13 @@ uint64_t client_core_next_deadline(const struct client_core *core)
     return due_ns;
 }
 
+/* The scheduler hears of tasks before it is asked where their results are. */
 void client_core_fill(struct client_core *core, uint64_t now_ns)
 {
     core->blocked = false;
+    if (core->link == LINK_UP) {
+        client_submit_fill(core, now_ns);
+        client_question_fill(core);
+    }
     client_transfer_fill(core, now_ns);
-    if (core->link != LINK_UP)
-        return;
-    client_submit_fill(core, now_ns);
-    client_question_fill(core);
 }

@@ -1,6 +1,6 @@
 /* Questions about the cluster: asked once a session until they are answered. */
-#include "client/snapshot.h"
 #include "client/core_parts.h"
+#include "client/snapshot.h"
 
 void client_core_ask(struct client_core *core, struct client_question *question)
 {

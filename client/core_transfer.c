@@ -151,6 +151,14 @@ static uint64_t rest_ns(const struct client_transfer *transfer)
     return REST_FIRST_NS << transfer->failures;
 }
 
+/* A scheduler that does not know the task yet would say that there is none. */
+static bool locate(struct dusk_future *future)
+{
+    struct client_core *core = future->core;
+    return future->session == core->session &&
+           client_tell(core, MESSAGE(locate, .key = future->key));
+}
+
 /* An answer that is overdue may never come, from a worker that was stopped or whose
  * host is cut off: the scheduler, who hears of that, is asked. */
 static void asked_tick(struct client_transfer *transfer, uint64_t now_ns)
@@ -162,7 +170,7 @@ static void asked_tick(struct client_transfer *transfer, uint64_t now_ns)
     if (transfer->brings)
         client_queue(future, QUEUE_SUBMIT);
     else
-        client_tell(future->core, MESSAGE(locate, .key = future->key));
+        locate(future);
 }
 
 void client_transfer_tick(struct client_core *core, uint64_t now_ns)
@@ -228,8 +236,7 @@ void client_transfer_fill(struct client_core *core, uint64_t now_ns)
         struct client_transfer *transfer =
             CONTAINER_OF(link, struct client_transfer, link);
         if (!transfer->brings && !transfer->told)
-            transfer->told =
-                client_tell(core, MESSAGE(locate, .key = transfer->future->key));
+            transfer->told = locate(transfer->future);
     }
 }
 

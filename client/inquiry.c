@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define LOOK_NS (20 * NS_PER_MS) /* between two looks at the workers */
+
 /* Asks and waits for the answer. */
 static int ask(struct dusk_client *client, struct client_question *question,
                struct client_wait *wait, const char *what)
@@ -44,28 +46,35 @@ void dusk_cluster_free(struct dusk_cluster *cluster)
     free(cluster);
 }
 
+/* Workers come one by one, seconds apart: a look now and then will do. */
+static void rest(struct dusk_client *client, struct client_wait *wait)
+{
+    uint64_t now_ns = clock_monotonic_ns();
+    uint64_t until_ns = now_ns + LOOK_NS;
+    while (!wait->over && now_ns < until_ns) {
+        client_turn(client, until_ns - now_ns);
+        now_ns = clock_monotonic_ns();
+        wait->over = now_ns >= wait->until_ns;
+    }
+}
+
 static int workers_wait(struct dusk_client *client, int n, struct client_wait *wait)
 {
-    for (;;) {
+    int count = -1;
+    int rc;
+    do {
+        if (count >= 0)
+            rest(client, wait);
         struct client_question question = {0};
-        int rc = ask(client, &question, wait, "its status");
-        if (rc < 0)
-            return rc;
-        int count = question.cluster->worker_count;
+        rc = ask(client, &question, wait, "its status");
+        if (rc == 0)
+            count = question.cluster->worker_count;
         dusk_cluster_free(question.cluster);
-        if (count >= n)
-            return 0;
-        /* Workers come one by one, seconds apart: a look now and then will do. */
-        uint64_t next_ns = clock_monotonic_ns() + 20 * NS_PER_MS;
-        while (clock_monotonic_ns() < next_ns) {
-            if (wait->over)
-                return client_fail(DUSK_E_TIMEOUT, "%s has %d workers instead of %d%s",
-                                   client->address, count, n,
-                                   client_wait_text(client, wait).text);
-            client_turn(client, 20 * NS_PER_MS);
-            wait->over = clock_monotonic_ns() >= wait->until_ns;
-        }
-    }
+    } while (rc == 0 && count < n);
+    if (rc == DUSK_E_TIMEOUT && count >= 0)
+        return client_fail(rc, "%s has %d workers instead of %d%s", client->address,
+                           count, n, client_wait_text(client, wait).text);
+    return rc;
 }
 
 int dusk_wait_for_workers(struct dusk_client *client, int n, double timeout_s)

@@ -51,7 +51,8 @@ static void table_add_letter(struct getopt_table *table, const struct option_spe
 static void table_fill(struct getopt_table *table, const struct option_spec *specs)
 {
     memset(table, 0, sizeof *table);
-    /* The colon makes getopt tell a missing argument from an unknown option. */
+    /* The colon keeps getopt silent, and makes it tell a missing argument from an
+     * unknown option. */
     strcpy(table->letters, ":h");
     size_t count = 0;
     table_add(table, &count, "help", false, VALUE_HELP);
@@ -288,7 +289,6 @@ static int take_options(const struct command *command, int argc, char **argv, FI
 {
     struct getopt_table table;
     table_fill(&table, command->options);
-    opterr = 0;
     optind = 0; /* starts getopt over, GNU's way */
     for (;;) {
         int value = getopt_long(argc, argv, table.letters, table.longs, NULL);

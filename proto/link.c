@@ -70,9 +70,17 @@ int link_bind(void *socket, const char *host, unsigned port, char *ret_address,
     if (zmq_bind(socket, wanted) < 0)
         return err_set(text, DUSK_E_IO, "cannot listen at %s: %s", wanted,
                        zmq_strerror(errno));
-    if (zmq_getsockopt(socket, ZMQ_LAST_ENDPOINT, ret_address, &address_size) < 0)
+    char bound[300];
+    size_t size = sizeof bound;
+    if (zmq_getsockopt(socket, ZMQ_LAST_ENDPOINT, bound, &size) < 0)
         return err_set(text, DUSK_E_IO, "cannot tell the address of %s: %s", wanted,
                        zmq_strerror(errno));
+    /* ZeroMQ writes 127.0.0.1 as [::ffff:127.0.0.1]; people know the host as given. */
+    const char *colon = strrchr(bound, ':');
+    int length =
+        snprintf(ret_address, address_size, "tcp://%s%s", host, colon ? colon : "");
+    if (length < 0 || (size_t)length >= address_size)
+        return err_set(text, DUSK_E_LIMIT, "the host name %s is too long", host);
     return 0;
 }
 

@@ -99,15 +99,17 @@ void worker_conditions_changed(struct scheduler *scheduler, struct worker *worke
 {
     bool takes = worker_takes_work(worker);
     placement_refill(scheduler, worker);
+    if (!takes)
+        placement_evict(scheduler, worker);
     if (takes == worker->counted)
         return;
     worker->counted = takes;
-    scheduler->working_count += takes ? 1u : -1u;
-    if (!takes)
-        placement_evict(scheduler, worker);
+    if (takes)
+        scheduler->working_count++;
     else
-        LIST_FOREACH (link, &scheduler->no_worker)
-            agenda_add(scheduler, CONTAINER_OF(link, struct task, link));
+        scheduler->working_count--;
+    LIST_FOREACH (link, &scheduler->no_worker)
+        agenda_add(scheduler, CONTAINER_OF(link, struct task, link));
 }
 
 /* ---- coming ---- */

@@ -1,187 +1,170 @@
-/* Random data, and sums over the results of other tasks. */
-#include "worker/dense.h"
+/* Task functions for tutorials, tests and benchmarks.
+ *
+ *     noop(...)              nothing
+ *     identity(x, ...)       the items behind each argument, one after the other
+ *     add(x, y)              x + y
+ *     sum(f, f, ...)         items of 2 to 64 results added item by item
+ *     max_of(x, ...)         the largest number, and the place of its argument (from 0)
+ *     fill(n, x)             an array of n times x
+ *     total(a)               the sum of an array
+ *     sleep(seconds)         the seconds; stops when it is cancelled
+ *     fail(line)             an error with this line
+ *     crash()                kills the worker with SIGSEGV */
 #include "worker/functions.h"
-#include "worker/functions_args.h"
-#include "worker/glm_kernels.h"
-#include "worker/random.h"
-#include <inttypes.h>
+
+#include <math.h>
+#include <signal.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-/* Numbers made between two looks at the cancel flag. */
-#define PIECE (RANDOM_BLOCK * 4096)
-
-static int fill_normal(struct dusk_task *task, const struct random_stream *stream,
-                       int64_t count, double *values)
+static int run_noop(struct dusk_task *task)
 {
-    const volatile int *cancel = dusk_task_cancel_flag(task);
-    for (int64_t first = 0; first < count; first += PIECE) {
-        int64_t left = count - first;
-        if (cancel && *cancel)
-            return DUSK_E_CANCELLED;
-        random_normal(stream, first, left < PIECE ? left : PIECE, values + first);
-    }
-    return 0;
+    return dusk_task_return(task, "");
 }
 
-static int run_random_normal(struct dusk_task *task)
+static int run_identity(struct dusk_task *task)
 {
-    int64_t seed, number, chunk, rows, columns;
-    struct dusk_array x;
-    int rc = dusk_task_args(task, "lllll", &seed, &number, &chunk, &rows, &columns);
-    if (rc < 0)
-        return rc;
-    if (rows < 0 || columns < 1 || rows > INT64_MAX / 16 / columns)
-        return dusk_task_fail(task, DUSK_E_INVALID,
-                              "%" PRId64 " rows x %" PRId64 " columns", rows, columns);
-    rc = args_result(task, rows, columns, &x);
-    if (rc < 0)
-        return rc;
-    struct random_stream stream = random_stream(seed, number, chunk);
-    rc = fill_normal(task, &stream, rows * columns, numbers(&x));
-    return rc < 0 ? rc : dusk_task_return(task, "a", &x);
+    int arguments = dusk_task_count(task), count = 0;
+    for (int i = 0; i < arguments; i++)
+        count += dusk_task_item_count(task, i);
+    struct dusk_value *values =
+        dusk_task_scratch(task, (size_t)(count + 1) * sizeof *values);
+    if (!values)
+        return DUSK_E_NOMEM;
+    int rc = 0;
+    for (int i = 0, at = 0; rc == 0 && i < arguments; i++)
+        for (int k = 0; rc == 0 && k < dusk_task_item_count(task, i); k++)
+            rc = dusk_task_item(task, i, k, &values[at++]);
+    return rc < 0 ? rc : dusk_task_return_values(task, count, values);
 }
 
-/* y holds eta and becomes the response. */
-static void draw_responses(enum glm_family family, const struct random_stream *stream,
-                           double noise, int64_t rows, double *y)
+static int run_add(struct dusk_task *task)
 {
-    double drawn[RANDOM_BLOCK];
-    for (int64_t first = 0; first < rows; first += RANDOM_BLOCK) {
-        int64_t left = rows - first, count = left < RANDOM_BLOCK ? left : RANDOM_BLOCK;
-        if (family == GLM_NORMAL) {
-            random_normal(stream, first, count, drawn);
-            dense_add(y + first, noise, drawn, count, y + first);
-        } else {
-            random_uniform(stream, first, count, drawn);
-            rows_sigmoid(y + first, count, y + first);
-            for (int64_t i = 0; i < count; i++)
-                y[first + i] = drawn[i] < y[first + i];
-        }
-    }
-}
-
-static int run_linear_response(struct dusk_task *task)
-{
-    struct dusk_array x, beta, y;
-    const double *x_data, *beta_data;
-    const char *name;
-    double noise;
-    int64_t seed, number, chunk;
-    struct err_text err;
-    int rc = dusk_task_args(task, "aadslll", &x, &beta, &noise, &name, &seed, &number,
-                            &chunk);
-    if (rc < 0)
-        return rc;
-    int family = glm_family_parse(name, &err);
-    if (family < 0)
-        return dusk_task_fail(task, family, "%s", err.line);
-    rc = args_matrix(task, "X", &x, -1, -1, &x_data);
+    struct dusk_value x, y;
+    double a, b;
+    int rc = dusk_task_args(task, "dd", &a, &b);
     if (rc == 0)
-        rc = args_vector(task, "beta", &beta, x.shape[1], &beta_data);
+        rc = dusk_task_item(task, 0, 0, &x);
     if (rc == 0)
-        rc = args_result(task, x.shape[0], -1, &y);
-    if (rc < 0)
-        return rc;
-    struct random_stream stream = random_stream(seed, number, chunk);
-    rows_dot(x_data, x.shape[0], x.shape[1], beta_data, 0.0, numbers(&y));
-    draw_responses((enum glm_family)family, &stream, noise, x.shape[0], numbers(&y));
-    return dusk_task_return(task, "a", &y);
+        rc = dusk_task_item(task, 1, 0, &y);
+    int64_t whole;
+    if (rc == 0 && x.kind == DUSK_INT && y.kind == DUSK_INT &&
+        !__builtin_add_overflow(x.integer, y.integer, &whole))
+        return dusk_task_return(task, "l", whole);
+    return rc < 0 ? rc : dusk_task_return(task, "d", a + b);
 }
 
-#define SUM_MAX 64
-
-static bool same_shape(const struct dusk_array *a, const struct dusk_array *b)
-{
-    bool same = a->dtype == b->dtype && a->ndim == b->ndim;
-    for (int k = 0; same && k < a->ndim; k++)
-        same = a->shape[k] == b->shape[k];
-    return same;
-}
-
-static int64_t elements(const struct dusk_array *array)
+static int64_t array_count(const struct dusk_array *array)
 {
     int64_t count = 1;
-    for (int k = 0; k < array->ndim; k++)
-        count *= array->shape[k];
+    for (int i = 0; i < array->ndim; i++)
+        count *= array->shape[i];
     return count;
 }
 
-/* Turns `total`, the item of the first argument, into one that may be added to. */
-static int sum_start(struct dusk_task *task, int item, struct dusk_value *total)
+static int run_max_of(struct dusk_task *task)
 {
-    const struct dusk_array from = total->array;
-    if (total->kind == DUSK_INT || total->kind == DUSK_FLOAT)
-        return 0;
-    if (total->kind != DUSK_ARRAY || from.dtype != DUSK_F64)
-        return dusk_task_fail(task, DUSK_E_TYPE,
-                              "item %d of argument 0 cannot be added: it is neither a "
-                              "number nor an array of doubles",
-                              item);
-    int rc = dusk_task_array(task, &total->array);
-    if (rc == 0)
-        memcpy(total->array.data, from.data, (size_t)elements(&from) * sizeof(double));
-    return rc;
-}
-
-static int sum_add(struct dusk_task *task, int argument, int item,
-                   struct dusk_value *total)
-{
-    struct dusk_value value;
-    int rc = dusk_task_item(task, argument, item, &value);
-    if (rc < 0)
-        return rc;
-    if (value.kind == DUSK_INT && total->kind == DUSK_FLOAT) {
-        total->number += (double)value.integer;
-    } else if (value.kind == DUSK_FLOAT && total->kind == DUSK_INT) {
-        *total = (struct dusk_value){.kind = DUSK_FLOAT,
-                                     .number = (double)total->integer + value.number};
-    } else if (value.kind != total->kind ||
-               (value.kind == DUSK_ARRAY && !same_shape(&value.array, &total->array))) {
-        return dusk_task_fail(task, DUSK_E_TYPE,
-                              "item %d of argument %d is not like that of argument 0",
-                              item, argument);
-    } else if (value.kind == DUSK_INT) {
-        if (__builtin_add_overflow(total->integer, value.integer, &total->integer))
-            return dusk_task_fail(task, DUSK_E_LIMIT, "item %d: the sum overflows",
-                                  item);
-    } else if (value.kind == DUSK_FLOAT) {
-        total->number += value.number;
-    } else {
-        dense_add(numbers(&total->array), 1.0, value.array.data, elements(&value.array),
-                  numbers(&total->array));
-    }
-    return 0;
-}
-
-static int run_sum(struct dusk_task *task)
-{
-    struct dusk_value totals[SUM_MAX];
-    int arguments = dusk_task_count(task), items = dusk_task_item_count(task, 0);
-    if (arguments < 2 || arguments > SUM_MAX || items > SUM_MAX)
-        return dusk_task_fail(task, DUSK_E_INVALID,
-                              "sum of %d arguments with %d items: must be 2 to %d with "
-                              "at most %d",
-                              arguments, items, SUM_MAX, SUM_MAX);
-    for (int k = 1; k < arguments; k++)
-        if (dusk_task_item_count(task, k) != items)
-            return dusk_task_fail(task, DUSK_E_TYPE,
-                                  "argument %d has %d items, argument 0 has %d", k,
-                                  dusk_task_item_count(task, k), items);
-    for (int item = 0; item < items; item++) {
-        int rc = dusk_task_item(task, 0, item, &totals[item]);
-        if (rc == 0)
-            rc = sum_start(task, item, &totals[item]);
-        for (int k = 1; rc == 0 && k < arguments; k++)
-            rc = sum_add(task, k, item, &totals[item]);
+    int count = dusk_task_count(task);
+    double best = -INFINITY;
+    int64_t place = -1;
+    for (int i = 0; i < count; i++) {
+        struct dusk_value value;
+        int rc = dusk_task_item(task, i, 0, &value);
         if (rc < 0)
             return rc;
+        if (value.kind != DUSK_INT && value.kind != DUSK_FLOAT)
+            return dusk_task_fail(task, DUSK_E_TYPE,
+                                  "max_of: argument %d is not a number", i + 1);
+        double number = value.kind == DUSK_INT ? (double)value.integer : value.number;
+        if (place < 0 || number > best) {
+            best = number;
+            place = i;
+        }
     }
-    return dusk_task_return_values(task, items, totals);
+    if (place < 0)
+        return dusk_task_fail(task, DUSK_E_TYPE, "max_of: takes at least 1 argument");
+    return dusk_task_return(task, "dl", best, place);
+}
+
+static int run_fill(struct dusk_task *task)
+{
+    int64_t count;
+    double value;
+    int rc = dusk_task_args(task, "ld", &count, &value);
+    if (rc < 0)
+        return rc;
+    struct dusk_array array = {.dtype = DUSK_F64, .ndim = 1, .shape = {count}};
+    rc = dusk_task_array(task, &array);
+    if (rc < 0)
+        return rc;
+    double *data = array.data;
+    for (int64_t i = 0; i < count; i++)
+        data[i] = value;
+    return dusk_task_return(task, "a", &array);
+}
+
+static int run_total(struct dusk_task *task)
+{
+    struct dusk_array array;
+    int rc = dusk_task_args(task, "a", &array);
+    if (rc < 0)
+        return rc;
+    double total = 0;
+    int64_t count = array_count(&array);
+    for (int64_t i = 0; i < count; i++)
+        total += array.dtype == DUSK_F64 ? ((const double *)array.data)[i]
+                                         : (double)((const float *)array.data)[i];
+    return dusk_task_return(task, "d", total);
+}
+
+#define SLICE_NS 5000000 /* between two looks at the cancel flag */
+
+static double seconds_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+static int run_sleep(struct dusk_task *task)
+{
+    double seconds;
+    int rc = dusk_task_args(task, "d", &seconds);
+    if (rc < 0)
+        return rc;
+    if (!(seconds >= 0))
+        return dusk_task_fail(task, DUSK_E_INVALID, "sleep: %g seconds", seconds);
+    const volatile int *cancelled = dusk_task_cancel_flag(task);
+    double begin = seconds_now(), left;
+    while ((left = begin + seconds - seconds_now()) > 0) {
+        if (__atomic_load_n(cancelled, __ATOMIC_RELAXED))
+            return DUSK_E_CANCELLED;
+        dusk_task_progress(task, (int64_t)(1000 * (seconds - left)));
+        long slice = left < 1e-9 * SLICE_NS ? (long)(1e9 * left) : SLICE_NS;
+        nanosleep(&(struct timespec){.tv_nsec = slice}, NULL);
+    }
+    return dusk_task_return(task, "d", seconds);
+}
+
+static int run_fail(struct dusk_task *task)
+{
+    const char *line;
+    int rc = dusk_task_args(task, "s", &line);
+    return rc < 0 ? rc : dusk_task_fail(task, DUSK_E_TASK, "%s", line);
+}
+
+static int run_crash(struct dusk_task *task)
+{
+    signal(SIGSEGV, SIG_DFL);
+    raise(SIGSEGV);
+    abort();
 }
 
 const struct dusk_function basic_functions[] = {
-    {"random_normal", run_random_normal},
-    {"linear_response", run_linear_response},
-    {"sum", run_sum},
-    {0},
+    {"noop", run_noop},     {"identity", run_identity},
+    {"add", run_add},       {"fill", run_fill},
+    {"max_of", run_max_of}, {"total", run_total},
+    {"sleep", run_sleep},   {"fail", run_fail},
+    {"crash", run_crash},   {0},
 };

@@ -289,6 +289,40 @@ START_TEST(means_do_not_matter)
 }
 END_TEST
 
+/* Elastic net and ridge; minima from the same independent solver as the cases'. */
+START_TEST(a_ridge_term_is_fitted)
+{
+    static const struct {
+        const char *name;
+        double l1, l2, objective;
+    } table[] = {
+        {"02", 1000, 2000, 32592.943872960088},
+        {"02", 0, 500, 20964.225845374203},
+        {"13", 0, 1, 80.75333448587699},
+    };
+    struct glm_case c = case_create(table[_i].name);
+    struct fit_data data = data_of(&c);
+    struct fit fit;
+    data.l1 = table[_i].l1;
+    data.l2 = table[_i].l2;
+    fit_prepare(&fit, &data, data.family == GLM_NORMAL ? 1 : 0.1);
+    for (int variant = 0; variant < 3; variant++) {
+        struct fit_run run;
+        default_run(&run, &fit, variant);
+        run.options.tolerance = 1e-6;
+        fit_run(&fit, &run, true);
+        double least = table[_i].objective;
+        ck_assert_int_eq(run.status, ADMM_CONVERGED);
+        ck_assert_double_eq_tol(fit_objective(&fit, run.admm_z) / least, 1, 1e-8);
+        ck_assert_double_eq_tol(run.certificate.objective / least, 1, 1e-12);
+        ck_assert(certificate_holds(&run.certificate, 1e-10));
+        fit_run_destroy(&run);
+    }
+    fit_destroy(&fit);
+    case_destroy(&c);
+}
+END_TEST
+
 /* The published form where it is at its best ... */
 START_TEST(classic_converges_on_alike_chunks)
 {
@@ -526,6 +560,7 @@ int main(void)
     tcase_add_test(tcase, the_order_of_chunks_does_not_matter);
     tcase_add_loop_test(tcase, units_do_not_matter, 0, 4);
     tcase_add_test(tcase, means_do_not_matter);
+    tcase_add_loop_test(tcase, a_ridge_term_is_fitted, 0, 3);
     tcase_add_test(tcase, classic_converges_on_alike_chunks);
     tcase_add_test(tcase, classic_diverges_where_robust_does_not);
     suite_add_tcase(suite, tcase);

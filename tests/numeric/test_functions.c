@@ -174,10 +174,10 @@ START_TEST(bad_values_are_named)
     check_fails(prox_functions, "glm_prox_plain", DUSK_E_INVALID,
                 "max_iterations is -5");
     fake_arguments(&task, "lllll", L(0), L(0), L(0), L(-3), L(2));
-    check_fails(basic_functions, "random_normal", DUSK_E_INVALID,
+    check_fails(array_functions, "random_normal", DUSK_E_INVALID,
                 "-3 rows x 2 columns");
     fake_arguments(&task, "lllll", L(0), L(0), L(0), INT64_MAX / 4, L(100));
-    check_fails(basic_functions, "random_normal", DUSK_E_INVALID,
+    check_fails(array_functions, "random_normal", DUSK_E_INVALID,
                 "2305843009213693951 rows x 100 columns");
 }
 END_TEST
@@ -187,23 +187,23 @@ START_TEST(bad_sums_are_named)
     double data[4] = {0};
     struct dusk_array two = fake_array(data, 2, -1), three = fake_array(data, 3, -1);
     fake_arguments(&task, "l", L(1));
-    check_fails(basic_functions, "sum", DUSK_E_INVALID,
+    check_fails(array_functions, "sum", DUSK_E_INVALID,
                 "sum of 1 arguments with 1 items: must be 2 to 64 with at most 64");
     fake_arguments(&task, "aa", &two, &three);
-    check_fails(basic_functions, "sum", DUSK_E_TYPE,
+    check_fails(array_functions, "sum", DUSK_E_TYPE,
                 "item 0 of argument 1 is not like that of argument 0");
     fake_arguments(&task, "al", &two, L(1));
-    check_fails(basic_functions, "sum", DUSK_E_TYPE,
+    check_fails(array_functions, "sum", DUSK_E_TYPE,
                 "item 0 of argument 1 is not like that of argument 0");
     fake_arguments(&task, "ss", "a", "b");
-    check_fails(basic_functions, "sum", DUSK_E_TYPE,
+    check_fails(array_functions, "sum", DUSK_E_TYPE,
                 "item 0 of argument 0 cannot be added: it is neither a number nor an "
                 "array of doubles");
     fake_arguments(&task, "ll", INT64_MAX, L(1));
-    check_fails(basic_functions, "sum", DUSK_E_LIMIT, "item 0: the sum overflows");
+    check_fails(array_functions, "sum", DUSK_E_LIMIT, "item 0: the sum overflows");
     struct fake_items pair = {2, {{.kind = DUSK_INT}, {.kind = DUSK_INT}}};
     fake_arguments(&task, "fl", &pair, L(1));
-    check_fails(basic_functions, "sum", DUSK_E_TYPE,
+    check_fails(array_functions, "sum", DUSK_E_TYPE,
                 "argument 1 has 1 items, argument 0 has 2");
 }
 END_TEST
@@ -220,7 +220,7 @@ START_TEST(sum_adds_item_by_item)
                                 {.kind = DUSK_ARRAY, .array = fake_array(b, 2, 3)},
                                 {.kind = DUSK_INT, .integer = 2}}};
     fake_arguments(&task, "ffff", &left, &right, &left, &right);
-    run_ok(basic_functions, "sum", 3);
+    run_ok(array_functions, "sum", 3);
     ck_assert_int_eq(task.result.items[0].integer, 14);
     ck_assert_double_eq(task.result.items[2].number, 5.0);
     check_shape(1, 2, 3);
@@ -236,7 +236,7 @@ START_TEST(random_normal_is_the_stream)
     struct random_stream stream = random_stream(4, 5, 6);
     random_normal(&stream, 0, 35, expected);
     fake_arguments(&task, "lllll", L(4), L(5), L(6), L(7), L(5));
-    run_ok(basic_functions, "random_normal", 1);
+    run_ok(array_functions, "random_normal", 1);
     check_shape(0, 7, 5);
     ck_assert_mem_eq(item_numbers(0), expected, sizeof expected);
 }
@@ -249,7 +249,7 @@ START_TEST(random_normal_in_pieces_is_whole)
     struct random_stream stream = random_stream(1, 0, 2);
     random_normal(&stream, 0, rows, expected);
     fake_arguments(&task, "lllll", L(1), L(0), L(2), rows, L(1));
-    run_ok(basic_functions, "random_normal", 1);
+    run_ok(array_functions, "random_normal", 1);
     ck_assert_mem_eq(item_numbers(0), expected, (size_t)rows * sizeof *expected);
     free(expected);
 }
@@ -267,7 +267,7 @@ START_TEST(linear_response_follows_its_model)
     struct dusk_array x = fake_array(x_data, n, p), b = fake_array(beta, p, -1);
     fake_arguments(&task, "aadslll", &x, &b, 2.0, normal ? "normal" : "logistic", L(1),
                    L(1), L(0));
-    run_ok(basic_functions, "linear_response", 1);
+    run_ok(array_functions, "linear_response", 1);
     check_shape(0, n, -1);
     struct glm_chunk chunk = {
         n, p, x_data, item_numbers(0), NULL, normal ? GLM_NORMAL : GLM_LOGISTIC, false};

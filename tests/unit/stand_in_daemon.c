@@ -34,22 +34,39 @@ static void litter(const char *directory)
         exit(1);
 }
 
+static _Noreturn void linger(int own_session, int tell_fd)
+{
+    signal(SIGTERM, SIG_IGN);
+    if (own_session)
+        setsid();
+    if (write(tell_fd, "", 1) != 1)
+        _exit(1);
+    for (;;)
+        pause();
+}
+
 /* Two children that do not end by themselves, one of them in its own session. */
 static void multiply(void)
 {
     FILE *pids = fopen("children", "w");
     for (int i = 0; i < 2; i++) {
+        int ends[2];
+        char settled;
+        if (pipe(ends) < 0)
+            exit(1);
         pid_t pid = fork();
-        if (pid == 0) {
-            signal(SIGTERM, SIG_IGN);
-            if (i == 1)
-                setsid();
-            for (;;)
-                pause();
-        }
+        if (pid == 0)
+            linger(i, ends[1]);
+        if (read(ends[0], &settled, 1) != 1)
+            exit(1);
         fprintf(pids, "%d\n", (int)pid);
     }
     fclose(pids);
+}
+
+static void leave(int number)
+{
+    _exit(0);
 }
 
 int main(int argc, char **argv)
@@ -71,6 +88,8 @@ int main(int argc, char **argv)
         abort();
     if (strcmp(mood, "stubborn") == 0)
         signal(SIGTERM, SIG_IGN);
+    if (strcmp(mood, "polite") == 0)
+        signal(SIGTERM, leave); /* which a stopped process cannot run */
     if (strcmp(mood, "multiply") == 0)
         multiply();
     if (strcmp(mood, "mute") != 0) {

@@ -333,32 +333,123 @@ START_TEST(an_overdue_update_is_copied_and_then_waited_for)
 }
 END_TEST
 
+/* The survivor is still the oldest: it gets its second copy back before anyone. */
 START_TEST(one_of_two_copies_may_be_lost)
 {
     struct toy toy;
     struct flying flying[8 * MAX_CHUNKS];
-    toy_init(&toy, 2, 1, 1, ADMM_ASYNC);
+    toy_init(&toy, 3, 1, 1, ADMM_ASYNC);
     toy.options.tolerance = 0;
     toy.options.staleness = 1;
     toy_restart(&toy, 1);
     int count = take(&toy, flying, 0);
-    struct flying slow = flying[0], other = flying[1];
-    for (int64_t k = 0; k < 3; k++) {
-        ck_assert_int_eq(land(&toy, &other, k), 0);
-        count = take(&toy, flying, 0);
-        ck_assert_int_eq(count, 1);
-        other = flying[0];
+    struct flying slow = flying[0], copy = slow;
+    flying[0] = flying[--count];
+    for (int64_t k = 0; copy.ticket.copy == 0; k++) {
+        ck_assert_int_lt(k, 10);
+        ck_assert_int_eq(land(&toy, &flying[0], k), 0);
+        memmove(flying, flying + 1, (size_t)--count * sizeof *flying);
+        count = take(&toy, flying, count);
+        copy = flying[count - 1];
     }
-    ck_assert_int_eq(other.ticket.copy, 1); /* of the slow one */
+    ck_assert_int_eq(copy.ticket.chunk, slow.ticket.chunk);
+    count--;
     ck_assert_int_eq(admm_lose(toy.admm, &slow.ticket), 0);
-    /* It is in flight once again, and overdue: it gets its second copy back. */
-    count = take(&toy, flying, 0);
-    ck_assert_int_eq(count, 1);
-    ck_assert_int_eq(flying[0].ticket.copy, 2);
-    ck_assert_int_eq(land(&toy, &other, 9), 0);
-    count = take(&toy, flying, 0);
-    ck_assert_int_eq(counts_of(&toy).in_flight, 2);
-    ck_assert_int_eq(count, 2);
+    count = take(&toy, flying, count);
+    struct flying third = flying[count - 1];
+    ck_assert_int_eq(third.ticket.chunk, slow.ticket.chunk);
+    ck_assert_int_eq(third.ticket.copy, 2);
+    ck_assert_int_eq(counts_of(&toy).in_flight, 3);
+    ck_assert_int_eq(land(&toy, &copy, 9), 0);
+    struct admm_ticket obsolete;
+    ck_assert_int_eq(admm_obsolete(toy.admm, &obsolete), 0);
+    ck_assert_int_eq(obsolete.copy, 2);
+    ck_assert_int_eq(counts_of(&toy).in_flight, 1);
+    admm_destroy(toy.admm);
+}
+END_TEST
+
+/* By hand, two chunks, both in flight: the second answer is to the z at its start. */
+START_TEST(robust_follows_its_formulas)
+{
+    struct toy toy;
+    struct admm_update update;
+    struct flying flying[8];
+    double w[3] = {0}, at[3] = {0}, z = 0;
+    toy_init(&toy, 3, 1, 2, ADMM_ASYNC);
+    toy.options.slots = 2;
+    toy.options.tolerance = 0;
+    toy_restart(&toy, 2);
+    int count = 0;
+    for (int k = 0; k < 30; k++) {
+        while (admm_next(toy.admm, &update) == 0) {
+            int64_t i = update.ticket.chunk;
+            at[i] = z;
+            ck_assert_double_eq_tol(update.v[0], 2 * z - w[i], 1e-13);
+            flying[count].ticket = update.ticket;
+            toy_answer(&toy, &update, flying[count++].x);
+        }
+        ck_assert_int_eq(count, 2);
+        ck_assert_int_eq(land(&toy, &flying[k % 2], k), 0);
+        int64_t i = flying[k % 2].ticket.chunk;
+        w[i] += 1.7 * (flying[k % 2].x[0] - at[i]);
+        flying[k % 2] = flying[--count];
+        double V = 0, Rs = 0;
+        for (int m = 0; m < 3; m++) {
+            V += toy.R[m] * w[m];
+            Rs += toy.R[m];
+        }
+        z = copysign(fmax(fabs(V) - 2, 0), V) / Rs;
+        ck_assert_double_eq_tol(admm_z(toy.admm)[0], z, 1e-13);
+    }
+    admm_destroy(toy.admm);
+}
+END_TEST
+
+/* Three of four chunks agree on 0 exactly; the fourth, which has not been heard,
+ * would tip the balance. */
+START_TEST(a_chunk_that_never_answers_is_no_consensus)
+{
+    struct toy toy;
+    struct flying flying[8 * MAX_CHUNKS];
+    toy_init(&toy, 4, 1, 12, ADMM_ASYNC);
+    ck_assert_double_gt(toy_optimum(&toy, 12), 0);
+    toy.options.staleness = 0;
+    toy_restart(&toy, 12);
+    int count = take(&toy, flying, 0);
+    for (int64_t k = 0; k < 400; k++) {
+        int pick = flying[0].ticket.chunk == 0;
+        ck_assert_int_eq(land(&toy, &flying[pick], k), 0);
+        flying[pick] = flying[--count];
+        count = take(&toy, flying, count);
+        ck_assert_double_eq(admm_z(toy.admm)[0], 0);
+    }
+    ck_assert_double_lt(counts_of(&toy).primal, 1e-3);
+    ck_assert_int_eq(admm_status(toy.admm), ADMM_RUNNING);
+    admm_destroy(toy.admm);
+}
+END_TEST
+
+/* All agree, on something else each time: primal residual 0, but no convergence. */
+START_TEST(agreement_on_the_move_is_no_convergence)
+{
+    struct toy toy;
+    struct flying flying[8 * MAX_CHUNKS];
+    toy_init(&toy, 4, 1, 0, ADMM_SYNC);
+    toy.options.alpha = 1;
+    toy_restart(&toy, 0);
+    double x = 1;
+    for (int sweep = 0; sweep < 30; sweep++) {
+        int count = take(&toy, flying, 0);
+        ck_assert_int_eq(count, 4);
+        for (int k = 0; k < count; k++) {
+            flying[k].x[0] = x;
+            land(&toy, &flying[k], sweep);
+        }
+        ck_assert_double_eq_tol(admm_z(toy.admm)[0], x, 1e-12);
+        ck_assert_double_lt(counts_of(&toy).primal, 1e-6);
+        x *= 1.01;
+    }
     admm_destroy(toy.admm);
 }
 END_TEST
@@ -538,6 +629,7 @@ START_TEST(the_trace_is_bounded_and_keeps_both_ends)
     toy_restart(&toy, 1);
     run(&toy, 5, 100000);
     struct admm_point point, last = {.updates = -1};
+    int64_t early = 0;
     int64_t count = admm_trace_count(toy.admm);
     ck_assert_int_gt(count, 4);
     ck_assert_int_le(count, 10);
@@ -546,8 +638,10 @@ START_TEST(the_trace_is_bounded_and_keeps_both_ends)
         ck_assert_int_gt(point.updates, last.updates);
         ck_assert_int_ge(point.time_ns, last.time_ns);
         ck_assert_int_ge(point.time_ns, point.updates ? point.updates - 1 : 0);
+        early += 2 * point.updates <= counts_of(&toy).accepted;
         last = point;
     }
+    ck_assert_int_ge(4 * early, count);
     admm_trace_point(toy.admm, 0, &point);
     ck_assert_int_eq(point.updates, 0);
     ck_assert_double_eq(point.z[0], 0);
@@ -587,20 +681,20 @@ START_TEST(forgotten_obsoletes_are_the_oldest)
 }
 END_TEST
 
-/* By hand: N = 2, one column, l1 = 0, rho = 1. */
+/* By hand: N = 4, one column, l1 = 0, rho = 1. */
 START_TEST(classic_follows_the_published_steps)
 {
     struct toy toy;
     struct admm_update update;
-    toy_init(&toy, 2, 1, 0, ADMM_ASYNC);
+    toy_init(&toy, 4, 1, 0, ADMM_ASYNC);
     toy.options.form = ADMM_CLASSIC;
     toy.options.rho = 1;
     toy.options.abstol = toy.options.reltol = 0;
     toy.options.slots = 1;
     toy_restart(&toy, 0);
-    double x[2] = {0}, u[2] = {0}, z = 0;
+    double x[4] = {0}, u[4] = {0}, z = 0;
     bool repeated = false;
-    int64_t before = -1, versions[2] = {0};
+    int64_t before = -1, versions[4] = {0};
     for (int count = 1; count <= 40; count++) {
         ck_assert_int_eq(admm_next(toy.admm, &update), 0);
         int64_t i = update.ticket.chunk;
@@ -613,8 +707,10 @@ START_TEST(classic_follows_the_published_steps)
         toy_answer(&toy, &update, &x[i]);
         struct admm_ticket ticket = update.ticket;
         ck_assert_int_eq(admm_arrive(toy.admm, &ticket, &x[i], 1, 0, count), 0);
-        double inflation = count < 2 ? 2.0 / (count + 1) : 1;
-        z = inflation * (x[0] + u[0] + x[1] + u[1]) / 2;
+        double mean = 0;
+        for (int m = 0; m < 4; m++)
+            mean += (x[m] + u[m]) / 4;
+        z = count < 4 ? mean * 4 / (count + 1) : mean;
         ck_assert_double_eq_tol(admm_z(toy.admm)[0], z, 1e-12);
     }
     ck_assert(repeated);
@@ -670,6 +766,23 @@ START_TEST(classic_takes_each_answer_once)
         ck_assert_int_eq(admm_arrive(toy.admm, &never, &wild, 1, 0, 2), ADMM_DROPPED);
         admm_destroy(toy.admm);
     }
+}
+END_TEST
+
+START_TEST(classic_does_not_repeat_what_came_after_all)
+{
+    struct toy toy;
+    struct flying flying[8 * MAX_CHUNKS];
+    struct admm_update update;
+    toy_init(&toy, 3, 1, 0, ADMM_SYNC);
+    toy.options.form = ADMM_CLASSIC;
+    toy_restart(&toy, 0);
+    ck_assert_int_eq(take(&toy, flying, 0), 3);
+    ck_assert_int_eq(admm_lose(toy.admm, &flying[0].ticket), 0);
+    ck_assert_int_eq(land(&toy, &flying[0], 1), 0);
+    ck_assert_int_eq(admm_next(toy.admm, &update), ADMM_NOTHING);
+    ck_assert_int_eq(counts_of(&toy).in_flight, 2);
+    admm_destroy(toy.admm);
 }
 END_TEST
 
@@ -758,6 +871,9 @@ int main(void)
     tcase_add_test(tcase, a_chunk_is_in_flight_once_and_the_oldest_goes_next);
     tcase_add_test(tcase, an_overdue_update_is_copied_and_then_waited_for);
     tcase_add_test(tcase, one_of_two_copies_may_be_lost);
+    tcase_add_test(tcase, robust_follows_its_formulas);
+    tcase_add_test(tcase, a_chunk_that_never_answers_is_no_consensus);
+    tcase_add_test(tcase, agreement_on_the_move_is_no_convergence);
     tcase_add_test(tcase, synchronous_does_not_see_the_order);
     tcase_add_test(tcase, synchronous_waits_for_all);
     tcase_add_test(tcase, a_batch_is_one_combine);
@@ -771,6 +887,7 @@ int main(void)
     tcase_add_test(tcase, classic_follows_the_published_steps);
     tcase_add_test(tcase, classic_synchronous_is_consensus_admm);
     tcase_add_test(tcase, classic_takes_each_answer_once);
+    tcase_add_test(tcase, classic_does_not_repeat_what_came_after_all);
     tcase_add_test(tcase, classic_divergence_is_growth_not_slowness);
     tcase_add_test(tcase, the_guard_retreats_and_then_gives_up);
     tcase_add_test(tcase, the_metric_has_no_zeros);

@@ -205,6 +205,10 @@ START_TEST(a_cluster_starts_and_stops)
     int watched[] = {watch(cluster_scheduler_pid(cluster)),
                      watch(cluster_worker_pid(cluster, 0)),
                      watch(cluster_worker_pid(cluster, 2))};
+    /* Out of reach of what a terminal sends to the program's group. */
+    pid_t keeper = cluster_keeper_pid(cluster), worker = cluster_worker_pid(cluster, 0);
+    ck_assert_int_eq(getsid(keeper), keeper);
+    ck_assert_int_eq(getpgid(worker), worker);
     char path[PATH_MAX], log[1024] = "";
     snprintf(path, sizeof path, "%s/worker-2/spill/chunk", cluster_directory(cluster));
     ck_assert(exists(path));
@@ -258,6 +262,7 @@ END_TEST
 
 START_TEST(the_stopped_are_ended_too)
 {
+    setenv("STAND_IN_WORKER", "polite", 1);
     struct cluster *cluster;
     ck_assert_int_eq(cluster_start(&plain, &cluster, NULL), 0);
     int fd = watch(cluster_worker_pid(cluster, 0));
@@ -268,7 +273,9 @@ START_TEST(the_stopped_are_ended_too)
 }
 END_TEST
 
-START_TEST(children_of_daemons_are_ended_too)
+/* A cluster whose worker has two children, watched: one in its process group, one
+ * in a session of its own. */
+static struct cluster *start_with_children(int fds[2])
 {
     setenv("STAND_IN_WORKER", "multiply", 1);
     struct cluster_options options = plain;
@@ -281,7 +288,28 @@ START_TEST(children_of_daemons_are_ended_too)
     int pids[2] = {0};
     ck_assert_int_eq(fscanf(file, "%d %d", &pids[0], &pids[1]), 2);
     fclose(file);
-    int fds[] = {watch(pids[0]), watch(pids[1])};
+    fds[0] = watch(pids[0]);
+    fds[1] = watch(pids[1]);
+    return cluster;
+}
+
+START_TEST(what_a_daemon_leaves_in_its_group_ends_with_it)
+{
+    int fds[2];
+    struct cluster *cluster = start_with_children(fds);
+    kill(cluster_worker_pid(cluster, 0), SIGKILL);
+    check_ends(fds[0]);
+    ck_assert(!has_ended(fds[1]));
+    cluster_stop(cluster);
+    ck_assert(has_ended(fds[1]));
+    check_nothing_left();
+}
+END_TEST
+
+START_TEST(children_of_daemons_are_ended_too)
+{
+    int fds[2];
+    struct cluster *cluster = start_with_children(fds);
     ck_assert_int_eq(cluster_stop(cluster), 0);
     ck_assert(has_ended(fds[0]));
     ck_assert(has_ended(fds[1]));
@@ -395,6 +423,7 @@ int main(void)
     tcase_add_test(tcase, daemons_are_found_in_the_search_path);
     tcase_add_test(tcase, the_stubborn_are_killed);
     tcase_add_test(tcase, the_stopped_are_ended_too);
+    tcase_add_test(tcase, what_a_daemon_leaves_in_its_group_ends_with_it);
     tcase_add_test(tcase, children_of_daemons_are_ended_too);
     tcase_add_test(tcase, a_daemon_that_ends_is_reported);
     tcase_add_test(tcase, without_its_keeper_the_cluster_ends);

@@ -8,7 +8,7 @@
 /* A command with one option of every kind, and what it writes. */
 static struct {
     bool json, intercept;
-    const char *input, *address;
+    const char *input, *address, *report;
     struct option_list preload;
     int64_t workers, memory_limit, max_time, chunk_rows;
     double l1, tolerance, free;
@@ -87,6 +87,11 @@ static const struct option_spec options[] = {
      .kind = OPTION_DURATION,
      .to.integer = &got.max_time,
      .help = "stop after"},
+    {.name = "report-everything-to",
+     .argument = "FILE.html",
+     .kind = OPTION_STRING,
+     .to.string = &got.report,
+     .help = "write a report"},
     {.name = "preload",
      .argument = "X.so",
      .kind = OPTION_LIST,
@@ -171,6 +176,7 @@ static const struct {
     {"--colour=red", "unknown option '--colour'"},
     {"-x", "unknown option '-x'"},
     {"-jx", "unknown option '-x'"},
+    {"--json -xj", "unknown option '-x'"},
     {"--in", "option '--in' may mean --input or --intercept"},
     {"--json=yes", "--json takes no argument"},
     {"--js=yes", "--json takes no argument"},
@@ -289,6 +295,8 @@ START_TEST(help_is_laid_out_for_help2man)
         "      --chunk-rows=N          rows of a chunk\n"
         "      --memory-limit=SIZE     of each worker (default: 2.00 GiB)\n"
         "      --max-time=TIME         stop after\n"
+        "      --report-everything-to=FILE.html\n"
+        "                              write a report\n"
         "      --preload=X.so          plugin\n"
         "  -j, --json                  result as JSON\n"
         "\n"

@@ -280,6 +280,56 @@ START_TEST(the_normal_gap_by_hand)
 }
 END_TEST
 
+/* y = (1, 3), one column of zeros, intercept 0.5: r = (0.5, 2.5), centred (-1, 1). */
+START_TEST(an_intercept_centres_the_residual)
+{
+    double penalty[] = {1, 0}, scale[] = {0, 4}, b[] = {0, 0.5}, gradient[] = {0, -6};
+    struct penalised problem = {
+        .columns = 2, .l1 = 1, .penalty = penalty, .scale = scale};
+    struct certificate_sums sums = {
+        .loss = 6.5, .r_y = 8, .r_r = 6.5, .sum_r = 3, .sum_y = 4, .rows = 2};
+    struct certificate c;
+    certificate_init(&c, &problem, false, true, b);
+    certificate_evaluated(&c, &sums, gradient);
+    ck_assert_double_eq_tol(c.dual, 2, 1e-14); /* the minimum: (1 - 2)^2 + (3 - 2)^2 */
+    ck_assert_double_eq_tol(c.gap, 4.5, 1e-14);
+    ck_assert_double_eq_tol(c.kkt, 6, 1e-14);
+}
+END_TEST
+
+/* x = 1, y = 3, l1 = 1, l2 = 2: F = (3 - b)^2 + |b| + b^2 is least at 5/4. */
+START_TEST(ridge_needs_no_feasible_theta)
+{
+    double penalty = 1, scale = 2, b = 1.25, gradient = -3.5;
+    struct penalised problem = {
+        .columns = 1, .l1 = 1, .l2 = 2, .penalty = &penalty, .scale = &scale};
+    struct certificate_sums sums = {
+        .loss = 1.75 * 1.75, .r_y = 5.25, .r_r = 1.75 * 1.75, .rows = 1};
+    struct certificate c;
+    certificate_init(&c, &problem, false, false, &b);
+    certificate_evaluated(&c, &sums, &gradient);
+    ck_assert_double_eq_tol(c.kkt, 0, 1e-14);
+    ck_assert_double_eq_tol(c.gap, 0, 1e-14);
+    ck_assert_double_eq_tol(c.objective, 1.75 * 1.75 + 1.25 + 1.25 * 1.25, 1e-14);
+}
+END_TEST
+
+/* Without an intercept the gradient tells at once how much theta must shrink. */
+START_TEST(without_an_intercept_one_pass_is_enough)
+{
+    double penalty = 1, scale = 1, b = 0, gradient = 4;
+    struct penalised problem = {
+        .columns = 1, .l1 = 1, .penalty = &penalty, .scale = &scale};
+    struct certificate_sums sums = {.loss = 2, .r_y = 3, .sum_r = 1, .rows = 9};
+    struct certificate c;
+    certificate_init(&c, &problem, true, false, &b);
+    certificate_evaluated(&c, &sums, &gradient);
+    ck_assert_int_eq(c.want, CERTIFICATE_DUAL);
+    ck_assert_double_eq(c.dual_scale[0], 0.25);
+    ck_assert_double_eq(c.dual_scale[1], 0.25);
+}
+END_TEST
+
 START_TEST(no_simple_dual_is_said)
 {
     double penalty[] = {1, 0}, scale[] = {1, 1}, b[] = {0, 0}, gradient[] = {0, 0};
@@ -343,6 +393,9 @@ int main(void)
     tcase_add_test(tcase, the_line_search_halves);
     tcase_add_test(tcase, too_many_columns_are_an_outcome);
     tcase_add_test(tcase, the_normal_gap_by_hand);
+    tcase_add_test(tcase, an_intercept_centres_the_residual);
+    tcase_add_test(tcase, ridge_needs_no_feasible_theta);
+    tcase_add_test(tcase, without_an_intercept_one_pass_is_enough);
     tcase_add_test(tcase, no_simple_dual_is_said);
     tcase_add_test(tcase, an_infeasible_theta_is_shrunk);
     suite_add_tcase(suite, tcase);

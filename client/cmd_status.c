@@ -1,0 +1,185 @@
+#include "client/commands.h"
+#include "client/dusk.h"
+#include "client/grid.h"
+#include "common/options.h"
+#include "common/units.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+
+/* ---- for people ---- */
+
+static void print_workers(const struct dusk_cluster *cluster)
+{
+    struct grid grid;
+    grid_init(&grid, "lllrrrrl");
+    static const char *const heads[] = {"name",   "address", "state",  "threads",
+                                        "memory", "of",      "chunks", "running"};
+    for (size_t i = 0; i < sizeof heads / sizeof heads[0]; i++)
+        grid_add(&grid, "%s", heads[i]);
+    for (int i = 0; i < cluster->worker_count; i++) {
+        const struct dusk_worker_row *row = &cluster->workers[i];
+        grid_add(&grid, "%s", row->name);
+        grid_add(&grid, "%s", row->address);
+        grid_add(&grid, "%s", row->state);
+        grid_add(&grid, "%lld", (long long)row->nthreads);
+        grid_add(&grid, "%s", units_bytes(row->memory_bytes).text);
+        grid_add(&grid, "%s", units_bytes(row->memory_limit_bytes).text);
+        grid_add(&grid, "%lld", (long long)row->chunks);
+        grid_add(&grid, "%s", *row->running ? row->running : "-");
+    }
+    printf("\nworkers: %d\n", cluster->worker_count);
+    if (cluster->worker_count > 0)
+        grid_print(&grid, "  ", stdout);
+    grid_fini(&grid);
+}
+
+static void print_tasks(const struct dusk_cluster *cluster)
+{
+    struct grid grid;
+    grid_init(&grid, "lr");
+    long long tasks = 0;
+    for (int i = 0; i < cluster->state_count; i++) {
+        const struct dusk_state_row *row = &cluster->states[i];
+        tasks += row->tasks;
+        if (row->tasks == 0)
+            continue;
+        grid_add(&grid, "%s", row->state);
+        grid_add(&grid, "%lld", (long long)row->tasks);
+    }
+    printf("\ntasks: %lld\n", tasks);
+    grid_print(&grid, "  ", stdout);
+    grid_fini(&grid);
+}
+
+static void print_clients(const struct dusk_cluster *cluster)
+{
+    struct grid grid;
+    grid_init(&grid, "llr");
+    for (int i = 0; i < cluster->client_count; i++) {
+        const struct dusk_client_row *row = &cluster->clients[i];
+        grid_add(&grid, "%s", row->name);
+        grid_add(&grid, "%06llx", (unsigned long long)row->client);
+        grid_add(&grid, "wants %lld", (long long)row->wanted);
+    }
+    printf("\nclients: %d\n", cluster->client_count);
+    grid_print(&grid, "  ", stdout);
+    grid_fini(&grid);
+}
+
+static void print_cluster(const char *address, const struct dusk_cluster *cluster)
+{
+    printf("scheduler %s, dusk %s, up %s\n", address, cluster->build,
+           units_duration((int64_t)(cluster->uptime_s * 1e9)).text);
+    print_workers(cluster);
+    print_tasks(cluster);
+    print_clients(cluster);
+}
+
+/* ---- for programs ---- */
+
+static json_t *json_of_worker(const struct dusk_worker_row *row)
+{
+    return json_pack(
+        "{sI ss ss ss sI sI sI sI sI sI ss sf}", "worker", (json_int_t)row->worker,
+        "name", row->name, "address", row->address, "state", row->state, "threads",
+        (json_int_t)row->nthreads, "memory_bytes", (json_int_t)row->memory_bytes,
+        "memory_limit_bytes", (json_int_t)row->memory_limit_bytes, "spilled_bytes",
+        (json_int_t)row->spilled_bytes, "chunks", (json_int_t)row->chunks, "processing",
+        (json_int_t)row->processing, "running", row->running, "silence_s",
+        row->silence_s);
+}
+
+static json_t *json_of_cluster(const char *address, const struct dusk_cluster *cluster)
+{
+    json_t *workers = json_array(), *tasks = json_object(), *clients = json_array();
+    for (int i = 0; i < cluster->worker_count; i++)
+        json_array_append_new(workers, json_of_worker(&cluster->workers[i]));
+    for (int i = 0; i < cluster->state_count; i++)
+        json_object_set_new(tasks, cluster->states[i].state,
+                            json_integer(cluster->states[i].tasks));
+    for (int i = 0; i < cluster->client_count; i++) {
+        const struct dusk_client_row *row = &cluster->clients[i];
+        json_array_append_new(clients, json_pack("{ss sI sI sf}", "name", row->name,
+                                                 "client", (json_int_t)row->client,
+                                                 "wanted", (json_int_t)row->wanted,
+                                                 "silence_s", row->silence_s));
+    }
+    return json_pack("{ss ss sf so so so}", "scheduler", address, "build",
+                     cluster->build, "uptime_s", cluster->uptime_s, "workers", workers,
+                     "tasks", tasks, "clients", clients);
+}
+
+static int print_json(const char *address, const struct dusk_cluster *cluster)
+{
+    json_t *document = json_of_cluster(address, cluster);
+    int failed = !document || json_dumpf(document, stdout, JSON_INDENT(2)) < 0;
+    putchar('\n');
+    json_decref(document);
+    return failed;
+}
+
+/* ---- the command ---- */
+
+static int show(const char *scheduler, double timeout_s, bool json)
+{
+    struct dusk_client *client;
+    struct dusk_cluster *cluster = NULL;
+    if (dusk_connect(scheduler, timeout_s, &client) < 0) {
+        fprintf(stderr, "dusk status: %s\n", dusk_last_error());
+        return COMMAND_FAILED;
+    }
+    int failed = dusk_workers(client, timeout_s, &cluster) < 0;
+    if (failed)
+        fprintf(stderr, "dusk status: %s\n", dusk_last_error());
+    else if (json)
+        failed = print_json(dusk_address(client), cluster);
+    else
+        print_cluster(dusk_address(client), cluster);
+    dusk_cluster_free(cluster);
+    dusk_close(client);
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        fprintf(stderr, "dusk status: cannot write to standard output\n");
+        failed = 1;
+    }
+    return failed ? COMMAND_FAILED : COMMAND_DONE;
+}
+
+int command_status(int argc, char **argv)
+{
+    const char *scheduler = NULL;
+    bool json = false;
+    int64_t timeout_ns = 5 * UNITS_NS_PER_S;
+    const struct option_spec options[] = {
+        {.name = "scheduler",
+         .argument = "ADDRESS",
+         .kind = OPTION_STRING,
+         .to.string = &scheduler,
+         .help = "tcp://HOST:PORT (default: $DUSK_SCHEDULER_ADDRESS, or "
+                 "tcp://127.0.0.1:8786)"},
+        {.name = "timeout",
+         .argument = "TIME",
+         .kind = OPTION_DURATION,
+         .least = 0,
+         .most = INT64_MAX,
+         .to.integer = &timeout_ns,
+         .shown = true,
+         .help = "how long to wait for the scheduler"},
+        {.name = "json",
+         .kind = OPTION_FLAG,
+         .to.flag = &json,
+         .help = "print JSON on standard output"},
+        {0},
+    };
+    const struct command command = {
+        .name = "dusk status",
+        .summary = "Shows the workers, tasks and clients of a cluster.",
+        .options = options,
+        .epilogue = "Exit codes: 0 done, 1 failed, 2 usage.",
+    };
+    int rc = options_parse(&command, argc, argv, stdout, stderr);
+    if (rc != OPTIONS_RUN)
+        return rc == OPTIONS_DONE ? COMMAND_DONE : COMMAND_USAGE;
+    return show(scheduler, (double)timeout_ns / 1e9, json);
+}

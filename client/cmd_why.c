@@ -1,0 +1,69 @@
+#include "client/commands.h"
+#include "client/dusk.h"
+#include "common/options.h"
+#include "common/units.h"
+#include "proto/ids.h"
+
+#include <stdio.h>
+
+static int tell(const char *scheduler, double timeout_s, const char *key)
+{
+    struct dusk_client *client;
+    char line[1024];
+    if (dusk_connect(scheduler, timeout_s, &client) < 0) {
+        fprintf(stderr, "dusk why: %s\n", dusk_last_error());
+        return COMMAND_FAILED;
+    }
+    int rc = dusk_why(client, key, timeout_s, line, sizeof line);
+    if (rc < 0)
+        fprintf(stderr, "dusk why: %s\n", dusk_last_error());
+    else
+        puts(line);
+    dusk_close(client);
+    return rc < 0 ? COMMAND_FAILED : COMMAND_DONE;
+}
+
+int command_why(int argc, char **argv)
+{
+    const char *scheduler = NULL, *key = NULL;
+    int64_t timeout_ns = 5 * UNITS_NS_PER_S;
+    const struct option_spec options[] = {
+        {.name = "scheduler",
+         .argument = "ADDRESS",
+         .kind = OPTION_STRING,
+         .to.string = &scheduler,
+         .help = "tcp://HOST:PORT (default: $DUSK_SCHEDULER_ADDRESS, or "
+                 "tcp://127.0.0.1:8786)"},
+        {.name = "timeout",
+         .argument = "TIME",
+         .kind = OPTION_DURATION,
+         .least = 0,
+         .most = INT64_MAX,
+         .to.integer = &timeout_ns,
+         .shown = true,
+         .help = "how long to wait for the scheduler"},
+        {0},
+    };
+    const struct positional_spec positionals[] = {
+        {.name = "KEY", .required = true, .string = &key},
+        {0},
+    };
+    const struct command command = {
+        .name = "dusk why",
+        .summary = "Says in one line why a task is where it is: what it waits for, "
+                   "where it runs, or what became of it.",
+        .options = options,
+        .positionals = positionals,
+        .epilogue = "KEY is as logs and error lines show it, like c0ffee-17.\n\n"
+                    "Exit codes: 0 done, 1 failed, 2 usage.",
+    };
+    int rc = options_parse(&command, argc, argv, stdout, stderr);
+    if (rc != OPTIONS_RUN)
+        return rc == OPTIONS_DONE ? COMMAND_DONE : COMMAND_USAGE;
+    struct task_key parsed;
+    if (!key_parse(key, &parsed)) {
+        options_complain(&command, stderr, "'%s' is not a key like c0ffee-17", key);
+        return COMMAND_USAGE;
+    }
+    return tell(scheduler, (double)timeout_ns / 1e9, key);
+}

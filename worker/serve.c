@@ -1,0 +1,203 @@
+#include "common/log.h"
+#include "common/units.h"
+#include "worker/core_state.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Brought data that may wait for room; more are turned away. */
+#define ARRIVALS_MAX 64
+
+static void send_no_data(struct worker_core *core, struct peer_id peer, uint64_t number,
+                         struct task_key key, int code, const char *reason)
+{
+    peer_send(core, peer,
+              MESSAGE(no_data, .request = number, .key = key, .code = code,
+                      .reason = str_of(reason)));
+}
+
+/* ---- giving ---- */
+
+static void send_data(struct worker_core *core, struct peer_id peer, uint64_t number,
+                      struct store_entry *entry)
+{
+    peer_send(core, peer,
+              MESSAGE(data, .request = number, .key = entry->key,
+                      .checksum = store_checksum(entry), .data = entry->payload));
+}
+
+void serve_get(struct worker_core *core, struct peer_id peer,
+               const struct msg_get_data *message)
+{
+    struct store_entry *entry = store_get(&core->store, message->key);
+    if (!entry) {
+        char line[128];
+        snprintf(line, sizeof line, KEY_FORMAT " is not here", KEY_ARGS(message->key));
+        send_no_data(core, peer, message->request, message->key, DUSK_E_NOT_FOUND,
+                     line);
+        return;
+    }
+    if (entry->payload) {
+        store_touch(&core->store, entry);
+        send_data(core, peer, message->request, entry);
+        return;
+    }
+    struct request *request = calloc(1, sizeof *request);
+    if (!request) {
+        send_no_data(core, peer, message->request, message->key, DUSK_E_NOMEM,
+                     "no memory to note the request");
+        return;
+    }
+    *request = (struct request){.peer = peer, .number = message->request};
+    list_append(&entry->requests, &request->link);
+    memory_load(core, entry);
+}
+
+void serve_entry(struct worker_core *core, struct store_entry *entry, int code,
+                 const char *line)
+{
+    while (!list_is_empty(&entry->requests)) {
+        struct request *request =
+            CONTAINER_OF(entry->requests.next, struct request, link);
+        list_remove(&request->link);
+        if (code == 0)
+            send_data(core, request->peer, request->number, entry);
+        else
+            send_no_data(core, request->peer, request->number, entry->key, code, line);
+        free(request);
+    }
+    store_touch(&core->store, entry);
+}
+
+/* ---- taking ---- */
+
+static void arrival_destroy(struct worker_core *core, struct arrival *arrival)
+{
+    list_remove(&arrival->link);
+    core->arrival_count--;
+    payload_unref(arrival->payload);
+    free(arrival);
+}
+
+static void arrival_keep(struct worker_core *core, struct arrival *arrival)
+{
+    struct store_entry *entry = store_get(&core->store, arrival->key);
+    if (!entry &&
+        store_add(&core->store, arrival->key, arrival->payload, false, &entry) < 0) {
+        send_no_data(core, arrival->peer, arrival->number, arrival->key, DUSK_E_NOMEM,
+                     "no memory to keep it");
+        return;
+    }
+    entry->copy = false;
+    entry->checksum = arrival->checksum;
+    gather_settled(core, entry);
+    struct holding row = {entry->key, entry->bytes};
+    session_send(core, MESSAGE(have, .holdings = {&row, 1}));
+    peer_send(core, arrival->peer,
+              MESSAGE(stored, .request = arrival->number, .key = arrival->key));
+}
+
+/* Brought data waits here until there is room for it, which is at once as a rule. */
+void serve_advance(struct worker_core *core)
+{
+    while (!list_is_empty(&core->arrivals)) {
+        struct arrival *arrival =
+            CONTAINER_OF(core->arrivals.next, struct arrival, link);
+        bool here = store_get(&core->store, arrival->key) != NULL;
+        int rc = here ? 0 : memory_make_room(core, arrival->bytes);
+        if (rc > 0 || (rc < 0 && core_is_moving(core)))
+            return;
+        struct err_text text;
+        if (rc == 0)
+            arrival_keep(core, arrival);
+        else
+            send_no_data(core, arrival->peer, arrival->number, arrival->key,
+                         memory_reason(core, arrival->bytes, &text), text.line);
+        arrival_destroy(core, arrival);
+    }
+}
+
+static int put_check(struct worker_core *core, const struct msg_put_data *message,
+                     struct err_text *text)
+{
+    if (!message->data)
+        return err_set(text, DUSK_E_INVALID, KEY_FORMAT " comes without data",
+                       KEY_ARGS(message->key));
+    size_t bytes = payload_bytes(message->data);
+    if (bytes > core->store.limit)
+        return memory_reason(core, bytes, text);
+    if (payload_checksum(message->data) != message->checksum)
+        return err_set(text, DUSK_E_DATA, KEY_FORMAT " has a wrong checksum",
+                       KEY_ARGS(message->key));
+    struct values *values;
+    int rc = values_create(message->data, text, &values);
+    if (rc < 0)
+        return rc;
+    for (unsigned i = 0; rc == 0 && i < values->count; i++)
+        if (values->items[i].kind == VALUE_FUTURE)
+            rc = err_set(text, DUSK_E_TYPE,
+                         KEY_FORMAT " holds a future, which is no data",
+                         KEY_ARGS(message->key));
+    values_destroy(values);
+    if (rc == 0 && core->arrival_count >= ARRIVALS_MAX)
+        return err_set(text, DUSK_E_BUSY, "too much data is waiting for room here");
+    return rc;
+}
+
+void serve_put(struct worker_core *core, struct peer_id peer,
+               const struct msg_put_data *message)
+{
+    struct err_text text;
+    int rc = put_check(core, message, &text);
+    struct arrival *arrival = rc == 0 ? calloc(1, sizeof *arrival) : NULL;
+    if (rc == 0 && !arrival)
+        rc = err_set(&text, DUSK_E_NOMEM, "no memory to take it");
+    if (rc < 0) {
+        send_no_data(core, peer, message->request, message->key, rc, text.line);
+        return;
+    }
+    *arrival = (struct arrival){.peer = peer,
+                                .number = message->request,
+                                .key = message->key,
+                                .checksum = message->checksum,
+                                .payload = payload_ref(message->data),
+                                .bytes = payload_bytes(message->data)};
+    list_append(&core->arrivals, &arrival->link);
+    core->arrival_count++;
+}
+
+/* ---- life ---- */
+
+void serve_peer_gone(struct worker_core *core, struct peer_id peer)
+{
+    LIST_FOREACH (link, &core->loads) {
+        struct store_entry *entry = CONTAINER_OF(link, struct store_entry, load);
+        LIST_FOREACH (at, &entry->requests) {
+            struct request *request = CONTAINER_OF(at, struct request, link);
+            if (request->peer.number != peer.number)
+                continue;
+            list_remove(&request->link);
+            free(request);
+        }
+    }
+    LIST_FOREACH (link, &core->arrivals) {
+        struct arrival *arrival = CONTAINER_OF(link, struct arrival, link);
+        if (arrival->peer.number == peer.number)
+            arrival_destroy(core, arrival);
+    }
+}
+
+void serve_destroy_all(struct worker_core *core)
+{
+    while (!list_is_empty(&core->arrivals))
+        arrival_destroy(core, CONTAINER_OF(core->arrivals.next, struct arrival, link));
+    size_t position = 0;
+    struct store_entry *entry;
+    while ((entry = map_next(&core->store.entries, &position)))
+        while (!list_is_empty(&entry->requests)) {
+            struct request *request =
+                CONTAINER_OF(entry->requests.next, struct request, link);
+            list_remove(&request->link);
+            free(request);
+        }
+}
