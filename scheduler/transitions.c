@@ -175,6 +175,14 @@ static void enter_processing(struct scheduler *scheduler, struct task *task)
     scheduler->counts.assigned++;
 }
 
+static void free_stale_data(struct scheduler *scheduler, struct task *task,
+                            struct worker *worker)
+{
+    if (task->flags & TASK_STALE_DATA && !bond_find(&task->holder, &worker->held))
+        worker_free_data(scheduler, worker, task->key);
+    task->flags &= (uint8_t)~TASK_STALE_DATA;
+}
+
 /* An attempt that was not answered is stopped; its answer will free the place. */
 static void leave_processing(struct scheduler *scheduler, struct task *task)
 {
@@ -183,6 +191,7 @@ static void leave_processing(struct scheduler *scheduler, struct task *task)
     task->worker = NULL;
     if (!worker)
         return;
+    free_stale_data(scheduler, task, worker);
     worker_send(scheduler, worker,
                 MESSAGE(stop_task, .key = task->key, .attempt = task->attempt));
     if (map_put(&worker->stopping, task->attempt, worker) < 0) {
@@ -445,6 +454,7 @@ void task_answered(struct scheduler *scheduler, struct task *task)
 
 void task_attempt_over(struct scheduler *scheduler, struct task *task)
 {
+    free_stale_data(scheduler, task, task->worker);
     task_answered(scheduler, task);
     task_move(scheduler, task, TASK_RELEASED);
     agenda_add(scheduler, task);

@@ -11,7 +11,7 @@ enum { CHUNKS = 8, P = 10, UPDATES = 400 };
 
 static const int64_t rows = 2000, columns = P, seed = 1, stream[] = {0, 1};
 static const int64_t intercept = 0, max_iterations = 200, max_evaluations = 250;
-static const double l1 = 50, rho = 8000, noise = 0.5;
+static const double l1 = 50, rho = 4000, noise = 0.5;
 
 static struct dusk_client *client;
 static struct dusk_future *X[CHUNKS], *y[CHUNKS], *updates[CHUNKS];

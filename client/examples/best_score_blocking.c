@@ -23,6 +23,7 @@ int main(void)
     struct dusk_future *futures[INPUTS], *best;
     struct dusk_client *client;
     double score;
+    int64_t input;
 
     for (int i = 0; i < INPUTS; i++)
         inputs[i] = i;
@@ -32,10 +33,10 @@ int main(void)
 
     for (int i = 0; i < INPUTS; i++)
         scores[i].future = futures[i];
-    if (dusk_submit_arguments(client, NULL, &best, "best", INPUTS, scores) < 0 ||
-        dusk_result(best, 60, "d", &score) < 0)
+    if (dusk_submit_arguments(client, NULL, &best, "max_of", INPUTS, scores) < 0 ||
+        dusk_result(best, 60, "dl", &score, &input) < 0)
         return fail();
-    printf("best score %.6f of %d inputs\n", score, INPUTS);
+    printf("best score %.6f, of input %d of %d\n", score, (int)input, INPUTS);
 
     dusk_release(futures, INPUTS);
     dusk_release(&best, 1);

@@ -24,25 +24,7 @@ static int score(struct dusk_task *task)
     return dusk_task_return(task, "d", 1 / (1 + off * off));
 }
 
-/* The best of any number of scores: the first item of each argument's result. */
-static int best(struct dusk_task *task)
-{
-    double greatest = 0;
-    for (int i = 0; i < dusk_task_count(task); i++) {
-        struct dusk_value value;
-        int rc = dusk_task_item(task, i, 0, &value);
-        if (rc < 0)
-            return rc;
-        if (value.kind != DUSK_FLOAT)
-            return dusk_task_fail(task, DUSK_E_TYPE, "argument %d is no score", i);
-        if (value.number > greatest)
-            greatest = value.number;
-    }
-    return dusk_task_return(task, "d", greatest);
-}
-
 DUSK_EXPORT const struct dusk_function dusk_functions[] = {
     {"score", score},
-    {"best", best},
     {0},
 };

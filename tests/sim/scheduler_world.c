@@ -238,6 +238,8 @@ static void take_outbox(struct world *world)
                         fire_to_endpoint, peer, 0);
         event->batch = lane->batch;
         batch_init(&lane->batch);
+        if (outbox_more(lane))
+            outbox_retry(outbox, lane);
     }
     struct peer_id closed;
     while (scheduler_next_closed(world->scheduler, &closed)) {

@@ -1,0 +1,155 @@
+/* What the system test of the client library does, a subcommand each, on the cluster
+ * at $DUSK_SCHEDULER_ADDRESS.  Prints one line a finding; exit code 0 when all went
+ * as it should. */
+#include "client/dusk.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LIMIT_S 60.0
+
+static struct dusk_client *client;
+
+static void die(const char *what)
+{
+    printf("%s: %s\n", what, dusk_last_error());
+    exit(1);
+}
+
+static void must(int rc, const char *what)
+{
+    if (rc < 0)
+        die(what);
+}
+
+#define MUST(call) must(call, #call)
+
+static void require(int holds, const char *what)
+{
+    if (holds)
+        return;
+    printf("wrong: %s\n", what);
+    exit(1);
+}
+
+/* Arrays too large to ride along: from the workers that have them. */
+static void fetch(void)
+{
+    enum { N = 30 };
+    struct dusk_future *futures[N];
+    for (int64_t i = 0; i < N; i++)
+        MUST(dusk_submit(client, &futures[i], "fill", "l d", (int64_t)100000 + i,
+                         (double)i));
+    MUST(dusk_gather(futures, N, LIMIT_S));
+    for (int i = 0; i < N; i++) {
+        struct dusk_array array;
+        MUST(dusk_result(futures[i], 0, "a", &array));
+        const double *numbers = array.data;
+        require(array.shape[0] == 100000 + i, "its length");
+        require(numbers[0] == i && numbers[100000] == i, "its numbers");
+    }
+    dusk_release(futures, N);
+    printf("fetched %d\n", N);
+}
+
+/* The program's own data, used by tasks and read back. */
+static void scatter(void)
+{
+    enum { N = 200000 };
+    static double numbers[N];
+    struct dusk_array vector = dusk_vector(numbers, N), back;
+    struct dusk_future *data, *sum;
+    double total;
+    for (int i = 0; i < N; i++)
+        numbers[i] = i;
+    MUST(dusk_scatter(client, &data, "a", &vector));
+    MUST(dusk_submit(client, &sum, "total", "f", data));
+    MUST(dusk_result(sum, LIMIT_S, "d", &total));
+    require(total == 0.5 * N * (N - 1.0), "the total");
+    MUST(dusk_persist(&data, 1, LIMIT_S));
+    MUST(dusk_result(data, LIMIT_S, "a", &back));
+    require(memcmp(back.data, numbers, sizeof numbers) == 0, "what comes back");
+    dusk_release(&data, 1);
+    dusk_release(&sum, 1);
+    printf("total %.0f\n", total);
+}
+
+/* The line of a task that goes wrong. */
+static void failing(const char *function)
+{
+    struct dusk_future *future;
+    const char *line;
+    MUST(strcmp(function, "fail") == 0
+             ? dusk_submit(client, &future, function, "s", "on purpose")
+             : dusk_submit(client, &future, function, ""));
+    MUST(dusk_wait(&future, 1, DUSK_ALL, LIMIT_S));
+    int code = dusk_future_error(future, &line);
+    printf("%s %s\n", dusk_error_name(code), line);
+    dusk_release(&future, 1);
+}
+
+/* Tasks that take a while, results on workers and one that needs them all, while the
+ * test disturbs the cluster. */
+static void disturbed(void)
+{
+    enum { N = 40 };
+    struct dusk_future *chunks[N], *naps[N], *last;
+    struct dusk_argument all[N] = {0};
+    double total = 0;
+    for (int i = 0; i < N; i++) {
+        MUST(dusk_submit(client, &chunks[i], "fill", "l d", (int64_t)20000, 1.0));
+        MUST(dusk_submit(client, &naps[i], "sleep", "d", 0.1));
+        all[i].future = chunks[i];
+    }
+    MUST(dusk_persist(chunks, N, LIMIT_S));
+    printf("persisted\n");
+    fflush(stdout);
+    MUST(dusk_persist(naps, N, LIMIT_S));
+    MUST(dusk_submit_arguments(client, NULL, &last, "sum", N, all));
+    MUST(dusk_gather(chunks, N, LIMIT_S));
+    struct dusk_array sum;
+    MUST(dusk_result(last, LIMIT_S, "a", &sum));
+    for (int i = 0; i < 20000; i++)
+        total += ((const double *)sum.data)[i];
+    printf("sum %.0f\n", total);
+    dusk_release(chunks, N);
+    dusk_release(naps, N);
+    dusk_release(&last, 1);
+}
+
+/* Says the key of a task that never starts, and waits to be killed. */
+static void waiting(void)
+{
+    const struct dusk_submit_options options = {.worker = "nobody"};
+    struct dusk_future *future;
+    MUST(dusk_submit_with(client, &options, &future, "noop", ""));
+    printf("%s\n", dusk_future_key(future));
+    fflush(stdout);
+    dusk_wait(&future, 1, DUSK_ALL, DUSK_FOREVER);
+}
+
+static void say(void *arg, enum dusk_log_level level, const char *line)
+{
+    fprintf(stderr, "%s\n", line);
+}
+
+int main(int argc, char **argv)
+{
+    const char *what = argc > 1 ? argv[1] : "";
+    if (dusk_connect(NULL, 5, &client) < 0)
+        die("dusk_connect");
+    dusk_set_log(client, say, NULL);
+    if (strcmp(what, "fetch") == 0)
+        fetch();
+    else if (strcmp(what, "scatter") == 0)
+        scatter();
+    else if (strcmp(what, "failing") == 0 && argc > 2)
+        failing(argv[2]);
+    else if (strcmp(what, "disturbed") == 0)
+        disturbed();
+    else if (strcmp(what, "waiting") == 0)
+        waiting();
+    dusk_close(client);
+    return 0;
+}
