@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -25,9 +26,13 @@ struct cluster {
     int64_t stop_ns;
     int killed;
     char address[512];
-    char directory[PATH_MAX - 64];
-    int workers;
-    pid_t pids[1 + CLUSTER_WORKERS_MAX];
+    bool closed; /* nothing will come of it any more */
+    int daemons; /* that were started: the scheduler, then the workers */
+    int workers_left;
+    struct {
+        pid_t pid;
+        int fd; /* readable when the process has ended */
+    } processes[1 + CLUSTER_WORKERS_MAX];
 };
 
 /* ---- where the daemons are ---- */
@@ -100,24 +105,6 @@ int cluster_find_daemon(const char *name, const char *folder, char *path,
 
 /* ---- start ---- */
 
-static int make_directory(struct cluster *cluster, const char *parent,
-                          struct err_text *error)
-{
-    if (!parent)
-        parent = getenv("TMPDIR");
-    if (!parent || !*parent)
-        parent = "/tmp";
-    size_t size = sizeof cluster->directory;
-    if ((size_t)snprintf(cluster->directory, size, "%s/dusk-cluster-XXXXXX", parent) >=
-        size)
-        return err_set(error, DUSK_E_LIMIT, "TMPDIR is longer than %zu bytes", size);
-    if (mkdtemp(cluster->directory))
-        return 0;
-    cluster->directory[0] = '\0';
-    return err_set(error, DUSK_E_IO, "%s: cannot make a temporary directory: %s",
-                   parent, strerror(errno));
-}
-
 static int fork_keeper(struct cluster *cluster, struct keeper_plan *plan,
                        struct err_text *error)
 {
@@ -180,7 +167,9 @@ static int await_ready(struct cluster *cluster, const struct cluster_options *op
     while (next_message(cluster, deadline_ns, options->stop, &message)) {
         switch (message.event) {
         case KEEPER_STARTED:
-            cluster->pids[message.index] = message.pid;
+            cluster->processes[message.index].pid = message.pid;
+            cluster->processes[message.index].fd = pidfd_open(message.pid, 0);
+            cluster->daemons = message.index + 1;
             break;
         case KEEPER_READY:
             snprintf(cluster->address, sizeof cluster->address, "%s", message.text);
@@ -204,13 +193,10 @@ static int start(struct cluster *cluster, const struct cluster_options *options,
     int rc = cluster_find_daemon("dusk-scheduler", "scheduler", scheduler_path, error);
     if (rc == 0)
         rc = cluster_find_daemon("dusk-worker", "worker", worker_path, error);
-    if (rc == 0)
-        rc = make_directory(cluster, options->temporary_directory, error);
     struct keeper_plan plan = {
         .options = options,
         .scheduler_path = scheduler_path,
         .worker_path = worker_path,
-        .directory = cluster->directory,
     };
     if (rc == 0)
         rc = fork_keeper(cluster, &plan, error);
@@ -235,7 +221,7 @@ int cluster_start(const struct cluster_options *options, struct cluster **ret_cl
         return err_set(error, DUSK_E_NOMEM, "no memory for a cluster");
     cluster->control_fd = -1;
     cluster->stop_ns = filled.stop_ns;
-    cluster->workers = filled.workers;
+    cluster->workers_left = filled.workers;
     int rc = start(cluster, &filled, error);
     if (rc < 0)
         cluster_stop(cluster);
@@ -252,44 +238,75 @@ int cluster_check(struct cluster *cluster, struct err_text *error)
     for (;;) {
         ssize_t size =
             recv(cluster->control_fd, &message, sizeof message, MSG_DONTWAIT);
-        if (size < 0)
+        if (size < 0 && !cluster->closed)
             return 0;
+        if (size < 0)
+            return err_set(error, DUSK_E_CLOSED, "the cluster has ended");
         if (size == 0)
             return err_set(error, DUSK_E_CLOSED,
                            "the cluster's keeper was killed, and the cluster with it");
-        if (message.event == KEEPER_ENDED)
-            return err_set(error, DUSK_E_CLOSED, "%s", message.text);
+        if (message.event != KEEPER_ENDED)
+            continue;
+        cluster->workers_left -= message.index > 0;
+        cluster->closed |= message.index == 0 || cluster->workers_left == 0;
+        return err_set(error, cluster->closed ? DUSK_E_CLOSED : CLUSTER_WORKER_ENDED,
+                       "%s", message.text);
     }
 }
 
-/* Closing our half asks the keeper to end the daemons. */
-static void end_keeper(struct cluster *cluster)
+/* Closing our half asks the keeper to end the daemons.  Whether it has done so, and
+ * not gone down itself. */
+static bool end_keeper(struct cluster *cluster)
 {
     uint64_t deadline_ns =
         clock_monotonic_ns() + (uint64_t)(cluster->stop_ns + KEEPER_GRACE_NS);
     struct keeper_message message;
+    bool stopped = false;
     shutdown(cluster->control_fd, SHUT_WR);
-    while (next_message(cluster, deadline_ns, NULL, &message))
-        if (message.event == KEEPER_STOPPED)
-            cluster->killed = message.index;
-    /* Gone, as a rule; a keeper that hangs takes the daemons with it. */
-    if (clock_monotonic_ns() >= deadline_ns)
+    while (next_message(cluster, deadline_ns, NULL, &message)) {
+        if (message.event != KEEPER_STOPPED)
+            continue;
+        cluster->killed = message.index;
+        stopped = true;
+    }
+    if (!stopped)
         kill(cluster->keeper, SIGKILL);
     while (waitpid(cluster->keeper, NULL, 0) < 0 && errno == EINTR)
         continue;
+    return stopped;
+}
+
+/* Without the keeper: the kernel has asked the daemons to end.  A process whose
+ * descriptor says that it lives cannot have lent its number to another one. */
+static void kill_daemons(struct cluster *cluster)
+{
+    uint64_t deadline_ns = clock_monotonic_ns() + (uint64_t)cluster->stop_ns;
+    for (int i = 0; i < cluster->daemons; i++) {
+        struct pollfd fd = {.fd = cluster->processes[i].fd, .events = POLLIN};
+        int ended = fd.fd < 0;
+        if (ended)
+            continue;
+        while ((ended = poll(&fd, 1, wait_ms(deadline_ns, false))) < 0 &&
+               errno == EINTR)
+            continue;
+        if (ended)
+            continue;
+        kill(-cluster->processes[i].pid, SIGKILL);
+        cluster->killed++;
+    }
 }
 
 int cluster_stop(struct cluster *cluster)
 {
     if (!cluster)
         return 0;
-    if (cluster->keeper)
-        end_keeper(cluster);
+    if (cluster->keeper && !end_keeper(cluster))
+        kill_daemons(cluster);
+    for (int i = 0; i < cluster->daemons; i++)
+        if (cluster->processes[i].fd >= 0)
+            close(cluster->processes[i].fd);
     if (cluster->control_fd >= 0)
         close(cluster->control_fd);
-    /* Usually the keeper has done so. */
-    if (*cluster->directory)
-        keeper_remove_directory(cluster->directory);
     int killed = cluster->killed;
     free(cluster);
     return killed;
@@ -307,20 +324,15 @@ int cluster_fd(const struct cluster *cluster)
 
 pid_t cluster_scheduler_pid(const struct cluster *cluster)
 {
-    return cluster->pids[0];
+    return cluster->processes[0].pid;
 }
 
 pid_t cluster_worker_pid(const struct cluster *cluster, int worker)
 {
-    return cluster->pids[1 + worker];
+    return cluster->processes[1 + worker].pid;
 }
 
 pid_t cluster_keeper_pid(const struct cluster *cluster)
 {
     return cluster->keeper;
-}
-
-const char *cluster_directory(const struct cluster *cluster)
-{
-    return cluster->directory;
 }

@@ -3,11 +3,13 @@
  *
  * Between the program and the daemons stands a keeper, a child process without
  * threads that starts the daemons, watches them, and ends them when the program
- * asks for it or is gone, however it went: then the pipe between the two closes.
- * The keeper asks the daemons to end (SIGTERM), kills what is left at a deadline,
- * waits for all of them and removes their temporary directory.  Should the keeper
- * itself be killed, the kernel kills the daemons.  Terminal signals do not reach
- * keeper and daemons: they are in sessions and groups of their own.
+ * asks for it or is gone, however it went: then the socket between the two closes.
+ * The keeper asks the daemons to end (SIGINT), kills what is left at a deadline, and
+ * waits for all of them and their children.  Should the keeper itself be killed, the
+ * kernel sends the SIGINT.  Terminal signals do not reach keeper and daemons: they
+ * are in sessions and groups of their own.  There are no files: what the daemons
+ * print is read by the keeper, which remembers the end of it for error lines, and
+ * the workers' spilled chunks have no names.
  *
  * Start the cluster before the first thread where possible; the keeper is forked
  * from the calling process. */
@@ -31,9 +33,8 @@ struct cluster_options {
     int64_t memory_limit;              /* bytes of each; 0: the worker's default */
     const char *const *scheduler_args; /* further arguments, NULL at the end; or NULL */
     const char *const *worker_args;    /* e.g. "--preload", "x.so"; likewise */
-    const char *temporary_directory;   /* NULL: TMPDIR, or /tmp */
-    bool show_log;    /* daemons write to our standard error, else to files */
-    int64_t start_ns; /* until all are ready; 0: 10 s */
+    bool show_log;                     /* the daemons write to our standard error */
+    int64_t start_ns;                  /* until all are ready; 0: 10 s */
     const volatile sig_atomic_t *stop; /* non-zero gives up the start; or NULL */
     int64_t stop_ns; /* between asking daemons to end and killing them; 0: 3 s */
 };
@@ -58,20 +59,21 @@ const char *cluster_address(const struct cluster *cluster);
 /* Becomes readable when cluster_check has something to say. */
 int cluster_fd(const struct cluster *cluster);
 
-/* 0 while all daemons run.  DUSK_E_CLOSED when one has ended, or the keeper has,
- * with a line for each such event; call again until it returns 0 or has said that
- * the keeper is gone.  Never waits. */
+enum { CLUSTER_WORKER_ENDED = 1 };
+
+/* 0 while all is well.  CLUSTER_WORKER_ENDED: a worker has, and others are left, so
+ * that the work goes on; call again.  DUSK_E_CLOSED: the scheduler has ended, or the
+ * last worker, or the keeper: nothing will come of this cluster any more.  Each with
+ * a line.  Never waits. */
 int cluster_check(struct cluster *cluster, struct err_text *error);
 
-/* Ends the daemons, removes the directory and frees the handle; NULL is fine.
- * Returns the number of daemons that had to be killed. */
+/* Ends the daemons and frees the handle; NULL is fine.  Returns the number of
+ * daemons that had to be killed. */
 int cluster_stop(struct cluster *cluster);
 
-/* For tests, which kill and stop them: process ids, and the directory that has the
- * daemons' logs and local directories. */
+/* For tests, which kill and stop them. */
 pid_t cluster_scheduler_pid(const struct cluster *cluster);
 pid_t cluster_worker_pid(const struct cluster *cluster, int worker);
 pid_t cluster_keeper_pid(const struct cluster *cluster);
-const char *cluster_directory(const struct cluster *cluster);
 
 #endif

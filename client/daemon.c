@@ -32,13 +32,13 @@ void daemon_args_fini(struct daemon_args *args)
     args->count = 0;
 }
 
-/* In the child: never returns.  The ready pipe moves to its number last, since any
- * of the others may have that number before. */
+/* In the child: never returns.  Both descriptors are above READY_FD, so that no dup2
+ * closes what the next one copies. */
 static _Noreturn void run(const char *path, char **argv, int output_fd, int ready_fd,
                           pid_t parent)
 {
     setpgid(0, 0);
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    prctl(PR_SET_PDEATHSIG, SIGINT);
     if (getppid() != parent)
         _exit(127);
     if (output_fd >= 0) {
@@ -46,7 +46,6 @@ static _Noreturn void run(const char *path, char **argv, int output_fd, int read
         dup2(output_fd, STDOUT_FILENO);
     }
     dup2(ready_fd, READY_FD);
-    fcntl(READY_FD, F_SETFD, 0);
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
@@ -55,55 +54,60 @@ static _Noreturn void run(const char *path, char **argv, int output_fd, int read
     _exit(127);
 }
 
-static int open_log(const struct daemon *daemon, int *ret_fd, struct err_text *error)
+/* Our end does not block; the daemon's is above READY_FD. */
+static int open_pipe(int *ret_ours, int *ret_theirs, struct err_text *error)
 {
-    *ret_fd = -1;
-    if (!daemon->log_path)
-        return 0;
-    *ret_fd = open(daemon->log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    if (*ret_fd < 0)
-        return err_set(error, DUSK_E_IO, "%s: %s", daemon->log_path, strerror(errno));
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return err_set(error, DUSK_E_IO, "pipe: %s", strerror(errno));
+    *ret_theirs = fcntl(ends[1], F_DUPFD_CLOEXEC, READY_FD + 1);
+    close(ends[1]);
+    if (*ret_theirs < 0) {
+        close(ends[0]);
+        return err_set(error, DUSK_E_IO, "pipe: %s", strerror(errno));
+    }
+    fcntl(ends[0], F_SETFL, O_NONBLOCK);
+    *ret_ours = ends[0];
     return 0;
 }
 
-int daemon_start(struct daemon *daemon, const char *path, struct daemon_args *args,
-                 struct err_text *error)
+static void close_fd(int *fd)
 {
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}
+
+int daemon_start(struct daemon *daemon, const char *path, struct daemon_args *args,
+                 bool show_log, struct err_text *error)
+{
+    int ready_fd = -1, output_fd = -1;
     daemon_args_add(args, "--ready-fd=%d", READY_FD);
     if (args->overflow)
         return err_set(error, DUSK_E_LIMIT, "%s: more than %d arguments", daemon->name,
                        DAEMON_ARGS_MAX);
-    int output_fd, ends[2];
-    int rc = open_log(daemon, &output_fd, error);
-    if (rc < 0)
-        return rc;
-    if (pipe2(ends, O_CLOEXEC) < 0) {
-        rc = err_set(error, DUSK_E_IO, "pipe: %s", strerror(errno));
-        close(output_fd);
-        return rc;
+    int rc = open_pipe(&daemon->ready_fd, &ready_fd, error);
+    if (rc == 0 && !show_log)
+        rc = open_pipe(&daemon->log_fd, &output_fd, error);
+    if (rc == 0) {
+        pid_t parent = getpid();
+        daemon->pid = fork();
+        if (daemon->pid == 0)
+            run(path, args->items, output_fd, ready_fd, parent);
+        if (daemon->pid < 0)
+            rc = err_set(error, DUSK_E_IO, "%s: fork: %s", daemon->name,
+                         strerror(errno));
+        else
+            setpgid(daemon->pid, daemon->pid); /* the child does so too */
     }
-    /* Above READY_FD, so that the child's dup2 does not close what it copies. */
-    int write_fd = fcntl(ends[1], F_DUPFD_CLOEXEC, READY_FD + 1);
-    pid_t parent = getpid();
-    pid_t pid = fork();
-    if (pid == 0)
-        run(path, args->items, output_fd, write_fd, parent);
-    if (pid < 0)
-        rc = err_set(error, DUSK_E_IO, "%s: fork: %s", daemon->name, strerror(errno));
-    else
-        setpgid(pid, pid); /* the child does so too; whoever comes first */
-    close(ends[1]);
-    close(write_fd);
-    if (output_fd >= 0)
-        close(output_fd);
+    close_fd(&ready_fd);
+    close_fd(&output_fd);
     if (rc < 0) {
-        close(ends[0]);
-        return rc;
+        close_fd(&daemon->ready_fd);
+        close_fd(&daemon->log_fd);
+        daemon->pid = 0;
     }
-    fcntl(ends[0], F_SETFL, O_NONBLOCK);
-    daemon->pid = pid;
-    daemon->ready_fd = ends[0];
-    return 0;
+    return rc;
 }
 
 int daemon_read_ready(struct daemon *daemon, struct err_text *error)
@@ -114,8 +118,7 @@ int daemon_read_ready(struct daemon *daemon, struct err_text *error)
     ssize_t length = read(daemon->ready_fd, line, sizeof line - 1);
     if (length < 0)
         return 0;
-    close(daemon->ready_fd);
-    daemon->ready_fd = -1;
+    close_fd(&daemon->ready_fd);
     if (length == 0)
         return 0; /* it is ending: its wait status tells more */
     line[length] = '\0';
@@ -129,46 +132,60 @@ int daemon_read_ready(struct daemon *daemon, struct err_text *error)
     return 1;
 }
 
-/* The last lines of the log, joined by " | ", control characters as spaces. */
-static void read_tail(const struct daemon *daemon, char *tail, size_t size)
+void daemon_read_log(struct daemon *daemon)
 {
-    tail[0] = '\0';
-    int fd = daemon->log_path ? open(daemon->log_path, O_RDONLY | O_CLOEXEC) : -1;
-    if (fd < 0)
-        return;
-    char text[1024];
-    off_t end = lseek(fd, 0, SEEK_END);
-    off_t start = end > (off_t)sizeof text ? end - (off_t)sizeof text : 0;
-    ssize_t length = pread(fd, text, sizeof text, start);
-    close(fd);
-    while (length > 0 && text[length - 1] == '\n')
-        length--;
+    char text[DAEMON_TAIL_BYTES];
+    ssize_t length = 1;
+    /* Not for ever, since some write faster than we read. */
+    for (int turns = 0; turns < 64 && length > 0; turns++) {
+        length = read(daemon->log_fd, text, sizeof text);
+        if (length <= 0)
+            break;
+        size_t added = (size_t)length, kept = sizeof daemon->tail - added;
+        if (kept > daemon->tail_length)
+            kept = daemon->tail_length;
+        memmove(daemon->tail, daemon->tail + daemon->tail_length - kept, kept);
+        memcpy(daemon->tail + kept, text, added);
+        daemon->tail_length = kept + added;
+    }
+    if (length == 0)
+        close_fd(&daemon->log_fd);
+}
+
+/* The last lines, joined by " | ", with spaces for control characters. */
+static void copy_tail(const struct daemon *daemon, char *out, size_t size)
+{
+    const char *text = daemon->tail;
+    size_t end = daemon->tail_length;
+    while (end > 0 && text[end - 1] == '\n')
+        end--;
     /* At most three lines and what there is room for. */
-    ssize_t begin = length;
-    for (int lines = 0; begin > 0 && length - begin < (ssize_t)size - 16; begin--)
+    size_t begin = end;
+    for (int lines = 0; begin > 0 && end - begin < size - 16; begin--)
         if (text[begin - 1] == '\n' && ++lines == 3)
             break;
     size_t at = 0;
-    for (ssize_t i = begin; i < length && at + 4 < size; i++) {
+    for (size_t i = begin; i < end && at + 4 < size; i++) {
         if (text[i] == '\n')
-            at += (size_t)snprintf(tail + at, size - at, " | ");
+            at += (size_t)snprintf(out + at, size - at, " | ");
         else
-            tail[at++] = (unsigned char)text[i] < ' ' ? ' ' : text[i];
+            out[at++] = (unsigned char)text[i] < ' ' ? ' ' : text[i];
     }
-    tail[at] = '\0';
+    out[at] = '\0';
 }
 
-void daemon_append_log(const struct daemon *daemon, struct err_text *error)
+void daemon_append_log(struct daemon *daemon, struct err_text *error)
 {
     char tail[384];
-    read_tail(daemon, tail, sizeof tail);
+    if (daemon->log_fd >= 0)
+        daemon_read_log(daemon);
+    copy_tail(daemon, tail, sizeof tail);
     size_t length = strlen(error->line);
     if (*tail)
         snprintf(error->line + length, sizeof error->line - length, ": %s", tail);
 }
 
-void daemon_describe_end(const struct daemon *daemon, int status,
-                         struct err_text *error)
+void daemon_describe_end(struct daemon *daemon, int status, struct err_text *error)
 {
     if (WIFSIGNALED(status))
         err_set(error, 0, "%s was killed by signal %d (%s)", daemon->name,

@@ -199,12 +199,13 @@ static int csv_dataset(struct dusk_client *client, const struct csv_source *spec
     return csv_chunks(path, scan, blocks_a_chunk, data, text);
 }
 
-/* The rows of a scan's blocks: chunks of a given size are scanned as such. */
+/* The rows of a scan's blocks: chunks of a given size are scanned as such, and 0
+ * asks for blocks as small as can be, from which any number of chunks is made. */
 static int64_t csv_block_rows(const struct csv_source *spec)
 {
     if (spec->chunk_rows > 0)
         return spec->chunk_rows;
-    return spec->chunks > 0 ? 1 : SCAN_BLOCK_ROWS;
+    return spec->chunks > 0 ? 0 : SCAN_BLOCK_ROWS;
 }
 
 static int64_t csv_blocks_a_chunk(const struct csv_source *spec, int64_t blocks)

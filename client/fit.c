@@ -135,7 +135,15 @@ int fit_print(const json_t *problem, struct err_text *text)
            json_is_true(json_object_get(p, "certified")) ? "certified"
                                                          : "NOT certified",
            real_of(p, "setup_seconds"));
-    int rc = table_print_runs(stdout, json_object_get(problem, "runs"), text);
+    const json_t *runs = json_object_get(problem, "runs");
+    int rc = table_print_runs(stdout, runs, text);
+    for (size_t i = 0; i < json_array_size(runs); i++) {
+        const json_t *run = json_array_get(runs, i);
+        const char *reason = json_string_value(json_object_get(run, "reason"));
+        if (reason && reason[0])
+            printf("%s %s: %s\n", json_string_value(json_object_get(run, "form")),
+                   json_string_value(json_object_get(run, "variant")), reason);
+    }
     printf("\n");
     fflush(stdout);
     return rc;

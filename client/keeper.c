@@ -5,9 +5,7 @@
 #include "common/units.h"
 
 #include <fcntl.h>
-#include <ftw.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -16,7 +14,6 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -38,18 +35,6 @@ struct keeper {
     struct daemon daemons[1 + CLUSTER_WORKERS_MAX];
 };
 
-static int remove_entry(const char *path, const struct stat *status, int type,
-                        struct FTW *ftw)
-{
-    remove(path);
-    return 0;
-}
-
-void keeper_remove_directory(const char *path)
-{
-    nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
-}
-
 static void tell(struct keeper *keeper, enum keeper_event event, int index, pid_t pid,
                  int code, const char *text)
 {
@@ -66,6 +51,7 @@ static void signal_daemons(struct keeper *keeper, int signal_number)
             kill(-keeper->daemons[i].pid, signal_number);
 }
 
+/* SIGINT, not SIGTERM: on that a worker would first move its data to others. */
 static void stop(struct keeper *keeper)
 {
     if (keeper->phase == STOPPING)
@@ -75,7 +61,7 @@ static void stop(struct keeper *keeper)
         clock_monotonic_ns() + (uint64_t)keeper->plan->options->stop_ns;
     for (int i = 0; i < keeper->count; i++)
         if (keeper->daemons[i].pid)
-            kill(keeper->daemons[i].pid, SIGTERM);
+            kill(keeper->daemons[i].pid, SIGINT);
     signal_daemons(keeper, SIGCONT); /* those that were stopped hear it only then */
 }
 
@@ -87,16 +73,11 @@ static void fail(struct keeper *keeper, int code, const char *line)
     stop(keeper);
 }
 
-static struct daemon *daemon_add(struct keeper *keeper, const char *name,
-                                 const char *log)
+static struct daemon *daemon_add(struct keeper *keeper, const char *name)
 {
     struct daemon *daemon = &keeper->daemons[keeper->count];
-    *daemon = (struct daemon){.ready_fd = -1};
+    daemon->ready_fd = daemon->log_fd = -1;
     snprintf(daemon->name, sizeof daemon->name, "%s", name);
-    char *path = NULL; /* kept until the process ends */
-    if (!keeper->plan->options->show_log &&
-        asprintf(&path, "%s/%s.log", keeper->plan->directory, log) > 0)
-        daemon->log_path = path;
     return daemon;
 }
 
@@ -104,7 +85,7 @@ static void launch(struct keeper *keeper, struct daemon *daemon, const char *pat
                    struct daemon_args *args)
 {
     struct err_text error;
-    int rc = daemon_start(daemon, path, args, &error);
+    int rc = daemon_start(daemon, path, args, keeper->plan->options->show_log, &error);
     daemon_args_fini(args);
     if (rc < 0) {
         fail(keeper, rc, error.line);
@@ -130,30 +111,25 @@ static void start_scheduler(struct keeper *keeper)
     daemon_args_add(&args, "--host=127.0.0.1");
     daemon_args_add(&args, "--port=0");
     add_further(&args, plan->options->scheduler_args);
-    launch(keeper, daemon_add(keeper, "dusk-scheduler", "scheduler"),
-           plan->scheduler_path, &args);
+    launch(keeper, daemon_add(keeper, "dusk-scheduler"), plan->scheduler_path, &args);
 }
 
 static void start_worker(struct keeper *keeper, int index)
 {
     const struct keeper_plan *plan = keeper->plan;
     const struct cluster_options *options = plan->options;
-    char name[32], log[32], local[PATH_MAX];
+    char name[32];
     snprintf(name, sizeof name, "dusk-worker %d", index);
-    snprintf(log, sizeof log, "worker-%d", index);
-    snprintf(local, sizeof local, "%s/worker-%d", plan->directory, index);
-    mkdir(local, 0700);
     struct daemon_args args = {0};
     daemon_args_add(&args, "dusk-worker");
     daemon_args_add(&args, "%s", keeper->daemons[0].address);
     daemon_args_add(&args, "--name=worker-%d", index);
-    daemon_args_add(&args, "--local-directory=%s", local);
     if (options->threads)
         daemon_args_add(&args, "--nthreads=%d", options->threads);
     if (options->memory_limit)
         daemon_args_add(&args, "--memory-limit=%" PRId64, options->memory_limit);
     add_further(&args, options->worker_args);
-    launch(keeper, daemon_add(keeper, name, log), plan->worker_path, &args);
+    launch(keeper, daemon_add(keeper, name), plan->worker_path, &args);
 }
 
 /* The next step once all that was started is ready. */
@@ -267,24 +243,33 @@ static int poll_timeout_ms(const struct keeper *keeper)
     return (int)((keeper->deadline_ns - now_ns) / NS_PER_MS) + 1;
 }
 
+enum { OTHER_FDS = 2, FDS_A_DAEMON = 2 };
+
 static void turn(struct keeper *keeper)
 {
-    struct pollfd fds[2 + 1 + CLUSTER_WORKERS_MAX] = {
+    struct pollfd fds[OTHER_FDS + FDS_A_DAEMON * (1 + CLUSTER_WORKERS_MAX)] = {
         {.fd = SIGNAL_FD, .events = POLLIN},
         {.fd = keeper->control_fd, .events = POLLIN},
     };
-    nfds_t count = 2;
-    for (int i = 0; i < keeper->count; i++)
-        fds[count++] =
-            (struct pollfd){.fd = keeper->daemons[i].ready_fd, .events = POLLIN};
+    nfds_t count = OTHER_FDS;
+    int daemons = keeper->count;
+    for (int i = 0; i < daemons; i++) {
+        const struct daemon *daemon = &keeper->daemons[i];
+        fds[count++] = (struct pollfd){.fd = daemon->ready_fd, .events = POLLIN};
+        fds[count++] = (struct pollfd){.fd = daemon->log_fd, .events = POLLIN};
+    }
     if (poll(fds, count, poll_timeout_ms(keeper)) == 0) {
         on_deadline(keeper);
         return;
     }
     /* Ready lines first: a daemon may have written one before it ended. */
-    for (nfds_t i = 2; i < count; i++)
-        if (fds[i].revents)
-            on_ready_fd(keeper, &keeper->daemons[i - 2]);
+    for (int i = 0; i < daemons; i++) {
+        const struct pollfd *pair = &fds[OTHER_FDS + FDS_A_DAEMON * i];
+        if (pair[0].revents)
+            on_ready_fd(keeper, &keeper->daemons[i]);
+        if (pair[1].revents)
+            daemon_read_log(&keeper->daemons[i]);
+    }
     if (fds[0].revents)
         on_signals(keeper);
     if (fds[1].revents)
@@ -339,7 +324,7 @@ _Noreturn void keeper_run(const struct keeper_plan *plan)
     settle(plan);
     struct keeper *keeper = calloc(1, sizeof *keeper);
     if (!keeper)
-        _exit(1); /* the program notices, and removes the directory */
+        _exit(1); /* the program notices */
     keeper->plan = plan;
     keeper->control_fd = CONTROL_FD;
     keeper->deadline_ns = clock_monotonic_ns() + (uint64_t)plan->options->start_ns;
@@ -348,7 +333,6 @@ _Noreturn void keeper_run(const struct keeper_plan *plan)
         turn(keeper);
     while (kill_orphans() > 0 && waitpid(-1, NULL, 0) > 0)
         continue;
-    keeper_remove_directory(plan->directory);
     tell(keeper, KEEPER_STOPPED, keeper->killed, 0, 0, "");
     _exit(0);
 }

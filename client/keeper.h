@@ -9,8 +9,7 @@
 struct keeper_plan {
     const struct cluster_options *options; /* with all defaults filled in */
     const char *scheduler_path, *worker_path;
-    const char *directory; /* removed at the end */
-    int control_fd;        /* a SOCK_SEQPACKET; the end of its input means: stop */
+    int control_fd; /* a SOCK_SEQPACKET; the end of its input means: stop */
 };
 
 /* What the keeper says to the program, one packet each. */
@@ -32,8 +31,5 @@ struct keeper_message {
 
 /* Turns the calling process, fresh from fork(), into the keeper. */
 _Noreturn void keeper_run(const struct keeper_plan *plan);
-
-/* Removes a directory and all in it, as far as that is allowed. */
-void keeper_remove_directory(const char *path);
 
 #endif

@@ -33,6 +33,14 @@ static void show_progress(void *arg, const char *stage, int64_t done, int64_t to
                     session->label, stage);
 }
 
+/* Nobody starts an embedded scheduler again, so waiting for it would be for ever. */
+static int check_cluster(void *arg, struct err_text *text)
+{
+    struct session *session = arg;
+    int rc = session->cluster ? cluster_check(session->cluster, text) : 0;
+    return rc < 0 ? rc : 0;
+}
+
 void session_label(struct session *session, const char *format, ...)
 {
     va_list args;
@@ -85,8 +93,10 @@ static int session_count(struct session *session, double timeout_s,
 int session_start(const struct session_options *options, struct session *session,
                   struct err_text *text)
 {
-    *session = (struct session){
-        .watch = {.stop = &stop_signal, .progress = show_progress, .arg = session}};
+    *session = (struct session){.watch = {.stop = &stop_signal,
+                                          .check = check_cluster,
+                                          .progress = show_progress,
+                                          .arg = session}};
     progress_init(&session->progress, stderr);
     catch_signals();
     const char *address;

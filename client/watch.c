@@ -10,7 +10,7 @@ int watch_stopped(const struct watch *watch, struct err_text *text)
     if (watch->stop && *watch->stop)
         return err_set(text, DUSK_E_CANCELLED, "stopped by signal %d",
                        (int)*watch->stop);
-    return 0;
+    return watch->check ? watch->check(watch->arg, text) : 0;
 }
 
 static int check_all(struct dusk_future *const *futures, int count,

@@ -10,6 +10,8 @@
 
 struct watch {
     const volatile sig_atomic_t *stop; /* becomes non-zero; or NULL */
+    /* Looked at as often as that: a negative code, with a line, gives up.  Or NULL. */
+    int (*check)(void *arg, struct err_text *text);
     /* Told now and then how far a stage is; `total` 0: not known.  Or NULL. */
     void (*progress)(void *arg, const char *stage, int64_t done, int64_t total);
     void *arg;
@@ -25,7 +27,7 @@ static inline void watch_progress(const struct watch *watch, const char *stage,
         watch->progress(watch->arg, stage, done, total);
 }
 
-/* DUSK_E_CANCELLED with a line once the flag is set, else 0. */
+/* DUSK_E_CANCELLED with a line once the flag is set, the check's error, or 0. */
 int watch_stopped(const struct watch *watch, struct err_text *text);
 
 /* Waits until all futures are finished, wherever their results are.  The error of

@@ -7,9 +7,12 @@
 #include "common/map.h"
 #include "proto/batch.h"
 
+#include <stdbool.h>
+
 struct outbox {
     struct map lanes;  /* by peer */
     struct list dirty; /* lanes with something to take */
+    bool chained;      /* what does not fit into a batch waits for the next turn */
 };
 
 /* One peer's part; the batch is taken, sent and emptied by the shell. */
@@ -17,6 +20,8 @@ struct outbox_lane {
     struct list link;
     struct peer_id peer;
     struct batch batch;
+    struct list later; /* further full batches, and the last one, in their order */
+    size_t later_bytes;
 };
 
 void outbox_init(struct outbox *outbox);
@@ -32,6 +37,10 @@ int outbox_send(struct outbox *outbox, struct peer_id peer,
  * the lane and says outbox_retry when it may be tried again. */
 struct outbox_lane *outbox_next(struct outbox *outbox);
 void outbox_retry(struct outbox *outbox, struct outbox_lane *lane);
+
+/* To be called when the lane's batch was sent and `chained` is set: true when there
+ * is more, which is in the lane's batch then; outbox_retry has it taken. */
+bool outbox_more(struct outbox_lane *lane);
 
 /* Drops what waits for a peer that is gone. */
 void outbox_forget(struct outbox *outbox, struct peer_id peer);

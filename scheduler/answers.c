@@ -23,16 +23,17 @@ static struct task *answered_task(struct scheduler *scheduler, struct worker *wo
     return NULL;
 }
 
-/* Data that came too late are freed, unless they are a valid copy, or the worker is
- * about to make them anew. */
+/* Data that came too late are freed, unless they are a valid copy.  If the worker is
+ * about to make them anew, it is not told until that has failed: what it makes must
+ * not be freed by mistake. */
 static void free_stale(struct scheduler *scheduler, struct worker *worker,
                        struct task_key key)
 {
     struct task *task = task_find(scheduler, key);
-    if (task && (bond_find(&task->holder, &worker->held) ||
-                 (task->state == TASK_PROCESSING && task->worker == worker)))
-        return;
-    worker_free_data(scheduler, worker, key);
+    if (task && task->state == TASK_PROCESSING && task->worker == worker)
+        task->flags |= TASK_STALE_DATA;
+    else if (!task || !bond_find(&task->holder, &worker->held))
+        worker_free_data(scheduler, worker, key);
 }
 
 static void measure(struct worker *worker, struct function *function,
@@ -58,6 +59,7 @@ void worker_done(struct scheduler *scheduler, struct worker *worker,
         return;
     }
     measure(worker, task->function, done);
+    task->flags &= (uint8_t)~TASK_STALE_DATA;
     task_answered(scheduler, task);
     task->made_by = worker->number;
     task->thread = (uint32_t)done->thread;

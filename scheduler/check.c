@@ -86,14 +86,15 @@ static int check_ready(const struct scheduler *scheduler, const struct task *tas
                        struct err_text *text)
 {
     const struct worker *worker = task->worker;
-    if (task->missing || !task->function)
-        return TASK_WRONG(task, "is not ready");
-    if (task->state == TASK_NO_WORKER || task->flags & TASK_UNPLACED)
-        return 0;
+    /* An input may be lost while the task runs: its worker may have it already. */
     if (task->state == TASK_PROCESSING)
         return worker && list_has(&worker->processing, &task->link)
                    ? 0
                    : TASK_WRONG(task, "is not listed at its worker");
+    if (task->missing)
+        return TASK_WRONG(task, "is not ready");
+    if (task->state == TASK_NO_WORKER || task->flags & TASK_UNPLACED)
+        return 0;
     if (!heap_has(worker ? &worker->queue : &scheduler->queue, &task->queue))
         return TASK_WRONG(task, "is in no heap");
     if (worker && !worker->silent && !worker_takes_work(worker) &&
@@ -159,21 +160,14 @@ static int check_bonds(const struct worker *worker, struct err_text *text)
     return 0;
 }
 
-/* Nobody waits for what a worker with a free place could do. */
+/* No thread idles while there is something that it could do. */
 static int check_idleness(const struct scheduler *scheduler,
                           const struct worker *worker, struct err_text *text)
 {
-    const struct heap_link *first = heap_first(&scheduler->queue);
     const struct heap_link *own = heap_first(&worker->queue);
-    if (!worker_takes_work(worker))
-        return 0;
-    if (own && (!first || own->priority < first->priority ||
-                (own->priority == first->priority && own->order < first->order)))
-        first = own;
-    if (first && worker->outstanding <
-                     placement_room(scheduler, worker,
-                                    CONTAINER_OF(first, struct task, queue)->function))
-        return WORKER_WRONG(worker, "could take " KEY_FORMAT,
+    const struct heap_link *first = own ? own : heap_first(&scheduler->queue);
+    if (first && worker_takes_work(worker) && worker->outstanding < worker->nthreads)
+        return WORKER_WRONG(worker, "has a free thread and could take " KEY_FORMAT,
                             KEY_ARGS(CONTAINER_OF(first, struct task, queue)->key));
     return 0;
 }

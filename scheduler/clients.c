@@ -144,6 +144,9 @@ void client_remove(struct scheduler *scheduler, struct client *client, const cha
         struct task *task = want->task;
         bond_remove(&task->want, want);
         agenda_add(scheduler, task);
+        /* What it was about to bring will not come. */
+        if (!task->function && task->state == TASK_WAITING)
+            task_displaced(scheduler, task);
     }
     if (client->peer.number)
         peer_unbind(scheduler, client->peer);

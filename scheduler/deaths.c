@@ -55,6 +55,9 @@ static void charge(struct scheduler *scheduler, struct task_key key,
     if (!task || !task->function || task->state >= TASK_MEMORY || task->failure)
         return;
     struct task_extra *extra = task_extra(task);
+    for (unsigned i = 0; extra && i < extra->death_count; i++)
+        if (extra->deaths[i].epoch == death->epoch)
+            return;
     struct death *deaths =
         extra ? realloc(extra->deaths, (extra->death_count + 1) * sizeof *deaths)
               : NULL;
@@ -80,7 +83,7 @@ static void grave_close(struct scheduler *scheduler, size_t place)
 static void grave_timer(struct scheduler *scheduler, struct timer *timer)
 {
     struct grave *grave = CONTAINER_OF(timer, struct grave, timer);
-    struct death death = {.status = -1};
+    struct death death = {.epoch = grave->epoch, .status = -1};
     memcpy(death.worker, grave->name, sizeof death.worker);
     for (unsigned i = 0; i < grave->count; i++)
         charge(scheduler, grave->suspects[i], &death);
@@ -115,13 +118,17 @@ void death_suspected(struct scheduler *scheduler, const struct worker *worker)
 
 void death_reported(struct scheduler *scheduler, const struct msg_hello *hello)
 {
+    /* Who was thought dead and is here is not; whose end is known needs no guess. */
+    for (size_t i = 0; i < GRAVES_MAX; i++) {
+        const struct grave *grave = scheduler->graves.items[i];
+        if (grave &&
+            (grave->epoch == hello->epoch || grave->epoch == hello->previous_epoch))
+            grave_close(scheduler, i);
+    }
     if (hello->previous_epoch == 0)
         return;
-    for (size_t i = 0; i < GRAVES_MAX; i++)
-        if (scheduler->graves.items[i] &&
-            scheduler->graves.items[i]->epoch == hello->previous_epoch)
-            grave_close(scheduler, i);
-    struct death death = {.status = (int)hello->previous_status};
+    struct death death = {.epoch = hello->previous_epoch,
+                          .status = (int)hello->previous_status};
     snprintf(death.worker, sizeof death.worker, STR_FORMAT,
              STR_ARGS(hello->name.size ? hello->name : hello->address));
     /* A clean stop is nobody's fault. */

@@ -173,8 +173,10 @@ void placement_evict(struct scheduler *scheduler, struct worker *worker)
 
 /* ---- handing out ---- */
 
-unsigned placement_room(const struct scheduler *scheduler, const struct worker *worker,
-                        const struct function *function)
+/* How many tasks the worker may have, when this function comes next: one for each
+ * thread, and as many more as keep it busy until an answer has travelled. */
+static unsigned room_for(const struct scheduler *scheduler, const struct worker *worker,
+                         const struct function *function)
 {
     uint64_t ahead = 1;
     if (function->mean_ns)
@@ -190,7 +192,7 @@ static bool has_room(const struct scheduler *scheduler, const struct worker *wor
                      const struct task *task)
 {
     return worker_takes_work(worker) &&
-           worker->outstanding < placement_room(scheduler, worker, task->function);
+           worker->outstanding < room_for(scheduler, worker, task->function);
 }
 
 static bool assign(struct scheduler *scheduler, struct task *task,

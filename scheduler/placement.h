@@ -30,10 +30,6 @@ void placement_update(struct scheduler *scheduler, struct worker *worker);
 /* Finds new homes for what is queued at a worker that takes no work now. */
 void placement_evict(struct scheduler *scheduler, struct worker *worker);
 
-/* How many tasks the worker may have been sent, when `function` comes next. */
-unsigned placement_room(const struct scheduler *scheduler, const struct worker *worker,
-                        const struct function *function);
-
 /* The worker that scattered data and copies go to: the emptiest, or NULL. */
 struct worker *placement_emptiest(struct scheduler *scheduler,
                                   const struct task *not_holding);

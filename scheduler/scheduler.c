@@ -416,6 +416,7 @@ int scheduler_create(const struct scheduler_config *config, uint64_t now_ns,
     scheduler->config = *config;
     scheduler->now_ns = scheduler->started_ns = scheduler->progress_ns = now_ns;
     outbox_init(&scheduler->outbox);
+    scheduler->outbox.chained = true;
     functions_init(&scheduler->functions);
     list_init(&scheduler->no_worker);
     list_init(&scheduler->unplaced);

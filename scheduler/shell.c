@@ -28,7 +28,8 @@ struct shell {
     struct scheduler *scheduler;
     struct peers peers;
     struct log_site sites[LOG_SITES];
-    bool blocked; /* a lane could not be sent whole */
+    bool blocked; /* a connection was full */
+    bool more;    /* what did not fit into one message is to be sent at once */
     bool stopping;
     struct err_text *text;
     int failure;
@@ -133,23 +134,28 @@ static void peer_gone(struct shell *shell, struct peer_id id)
     after_event(shell);
 }
 
+/* One message a peer: what did not fit, or could not be sent, waits for a later
+ * turn. */
 static void send_all(struct shell *shell)
 {
     struct outbox *outbox = scheduler_outbox(shell->scheduler);
-    struct list full;
-    list_init(&full);
+    struct list later;
+    list_init(&later);
+    shell->blocked = shell->more = false;
     struct outbox_lane *lane;
     while ((lane = outbox_next(outbox))) {
         const struct peer_link *peer = peers_by_id(&shell->peers, lane->peer);
         int rc = peer ? link_send(shell->router, &peer->identity, &lane->batch)
                       : DUSK_E_CLOSED;
-        if (rc > 0)
-            list_append(&full, &lane->link);
+        bool more = rc == 0 && outbox_more(lane);
+        if (rc > 0 || more)
+            list_append(&later, &lane->link);
         else if (rc < 0)
             peer_gone(shell, lane->peer);
+        shell->blocked |= rc > 0;
+        shell->more |= more;
     }
-    shell->blocked = !list_is_empty(&full);
-    LIST_FOREACH (link, &full) {
+    LIST_FOREACH (link, &later) {
         list_remove(link);
         outbox_retry(outbox, CONTAINER_OF(link, struct outbox_lane, link));
     }
@@ -204,6 +210,8 @@ static uint64_t turn_timeout(const struct shell *shell)
     uint64_t deadline = scheduler_next_deadline(shell->scheduler);
     uint64_t now_ns = clock_monotonic_ns();
     uint64_t timeout = deadline > now_ns ? deadline - now_ns : 0;
+    if (shell->more)
+        return 0;
     bool soon = shell->blocked || peers_have_suspects(&shell->peers);
     return soon && timeout > RETRY_NS ? RETRY_NS : timeout;
 }

@@ -36,10 +36,11 @@ enum task_state {
 enum task_flag {
     TASK_KEEP = 1, /* SUBMIT_KEEP */
     TASK_ON_AGENDA = 2,
-    TASK_CANCELLED = 4, /* dependents and wants have yet to be told */
-    TASK_HAD_DATA = 8,  /* scattered data that arrived once */
-    TASK_RAN = 16,      /* was assigned before */
-    TASK_UNPLACED = 32, /* queued, but there was no memory for a place in a heap */
+    TASK_CANCELLED = 4,   /* dependents and wants have yet to be told */
+    TASK_HAD_DATA = 8,    /* scattered data that arrived once */
+    TASK_RAN = 16,        /* was assigned before */
+    TASK_STALE_DATA = 64, /* its worker has data from an attempt that did not count */
+    TASK_UNPLACED = 32,   /* queued, but there was no memory for a place in a heap */
 };
 
 enum want_flag {
@@ -64,6 +65,7 @@ struct failure {
 
 /* One death of a worker while the task ran. */
 struct death {
+    uint64_t epoch; /* of the worker */
     char worker[64];
     int status; /* as from wait(2), or -1 when nobody saw it */
 };

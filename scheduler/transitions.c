@@ -103,24 +103,39 @@ static void enter_released(struct scheduler *scheduler, struct task *task)
     task->result = NULL;
 }
 
-/* An input that failed, or scattered data that were lost, fail the task here. */
+/* Chooses a worker for scattered data and tells those who can bring them. */
+static void await_data(struct scheduler *scheduler, struct task *task)
+{
+    bool told = false;
+    task->worker = placement_emptiest(scheduler, NULL);
+    if (!task->worker)
+        return;
+    list_append(&task->worker->awaited, &task->link);
+    task->worker->memory += task->nbytes;
+    BONDS_FOREACH (want, &task->want) {
+        if (!(want->flags & WANT_RESULT))
+            continue;
+        told = true;
+        client_send(
+            scheduler, want_client(want),
+            MESSAGE(place, .key = task->key, .address = str_of(task->worker->address)));
+    }
+    if (!told)
+        task_fail(scheduler, task, DUSK_E_DATA_LOST,
+                  "scattered data " KEY_FORMAT " (%" PRIu64
+                  " bytes) never arrived: whoever has them no longer wants them",
+                  KEY_ARGS(task->key), task->nbytes);
+}
+
+/* An input that failed fails the task here. */
 static void enter_waiting(struct scheduler *scheduler, struct task *task)
 {
     list_init(&task->link);
     for (uint32_t i = 0; i < task->edge_count; i++)
         if (task->edges[i].dependency->state == TASK_ERRED)
             task_fail_like(scheduler, task, task->edges[i].dependency->failure);
-    if (task->function)
-        return;
-    task->worker = placement_emptiest(scheduler, NULL);
-    if (task->worker) {
-        list_append(&task->worker->awaited, &task->link);
-        task->worker->memory += task->nbytes;
-        BONDS_FOREACH (want, &task->want)
-            client_send(scheduler, want_client(want),
-                        MESSAGE(place, .key = task->key,
-                                .address = str_of(task->worker->address)));
-    }
+    if (!task->function)
+        await_data(scheduler, task);
 }
 
 static void leave_waiting(struct scheduler *scheduler, struct task *task)
@@ -160,6 +175,14 @@ static void enter_processing(struct scheduler *scheduler, struct task *task)
     scheduler->counts.assigned++;
 }
 
+static void free_stale_data(struct scheduler *scheduler, struct task *task,
+                            struct worker *worker)
+{
+    if (task->flags & TASK_STALE_DATA && !bond_find(&task->holder, &worker->held))
+        worker_free_data(scheduler, worker, task->key);
+    task->flags &= (uint8_t)~TASK_STALE_DATA;
+}
+
 /* An attempt that was not answered is stopped; its answer will free the place. */
 static void leave_processing(struct scheduler *scheduler, struct task *task)
 {
@@ -168,6 +191,7 @@ static void leave_processing(struct scheduler *scheduler, struct task *task)
     task->worker = NULL;
     if (!worker)
         return;
+    free_stale_data(scheduler, task, worker);
     worker_send(scheduler, worker,
                 MESSAGE(stop_task, .key = task->key, .attempt = task->attempt));
     if (map_put(&worker->stopping, task->attempt, worker) < 0) {
@@ -430,6 +454,7 @@ void task_answered(struct scheduler *scheduler, struct task *task)
 
 void task_attempt_over(struct scheduler *scheduler, struct task *task)
 {
+    free_stale_data(scheduler, task, task->worker);
     task_answered(scheduler, task);
     task_move(scheduler, task, TASK_RELEASED);
     agenda_add(scheduler, task);

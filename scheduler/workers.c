@@ -99,15 +99,17 @@ void worker_conditions_changed(struct scheduler *scheduler, struct worker *worke
 {
     bool takes = worker_takes_work(worker);
     placement_refill(scheduler, worker);
+    if (!takes)
+        placement_evict(scheduler, worker);
     if (takes == worker->counted)
         return;
     worker->counted = takes;
-    scheduler->working_count += takes ? 1u : -1u;
-    if (!takes)
-        placement_evict(scheduler, worker);
+    if (takes)
+        scheduler->working_count++;
     else
-        LIST_FOREACH (link, &scheduler->no_worker)
-            agenda_add(scheduler, CONTAINER_OF(link, struct task, link));
+        scheduler->working_count--;
+    LIST_FOREACH (link, &scheduler->no_worker)
+        agenda_add(scheduler, CONTAINER_OF(link, struct task, link));
 }
 
 /* ---- coming ---- */
@@ -332,6 +334,8 @@ static void reconcile(struct scheduler *scheduler, struct worker *worker,
     worker_have(scheduler, worker, &(struct msg_have){.holdings = hello->inventory});
     said_fini(&said);
     retire_target_gone(scheduler, worker); /* what it was asked to fetch, too */
+    if (worker->retirement)
+        retire_begin(scheduler, worker, 0); /* and what it was told */
     placement_refill(scheduler, worker);
 }
 

@@ -64,19 +64,20 @@ static int find_response(const struct csv_file *file, const char *response,
     return 0;
 }
 
-/* Counts one more row at the line read last. */
-static int table_add_row(struct csv_table *table, const struct csv_file *file,
-                         int64_t chunk_rows, struct err_text *error)
+/* Halves the number of chunks; it is even. */
+static void merge_pairs(struct csv_table *table)
+{
+    for (int64_t k = 0; k < table->chunk_count / 2; k++) {
+        table->chunks[k] = table->chunks[2 * k];
+        table->chunks[k].rows += table->chunks[2 * k + 1].rows;
+    }
+    table->chunk_count /= 2;
+}
+
+static int add_chunk(struct csv_table *table, const struct csv_file *file,
+                     struct err_text *error)
 {
     int64_t count = table->chunk_count;
-    if (table->rows++ % chunk_rows != 0) {
-        table->chunks[count - 1].rows++;
-        return 0;
-    }
-    if (count == CSV_CHUNKS_MAX)
-        return err_set(error, DUSK_E_LIMIT,
-                       "%s: more than %d chunks of %lld rows; take larger chunks",
-                       file->lines.file.path, CSV_CHUNKS_MAX, (long long)chunk_rows);
     if ((count & (count - 1)) == 0) {
         size_t room = count ? 2 * (size_t)count : 1;
         struct csv_chunk *larger = realloc(table->chunks, room * sizeof *larger);
@@ -86,7 +87,32 @@ static int table_add_row(struct csv_table *table, const struct csv_file *file,
         table->chunks = larger;
     }
     table->chunks[table->chunk_count++] =
-        (struct csv_chunk){file->lines.start_position, file->lines.number, 1};
+        (struct csv_chunk){file->lines.start_position, file->lines.number, 0};
+    return 0;
+}
+
+/* Counts one more row at the line read last. */
+static int add_row(struct csv_table *table, const struct csv_file *file,
+                   int64_t chunk_rows, struct err_text *error)
+{
+    bool fine = chunk_rows == CSV_FINE;
+    if (fine && table->chunk_count == CSV_FINE_CHUNKS_MAX &&
+        table->rows % table->chunks[0].rows == 0)
+        merge_pairs(table);
+    if (fine)
+        chunk_rows = table->chunk_count ? table->chunks[0].rows : 1;
+    if (table->rows % chunk_rows == 0) {
+        if (table->chunk_count == CSV_CHUNKS_MAX)
+            return err_set(error, DUSK_E_LIMIT,
+                           "%s: more than %d chunks of %lld rows; take larger chunks",
+                           file->lines.file.path, CSV_CHUNKS_MAX,
+                           (long long)chunk_rows);
+        int rc = add_chunk(table, file, error);
+        if (rc < 0)
+            return rc;
+    }
+    table->chunks[table->chunk_count - 1].rows++;
+    table->rows++;
     return 0;
 }
 
@@ -106,7 +132,7 @@ static int scan_rows(struct csv_file *file, int64_t chunk_rows, struct csv_table
         if (blank_line)
             return err_set(error, DUSK_E_DATA, "%s: line %lld: is blank",
                            file->lines.file.path, (long long)blank_line);
-        rc = table_add_row(table, file, chunk_rows, error);
+        rc = add_row(table, file, chunk_rows, error);
         if (rc < 0)
             return rc;
     }
@@ -142,7 +168,7 @@ int csv_scan(const char *path, const char *response, int64_t chunk_rows,
              const volatile int *cancel, struct csv_table *ret_table,
              struct err_text *error)
 {
-    if (chunk_rows < 1)
+    if (chunk_rows < 1 && chunk_rows != CSV_FINE)
         return err_set(error, DUSK_E_INVALID, "%s: chunks of %lld rows", path,
                        (long long)chunk_rows);
     struct csv_file file;

@@ -17,6 +17,12 @@
 
 #define CSV_CHUNKS_MAX (1 << 20)
 
+/* For chunk_rows: chunks as small as can be for at most CSV_FINE_CHUNKS_MAX of
+ * them, so that the caller can put together any number of chunks.  They have the
+ * same power of two of rows, but for the last. */
+#define CSV_FINE 0
+#define CSV_FINE_CHUNKS_MAX (1 << 16)
+
 /* Where a block of rows is. */
 struct csv_chunk {
     int64_t offset; /* of its first line, in uncompressed bytes */
@@ -36,10 +42,10 @@ struct csv_table {
 };
 
 /* Scans the file.  `response` is a column's name or its number from 1; "" is the
- * last column.  All chunks have `chunk_rows` rows, but for the last.  Checks the
- * header, the response and blank lines; the numbers are checked when they are
- * read.  `cancel` may be NULL.  DUSK_E_IO, DUSK_E_DATA, DUSK_E_INVALID (no such
- * column, chunk_rows < 1), DUSK_E_LIMIT, DUSK_E_CANCELLED, DUSK_E_NOMEM. */
+ * last column.  All chunks have `chunk_rows` rows, but for the last; or see CSV_FINE.
+ * Checks the header, the response and blank lines; the numbers are checked when they
+ * are read.  `cancel` may be NULL.  DUSK_E_IO, DUSK_E_DATA, DUSK_E_INVALID (no such
+ * column, chunk_rows < 0), DUSK_E_LIMIT, DUSK_E_CANCELLED, DUSK_E_NOMEM. */
 int csv_scan(const char *path, const char *response, int64_t chunk_rows,
              const volatile int *cancel, struct csv_table *ret_table,
              struct err_text *error);

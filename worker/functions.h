@@ -44,7 +44,8 @@
  * from 1, or "" for the last; `names` are those of the other columns, joined by
  * tabs; `fields` counts all columns, `index` is the response's, from 0.  Block k has
  * counts(k) rows and starts with line lines(k) at byte offsets(k); blocks that
- * follow each other can be read as one.  The order of idx_chunk is "file", or
+ * follow each other can be read as one.  With chunk_rows 0 they are as small as can
+ * be for at most 65,536 of them.  The order of idx_chunk is "file", or
  * "sorted" by label; chunk k of N has the images n k / N to n (k + 1) / N. */
 #ifndef WORKER_FUNCTIONS_H
 #define WORKER_FUNCTIONS_H

@@ -143,12 +143,16 @@ static void session_lost(struct worker_core *core, const char *why)
         session->told = true;
     }
     session->registered = false;
+    if (session->retire_at_ns)
+        session_end(core, 0, "nobody is left to retire from");
 }
 
 void session_gone(struct worker_core *core)
 {
     struct session *session = &core->session;
     session_lost(core, "closed the connection");
+    if (session->ended)
+        return;
     session->greeted = false;
     uint64_t soon = session->dialed_ns + REDIAL_NS;
     session->dial_at_ns = soon > core->now_ns ? soon : core->now_ns;
@@ -202,7 +206,8 @@ static void session_again(struct worker_core *core)
     if (!session->registered && core->now_ns < session->hello_ns + NS_PER_S)
         return;
     session_lost(core, "does not know this worker");
-    session_hello(core);
+    if (!session->ended)
+        session_hello(core);
 }
 
 void session_message(struct worker_core *core, const struct message *message)
@@ -301,7 +306,8 @@ void session_tick(struct worker_core *core)
         session_dial(core);
     } else if (now >= silent_at(session)) {
         session_lost(core, "is silent");
-        session_dial(core);
+        if (!session->ended)
+            session_dial(core);
     } else if (session->registered && now >= session->next_heartbeat_ns) {
         session_heartbeat(core);
     }

@@ -138,6 +138,7 @@ class Cluster:
         log = self.read_log() if kind else ""
         left = self.stop()
         if kind:
-            print("\n".join("# " + line for line in log.splitlines()[-40:]))
+            lines = [line for line in log.splitlines() if "client " not in line]
+            print("\n".join("# " + line for line in lines[-40:]))
         else:
             assert not left, left

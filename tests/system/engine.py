@@ -1,9 +1,10 @@
 """A container engine for the tests: the one that runs, or a dockerd of our own.
 
-Our own lives in a temporary directory. Containers run under it in a network and mount
-namespace that vanish with it: no bridge, no firewall rule, no mount and no published
-port is ever seen on the machine. What needs the outside network, building images, is
-done before by the same engine in the machine's network, without bridge and firewall.
+Our own lives in a temporary directory. Containers run under it in namespaces (network,
+mounts, processes) that vanish with it: no bridge, no firewall rule, no mount and no
+published port is ever seen on the machine, and whatever ends the test ends them all.
+What needs the outside network, building images, is done before by the same engine in
+the machine's network, without bridge and firewall.
 """
 
 import glob
@@ -57,7 +58,8 @@ class Engine:
 
     def _start(self, options, in_network=""):
         """Runs dockerd and waits until it answers. It ends when this process does."""
-        command = ["setpriv", "--pdeathsig", "TERM", "unshare", "--mount"]
+        command = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount-proc", "--pid",
+                   "--fork", "--kill-child"]
         command += ["--net"] if in_network else []
         command += ["sh", "-c", in_network + 'exec dockerd "$@"', "dockerd", *options]
         at = self.directory
@@ -78,7 +80,11 @@ class Engine:
 
     def _end_process(self):
         if self.process:
-            self.process.send_signal(signal.SIGTERM)
+            # The engine itself is the one child of unshare.
+            with open(f"/proc/{self.process.pid}/task/{self.process.pid}/children",
+                      encoding="ascii") as children:
+                for pid in children.read().split():
+                    os.kill(int(pid), signal.SIGTERM)
             try:
                 self.process.wait(60)
             except subprocess.TimeoutExpired:

@@ -85,7 +85,7 @@ def ports():
         taken.listen()
         port = str(taken.getsockname()[1])
         refuses(1, [port, "in use"], [daemons.SCHEDULER, "--port", port])
-    refuses(1, ["0.0.0.0", "--insecure"],
+    refuses(2, ["0.0.0.0", "--insecure"],
             [daemons.SCHEDULER, "--host", "0.0.0.0", "--port", str(free_port())])
 
 

@@ -5,9 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 static const char *argument(int argc, char **argv, const char *name)
@@ -19,34 +16,31 @@ static const char *argument(int argc, char **argv, const char *name)
     return "";
 }
 
-/* A file, a socket file and a folder, as workers may have them. */
-static void litter(const char *directory)
+static _Noreturn void linger(int own_session, int tell_fd)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    if (chdir(directory) < 0 || mkdir("spill", 0700) < 0)
-        exit(1);
-    FILE *chunk = fopen("spill/chunk", "w");
-    fputs("data", chunk);
-    fclose(chunk);
-    strcpy(address.sun_path, "socket");
-    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-    if (bind(fd, (struct sockaddr *)&address, sizeof address) < 0)
-        exit(1);
+    signal(SIGINT, SIG_IGN);
+    if (own_session)
+        setsid();
+    if (write(tell_fd, "", 1) != 1)
+        _exit(1);
+    for (;;)
+        pause();
 }
 
 /* Two children that do not end by themselves, one of them in its own session. */
 static void multiply(void)
 {
-    FILE *pids = fopen("children", "w");
+    FILE *pids = fopen(getenv("STAND_IN_CHILDREN"), "w");
     for (int i = 0; i < 2; i++) {
+        int ends[2];
+        char settled;
+        if (pipe(ends) < 0)
+            exit(1);
         pid_t pid = fork();
-        if (pid == 0) {
-            signal(SIGTERM, SIG_IGN);
-            if (i == 1)
-                setsid();
-            for (;;)
-                pause();
-        }
+        if (pid == 0)
+            linger(i, ends[1]);
+        if (read(ends[0], &settled, 1) != 1)
+            exit(1);
         fprintf(pids, "%d\n", (int)pid);
     }
     fclose(pids);
@@ -64,20 +58,19 @@ int main(int argc, char **argv)
     const char *mood = getenv(is_worker ? "STAND_IN_WORKER" : "STAND_IN_SCHEDULER");
     mood = mood ? mood : "";
     int ready_fd = atoi(argument(argc, argv, "--ready-fd="));
-    for (int i = 0; i < argc; i++)
-        fprintf(stderr, "argument %s\n", argv[i]);
-    if (is_worker)
-        litter(argument(argc, argv, "--local-directory="));
+    fprintf(stderr, "a line of the start\n");
     if (strcmp(mood, "exit") == 0) {
+        for (int i = 0; i < 1000; i++)
+            fprintf(stderr, "line %d of many\n", i);
         fprintf(stderr, "msg=\"first line\"\nmsg=\"no \x1b[1m luck\"\n");
         return 3;
     }
     if (strcmp(mood, "crash") == 0)
         abort();
     if (strcmp(mood, "stubborn") == 0)
-        signal(SIGTERM, SIG_IGN);
+        signal(SIGINT, SIG_IGN);
     if (strcmp(mood, "polite") == 0)
-        signal(SIGTERM, leave); /* which a stopped process cannot run */
+        signal(SIGINT, leave); /* which a stopped process cannot run */
     if (strcmp(mood, "multiply") == 0)
         multiply();
     if (strcmp(mood, "mute") != 0) {

@@ -142,7 +142,7 @@ START_TEST(what_is_no_file_is_named)
     ck_assert_int_eq(csv_scan("/dev/null", "", 10, NULL, &table, &error), DUSK_E_IO);
     ck_assert_str_eq(error.line, "/dev/null: is not a regular file");
     write_file("1,2\n", 4, false);
-    ck_assert_int_eq(csv_scan(path, "", 0, NULL, &table, &error), DUSK_E_INVALID);
+    ck_assert_int_eq(csv_scan(path, "", -1, NULL, &table, &error), DUSK_E_INVALID);
     volatile int cancel = 1;
     ck_assert_int_eq(csv_scan(path, "", 1, &cancel, &table, &error), DUSK_E_CANCELLED);
 }
@@ -328,6 +328,54 @@ START_TEST(lines_go_to_a_position)
 }
 END_TEST
 
+static const struct {
+    int rows, chunks, chunk_rows, last_rows;
+} fine[] = {
+    {1, 1, 1, 1},
+    {CSV_FINE_CHUNKS_MAX, CSV_FINE_CHUNKS_MAX, 1, 1},
+    {CSV_FINE_CHUNKS_MAX + 1, CSV_FINE_CHUNKS_MAX / 2 + 1, 2, 1},
+    {4 * CSV_FINE_CHUNKS_MAX, CSV_FINE_CHUNKS_MAX, 4, 4},
+    {5 * CSV_FINE_CHUNKS_MAX + 3, 5 * CSV_FINE_CHUNKS_MAX / 8 + 1, 8, 3},
+};
+
+START_TEST(fine_chunks_grow_with_the_file)
+{
+    size_t length = 4 * (size_t)fine[_i].rows;
+    char *text = malloc(length);
+    for (size_t i = 0; i < length; i += 4)
+        memcpy(text + i, "1,2\n", 4);
+    write_file(text, length, false);
+    free(text);
+    struct csv_table table;
+    ck_assert_int_eq(csv_scan(path, "", CSV_FINE, NULL, &table, NULL), 0);
+    ck_assert_int_eq(table.rows, fine[_i].rows);
+    ck_assert_int_eq(table.chunk_count, fine[_i].chunks);
+    for (int64_t k = 0; k < table.chunk_count; k++) {
+        bool last = k == table.chunk_count - 1;
+        ck_assert_int_eq(table.chunks[k].rows,
+                         last ? fine[_i].last_rows : fine[_i].chunk_rows);
+        ck_assert_int_eq(table.chunks[k].line, k * fine[_i].chunk_rows + 1);
+        ck_assert_int_eq(table.chunks[k].offset, 4 * (table.chunks[k].line - 1));
+    }
+    csv_table_fini(&table);
+}
+END_TEST
+
+START_TEST(too_many_chunks_are_refused)
+{
+    size_t length = 4 * ((size_t)CSV_CHUNKS_MAX + 1);
+    char *text = malloc(length);
+    for (size_t i = 0; i < length; i += 4)
+        memcpy(text + i, "1,2\n", 4);
+    write_file(text, length, false);
+    free(text);
+    struct csv_table table;
+    struct err_text error;
+    ck_assert_int_eq(csv_scan(path, "", 1, NULL, &table, &error), DUSK_E_LIMIT);
+    ck_assert_ptr_nonnull(strstr(error.line, "more than 1048576 chunks of 1 rows"));
+}
+END_TEST
+
 /* Random files against the numbers they were written from. */
 START_TEST(chunks_come_together_to_the_file)
 {
@@ -416,6 +464,8 @@ int main(void)
     tcase_add_test(tcase, a_truncated_or_damaged_gz_is_refused);
     tcase_add_test(tcase, a_line_has_a_greatest_length);
     tcase_add_test(tcase, a_file_that_changed_since_the_scan_is_noticed);
+    tcase_add_test(tcase, too_many_chunks_are_refused);
+    tcase_add_loop_test(tcase, fine_chunks_grow_with_the_file, 0, COUNT(fine));
     tcase_add_loop_test(tcase, good_files_are_read, 0, COUNT(good));
     tcase_add_test(tcase, columns_have_names);
     tcase_add_loop_test(tcase, lines_go_to_a_position, 0, 2);
