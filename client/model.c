@@ -7,11 +7,6 @@
 #define SUM_FAN_IN 8
 #define LOSSES_PER_TASK 64
 
-static struct dusk_array vector(const double *data, int64_t count)
-{
-    return (struct dusk_array){DUSK_F64, 1, {count}, (void *)(uintptr_t)data};
-}
-
 /* ---- futures by the chunk ---- */
 
 static struct dusk_future **futures_create(unsigned count)
@@ -122,7 +117,7 @@ static int model_gram(struct model *model, struct err_text *text)
 {
     struct dataset *data = model->data;
     struct dusk_submit_options keep = {.keep_on_worker = 1};
-    struct dusk_array mu = vector(model->mu, data->columns);
+    struct dusk_array mu = dusk_vector(model->mu, data->columns);
     for (int64_t i = 0; i < data->chunks; i++) {
         int rc = dusk_submit_with(data->client, &keep, &model->gram[i], "glm_gram",
                                   "FFal", data->x[i], 0, data->y[i], data->y_item, &mu,
@@ -160,9 +155,9 @@ static int model_factor(struct model *model, struct err_text *text)
 {
     struct dataset *data = model->data;
     struct dusk_submit_options keep = {.keep_on_worker = 1};
-    struct dusk_array mu = vector(model->mu, data->columns);
+    struct dusk_array mu = dusk_vector(model->mu, data->columns);
     for (int64_t i = 0; i < data->chunks; i++) {
-        struct dusk_array metric = vector(metric_row(&model->metric, i), model->q);
+        struct dusk_array metric = dusk_vector(metric_row(&model->metric, i), model->q);
         int rc = dusk_submit_with(data->client, &keep, &model->factor[i], "glm_factor",
                                   "Faad", model->gram[i], 0, &metric, &mu,
                                   model->normal ? 2.0 : 0.25);
@@ -328,8 +323,8 @@ static int submit_evaluate(struct model *model, int64_t chunk, const void *arg,
 {
     const struct point *point = arg;
     struct dataset *data = model->data;
-    struct dusk_array mu = vector(model->mu, data->columns);
-    struct dusk_array b = vector(point->b, model->q);
+    struct dusk_array mu = dusk_vector(model->mu, data->columns);
+    struct dusk_array b = dusk_vector(point->b, model->q);
     return dusk_submit(data->client, ret_future, "glm_evaluate", "FFasla",
                        data->x[chunk], 0, data->y[chunk], data->y_item, &mu,
                        data->family, (int64_t)model->intercept, &b);
@@ -380,9 +375,9 @@ static int submit_dual(struct model *model, int64_t chunk, const void *arg,
 {
     const struct point *point = arg;
     struct dataset *data = model->data;
-    struct dusk_array mu = vector(model->mu, data->columns);
-    struct dusk_array b = vector(point->b, model->q);
-    struct dusk_array scale = vector(point->scale, 2);
+    struct dusk_array mu = dusk_vector(model->mu, data->columns);
+    struct dusk_array b = dusk_vector(point->b, model->q);
+    struct dusk_array scale = dusk_vector(point->scale, 2);
     return dusk_submit(data->client, ret_future, "glm_dual", "FFaslaa", data->x[chunk],
                        0, data->y[chunk], data->y_item, &mu, data->family,
                        (int64_t)model->intercept, &b, &scale);
@@ -430,8 +425,9 @@ static int hessian_tasks(struct model *model, const double *b, const double *col
 {
     struct dataset *data = model->data;
     struct dusk_submit_options keep = {.keep_on_worker = 1};
-    struct dusk_array mu = vector(model->mu, data->columns);
-    struct dusk_array point = vector(b, model->q), subset = vector(columns, count);
+    struct dusk_array mu = dusk_vector(model->mu, data->columns);
+    struct dusk_array point = dusk_vector(b, model->q),
+                      subset = dusk_vector(columns, count);
     int rc = 0;
     for (int64_t i = 0; rc == 0 && i < data->chunks; i++)
         rc = dusk_submit_with(data->client, &keep, &tasks[i], "glm_hessian", "FFaslaa",
@@ -496,7 +492,7 @@ static int submit_losses(struct model *model, int64_t chunk, const void *arg,
 {
     const struct point *point = arg;
     struct dataset *data = model->data;
-    struct dusk_array mu = vector(model->mu, data->columns);
+    struct dusk_array mu = dusk_vector(model->mu, data->columns);
     struct dusk_array b = {
         DUSK_F64, 2, {point->count, model->q}, (void *)(uintptr_t)point->b};
     return dusk_submit(data->client, ret_future, "glm_losses", "FFasla", data->x[chunk],

@@ -42,11 +42,6 @@ struct driver {
     struct err_text *text;
 };
 
-static struct dusk_array vector(const double *data, int64_t count)
-{
-    return (struct dusk_array){DUSK_F64, 1, {count}, (void *)(uintptr_t)data};
-}
-
 /* The published local update works on raw rows; everything else is centred. */
 static bool driver_is_raw(const struct run_options *options)
 {
@@ -70,8 +65,8 @@ static int submit_update(struct driver *driver, const struct admm_update *update
     const struct run_options *options = &driver->run->options;
     const char *kind = driver_kind(options);
     int64_t i = update->ticket.chunk, intercept = model->intercept;
-    struct dusk_array v = vector(update->v, model->q),
-                      x0 = vector(update->x0, model->q);
+    struct dusk_array v = dusk_vector(update->v, model->q),
+                      x0 = dusk_vector(update->x0, model->q);
     if (options->local == LOCAL_GRAM)
         return dusk_submit(data->client, ret_future, kind, "fFad", driver->factor[i],
                            model->gram[i], 1, &v, 2.0);
@@ -265,8 +260,8 @@ static int driver_factor(struct driver *driver)
         return err_set(driver->text, DUSK_E_NOMEM, "no memory for factors");
     for (int64_t j = 0; j < model->q; j++)
         driver->rho_metric[j] = options->rho;
-    struct dusk_array metric = vector(driver->rho_metric, model->q);
-    struct dusk_array mu = vector(model->mu, model->data->columns);
+    struct dusk_array metric = dusk_vector(driver->rho_metric, model->q);
+    struct dusk_array mu = dusk_vector(model->mu, model->data->columns);
     for (int64_t i = 0; i < chunks; i++) {
         int rc = dusk_submit(model->data->client, &driver->factor[i], "glm_factor",
                              "Faad", model->gram[i], 0, &metric, &mu, 2.0);
