@@ -237,7 +237,6 @@ static void fire_put(struct world *world, struct sim_event *event)
 {
     struct task_key key = {event->a};
     if (sim_worker_put(world, (unsigned)event->b, key) ||
-        world_task(world, key)->progress == FAILED ||
         world->now_ns > world->chaos_until_ns + 60000 * MS)
         return;
     struct sim_event *again = world_after(world, 500 * MS, fire_put, event->who, 0);
