@@ -314,7 +314,7 @@ END_TEST
 START_TEST(version_names_the_program)
 {
     ck_assert_int_eq(parse("--version"), OPTIONS_DONE);
-    ck_assert_str_eq(out_text, "dusk admm (dusk) " DUSK_VERSION "\n");
+    ck_assert_str_eq(out_text, "dusk-admm (dusk) " DUSK_VERSION "\n");
 }
 END_TEST
 
