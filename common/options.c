@@ -305,7 +305,7 @@ static int take_options(const struct command *command, int argc, char **argv, FI
             options_help(command, out);
             return OPTIONS_DONE;
         case VALUE_VERSION:
-            fprintf(out, "%s (dusk) %s\n", command->name, DUSK_VERSION);
+            print_version(command, out);
             return OPTIONS_DONE;
         }
         const struct option_spec *spec = spec_find(command->options, value, &negated);
@@ -313,6 +313,14 @@ static int take_options(const struct command *command, int argc, char **argv, FI
         if (rc < 0)
             return rc;
     }
+}
+
+/* "dusk-admm (dusk) 1.0": one word for the name, as help2man and packagers read it. */
+static void print_version(const struct command *command, FILE *out)
+{
+    for (const char *c = command->name; *c; c++)
+        fputc(*c == ' ' ? '-' : *c, out);
+    fprintf(out, " (dusk) %s\n", DUSK_VERSION);
 }
 
 int options_parse(const struct command *command, int argc, char **argv, FILE *out,
