@@ -283,6 +283,14 @@ static int take_positionals(const struct positional_spec *spec, int argc, char *
     return 0;
 }
 
+/* "dusk-admm (dusk) 1.0": one word for the name, as help2man and packagers read it. */
+static void print_version(const struct command *command, FILE *out)
+{
+    for (const char *c = command->name; *c; c++)
+        fputc(*c == ' ' ? '-' : *c, out);
+    fprintf(out, " (dusk) %s\n", DUSK_VERSION);
+}
+
 /* All options up to the first mistake; OPTIONS_DONE after --help. */
 static int take_options(const struct command *command, int argc, char **argv, FILE *out,
                         struct err_text *error)
