@@ -323,14 +323,6 @@ static int take_options(const struct command *command, int argc, char **argv, FI
     }
 }
 
-/* "dusk-admm (dusk) 1.0": one word for the name, as help2man and packagers read it. */
-static void print_version(const struct command *command, FILE *out)
-{
-    for (const char *c = command->name; *c; c++)
-        fputc(*c == ' ' ? '-' : *c, out);
-    fprintf(out, " (dusk) %s\n", DUSK_VERSION);
-}
-
 int options_parse(const struct command *command, int argc, char **argv, FILE *out,
                   FILE *err)
 {
