@@ -7,6 +7,9 @@
 #include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
+
+#define RUNNING_WIDTH 60
 
 /* ---- for people ---- */
 
@@ -27,7 +30,8 @@ static void print_workers(const struct dusk_cluster *cluster)
         grid_add(&grid, "%s", units_bytes(row->memory_bytes).text);
         grid_add(&grid, "%s", units_bytes(row->memory_limit_bytes).text);
         grid_add(&grid, "%lld", (long long)row->chunks);
-        grid_add(&grid, "%s", *row->running ? row->running : "-");
+        grid_add(&grid, "%.*s%s", RUNNING_WIDTH, *row->running ? row->running : "-",
+                 strlen(row->running) > RUNNING_WIDTH ? "..." : "");
     }
     printf("\nworkers: %d\n", cluster->worker_count);
     if (cluster->worker_count > 0)

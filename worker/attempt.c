@@ -256,6 +256,11 @@ void attempt_accept(struct worker_core *core, const struct msg_run_task *message
     if (attempt_find(core, message->key, message->attempt))
         return;
     struct attempt *attempt = NULL;
+    if (core->session.retire_at_ns) {
+        answer_erred(core, message->key, message->attempt, DUSK_E_CANCELLED,
+                     "the worker retires");
+        return;
+    }
     if (core->attempt_count >= LIMIT_CREDITS + core->config.nthreads) {
         answer_erred(core, message->key, message->attempt, DUSK_E_LIMIT,
                      "the worker was sent more tasks than it has credits for");
@@ -384,6 +389,24 @@ void attempt_stop(struct worker_core *core, struct task_key key, uint64_t number
     else
         attempt_fail(core, attempt, DUSK_E_CANCELLED, "%s was cancelled",
                      attempt->function);
+}
+
+static struct attempt *attempt_not_executing(const struct worker_core *core)
+{
+    size_t position = 0;
+    struct attempt *attempt;
+    while ((attempt = map_next(&core->attempts, &position)))
+        for (; attempt; attempt = attempt->next)
+            if (!attempt->job)
+                return attempt;
+    return NULL;
+}
+
+void attempt_give_back(struct worker_core *core)
+{
+    struct attempt *attempt;
+    while ((attempt = attempt_not_executing(core)))
+        attempt_fail(core, attempt, DUSK_E_CANCELLED, "the worker retires");
 }
 
 /* ---- starting ---- */

@@ -223,6 +223,9 @@ void attempt_input_missing(struct worker_core *core, struct attempt_input *input
 void attempt_entry_loaded(struct worker_core *core, struct store_entry *entry);
 void attempt_fail(struct worker_core *core, struct attempt *attempt, int code,
                   const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* A worker that retires answers CANCELLED for what does not execute yet: the scheduler
+ * gives it to others. */
+void attempt_give_back(struct worker_core *core);
 /* Starts what can be started. */
 void attempt_advance(struct worker_core *core);
 /* Gives up the memory of an attempt that is loading, or whose job came back. */

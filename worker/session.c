@@ -128,6 +128,7 @@ void session_retire(struct worker_core *core)
     note(core, LOG_INFO, "retiring: %zu results here, %u tasks accepted",
          core->store.entries.count, core->attempt_count);
     session_send(core, MESSAGE(retire, .deadline_ms = timeout / NS_PER_MS));
+    attempt_give_back(core);
 }
 
 /* ---- losing the scheduler ---- */
@@ -193,10 +194,6 @@ static void session_welcome(struct worker_core *core, const struct msg_welcome *
     core->config.previous_epoch = 0;
     core->config.previous_status = 0;
     core->config.previous_running_count = 0;
-    if (session->retire_at_ns)
-        session_send(
-            core,
-            MESSAGE(retire, .deadline_ms = core->config.retire_timeout_ns / NS_PER_MS));
 }
 
 /* Several may come, one for each message that the scheduler could not place. */
