@@ -105,7 +105,8 @@ static void fire_act(struct world *world, struct sim_event *event)
         else if (world_chance(world, 5))
             say(world, event->who, MESSAGE(status_request, .request = 2));
     }
-    world_after(world, world_random(world, 400 * MS), fire_act, event->who, 0);
+    if (client->submitted < TASKS || world->now_ns < world->chaos_until_ns)
+        world_after(world, world_random(world, 400 * MS), fire_act, event->who, 0);
 }
 
 /* ---- connection ---- */
