@@ -7,6 +7,9 @@
 #include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
+
+#define RUNNING_WIDTH 60
 
 /* ---- for people ---- */
 
@@ -27,7 +30,8 @@ static void print_workers(const struct dusk_cluster *cluster)
         grid_add(&grid, "%s", units_bytes(row->memory_bytes).text);
         grid_add(&grid, "%s", units_bytes(row->memory_limit_bytes).text);
         grid_add(&grid, "%lld", (long long)row->chunks);
-        grid_add(&grid, "%s", *row->running ? row->running : "-");
+        grid_add(&grid, "%.*s%s", RUNNING_WIDTH, *row->running ? row->running : "-",
+                 strlen(row->running) > RUNNING_WIDTH ? "..." : "");
     }
     printf("\nworkers: %d\n", cluster->worker_count);
     if (cluster->worker_count > 0)
@@ -152,20 +156,7 @@ int command_status(int argc, char **argv)
     bool json = false;
     int64_t timeout_ns = 5 * UNITS_NS_PER_S;
     const struct option_spec options[] = {
-        {.name = "scheduler",
-         .argument = "ADDRESS",
-         .kind = OPTION_STRING,
-         .to.string = &scheduler,
-         .help = "tcp://HOST:PORT (default: $DUSK_SCHEDULER_ADDRESS, or "
-                 "tcp://127.0.0.1:8786)"},
-        {.name = "timeout",
-         .argument = "TIME",
-         .kind = OPTION_DURATION,
-         .least = 0,
-         .most = INT64_MAX,
-         .to.integer = &timeout_ns,
-         .shown = true,
-         .help = "how long to wait for the scheduler"},
+        INQUIRY_OPTION_ROWS(&scheduler, &timeout_ns),
         {.name = "json",
          .kind = OPTION_FLAG,
          .to.flag = &json,

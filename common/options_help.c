@@ -45,6 +45,22 @@ static void append(char *text, size_t size, const char *format, ...)
     va_end(args);
 }
 
+/* "10 s" and "1.5 GiB" for "10.0 s" and "1.50 GiB". */
+static struct units_text without_zeros(struct units_text value)
+{
+    char *point = strchr(value.text, '.');
+    char *unit = strchr(value.text, ' ');
+    if (!point || !unit)
+        return value;
+    char *end = unit;
+    while (end[-1] == '0')
+        end--;
+    if (end - 1 == point)
+        end--;
+    memmove(end, unit, strlen(unit) + 1);
+    return value;
+}
+
 static void append_default(const struct option_spec *spec, char *text, size_t size)
 {
     switch (spec->kind) {
@@ -63,10 +79,12 @@ static void append_default(const struct option_spec *spec, char *text, size_t si
         append(text, size, " (default: %g)", *spec->to.real);
         break;
     case OPTION_BYTES:
-        append(text, size, " (default: %s)", units_bytes(*spec->to.integer).text);
+        append(text, size, " (default: %s)",
+               without_zeros(units_bytes(*spec->to.integer)).text);
         break;
     case OPTION_DURATION:
-        append(text, size, " (default: %s)", units_duration(*spec->to.integer).text);
+        append(text, size, " (default: %s)",
+               without_zeros(units_duration(*spec->to.integer)).text);
         break;
     case OPTION_CHOICE:
         append(text, size, " (default: %s)", spec->words[*spec->to.choice]);

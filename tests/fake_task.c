@@ -185,4 +185,5 @@ const volatile int *dusk_task_cancel_flag(const struct dusk_task *task)
 
 void dusk_task_progress(struct dusk_task *task, int64_t done)
 {
+    task->progress = done;
 }

@@ -22,7 +22,8 @@ struct dusk_task {
     struct fake_items arguments[FAKE_MAX_ARGUMENTS];
     int cancelled;
     struct fake_items result;
-    int returned; /* how often a result was handed in */
+    int returned;     /* how often a result was handed in */
+    int64_t progress; /* as told last */
     struct err_text err;
     int allocation_count;
     void *allocations[2 * FAKE_MAX_ITEMS];

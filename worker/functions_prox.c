@@ -7,6 +7,24 @@
 #include <math.h>
 #include <string.h>
 
+/* Runs the solver one iteration at a time, so that others can see how far it is. */
+static enum lbfgs_status run_visibly(struct dusk_task *task, struct lbfgs *solver)
+{
+    const struct lbfgs_options all = solver->options;
+    enum lbfgs_status status;
+    bool left;
+    do {
+        solver->options.max_iterations = 1;
+        if (all.max_evaluations > 0)
+            solver->options.max_evaluations = all.max_evaluations - solver->evaluations;
+        status = lbfgs_run(solver);
+        dusk_task_progress(task, solver->evaluations);
+        left = (all.max_iterations == 0 || solver->iterations < all.max_iterations) &&
+               (all.max_evaluations == 0 || solver->evaluations < all.max_evaluations);
+    } while (status == LBFGS_MAXIT && left);
+    return status;
+}
+
 /* Runs the solver and hands in what it found. */
 static int solve(struct dusk_task *task, const struct lbfgs_problem *problem,
                  const struct lbfgs_options *options, const double *x0)
@@ -23,7 +41,7 @@ static int solve(struct dusk_task *task, const struct lbfgs_problem *problem,
     if (rc < 0)
         return rc;
     lbfgs_init(&solver, problem, options, x0, workspace);
-    enum lbfgs_status status = lbfgs_run(&solver);
+    enum lbfgs_status status = run_visibly(task, &solver);
     if (status == LBFGS_CANCELLED)
         return DUSK_E_CANCELLED;
     memcpy(x.data, solver.x, (size_t)q * sizeof(double));

@@ -181,8 +181,6 @@ static void accept(struct lbfgs *solver, double phi)
 static bool acceptable(const struct lbfgs *solver, double t, double slope, double phi,
                        double new_slope)
 {
-    if (!isfinite(phi) || !isfinite(new_slope))
-        return false;
     if (phi <= solver->phi + ARMIJO * t * slope)
         return true;
     return phi <= solver->phi + FLOOR * fabs(solver->phi) &&

@@ -6,6 +6,7 @@
 #include "worker/functions.h"
 #include "worker/nanny.h"
 #include "worker/resident.h"
+#include "worker/route.h"
 #include "worker/shell.h"
 
 #include <errno.h>
@@ -25,6 +26,7 @@
 struct main_options {
     const char *scheduler;
     const char *host;
+    char own_host[ROUTE_HOST_BYTES]; /* when none was given */
     const char *name;
     const char *directory;
     const char *memory_text;
@@ -97,8 +99,8 @@ static int parse(struct main_options *options, int argc, char **argv)
          .argument = "HOST",
          .kind = OPTION_STRING,
          .to.string = &options->host,
-         .shown = true,
-         .help = "address at which other workers and clients fetch data"},
+         .help = "address at which other workers and clients fetch data (default: "
+                 "the one that faces the scheduler)"},
         {.name = "insecure",
          .kind = OPTION_FLAG,
          .to.flag = &options->insecure,
@@ -232,6 +234,13 @@ static int check(struct main_options *options, struct err_text *text)
         unsigned share = processors() / (unsigned)options->nworkers;
         options->nthreads = share ? share : 1;
     }
+    int rc = link_check_address(options->scheduler, text);
+    if (rc == 0 && !options->host) {
+        rc = route_host(options->scheduler, options->own_host, text);
+        options->host = options->own_host;
+    }
+    if (rc < 0)
+        return rc;
     if (!is_loopback(options->host) && !options->insecure)
         return err_set(text, DUSK_E_REFUSED,
                        "--host %s is not loopback, and data would travel unencrypted: "
@@ -240,8 +249,7 @@ static int check(struct main_options *options, struct err_text *text)
     if (options->name && strlen(options->name) > LIMIT_NAME_BYTES - 8)
         return err_set(text, DUSK_E_INVALID, "--name is longer than %u bytes",
                        LIMIT_NAME_BYTES - 8);
-    int rc = link_check_address(options->scheduler, text);
-    return rc < 0 ? rc : check_memory(options, text);
+    return check_memory(options, text);
 }
 
 /* ---- one worker ---- */
@@ -363,7 +371,6 @@ int main(int argc, char **argv)
 {
     one_blas_thread(argv);
     struct main_options options = {
-        .host = "127.0.0.1",
         .directory = temporary_directory(),
         .memory_text = "auto",
         .nworkers = 1,

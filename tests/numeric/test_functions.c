@@ -390,9 +390,40 @@ START_TEST(prox_plain_minimises)
     run_ok(prox_functions, "glm_prox_plain", 3);
     const double *x = item_numbers(0);
     ck_assert_double_le(item_number(1), 250);
+    ck_assert_int_eq(task.progress, (int64_t)item_number(1));
     glm_evaluate(&f.chunk, x, NULL, g, &value);
     for (int64_t j = 0; j < f.q; j++)
         ck_assert_double_eq_tol(g[j] + 1.2 * x[j], 0, 1e-4);
+    case_destroy(&f.c);
+}
+END_TEST
+
+/* Both allowances are totals. */
+START_TEST(prox_plain_keeps_to_its_allowances)
+{
+    struct fixture f = fixture_create("13");
+    double zero[MAX_Q] = {0};
+    struct dusk_array v = fake_array(zero, f.q, -1);
+    fake_arguments(&task, "aasldaall", &f.x, &f.y, f.family, f.intercept, 1e-3, &v, &v,
+                   L(200), L(6));
+    run_ok(prox_functions, "glm_prox_plain", 3);
+    ck_assert_double_eq(item_number(1), 6);
+    ck_assert_double_eq(item_number(2), LBFGS_MAXIT);
+    next_run();
+    struct lbfgs solver;
+    double metric[MAX_Q], *room;
+    for (int64_t j = 0; j < f.q; j++)
+        metric[j] = 1e-3;
+    room = malloc(sizeof(double) * lbfgs_workspace(f.chunk.rows, f.q, 0));
+    lbfgs_init(&solver, &(struct lbfgs_problem){&f.chunk, zero, metric, NULL},
+               &(struct lbfgs_options){.max_iterations = 3}, zero, room);
+    ck_assert_int_eq(lbfgs_run(&solver), LBFGS_MAXIT);
+    fake_arguments(&task, "aasldaall", &f.x, &f.y, f.family, f.intercept, 1e-3, &v, &v,
+                   L(3), L(0));
+    run_ok(prox_functions, "glm_prox_plain", 3);
+    ck_assert_double_eq(item_number(2), LBFGS_MAXIT);
+    ck_assert_mem_eq(item_numbers(0), solver.x, sizeof(double) * (size_t)f.q);
+    free(room);
     case_destroy(&f.c);
 }
 END_TEST
@@ -482,6 +513,7 @@ static Suite *functions_suite(void)
     tcase_add_test(good, moments_gram_and_summary);
     tcase_add_loop_test(good, prox_minimises, 0, 6);
     tcase_add_loop_test(good, prox_plain_minimises, 0, 6);
+    tcase_add_test(good, prox_plain_keeps_to_its_allowances);
     tcase_add_test(good, passes_are_the_kernels);
     suite_add_tcase(suite, good);
     return suite;

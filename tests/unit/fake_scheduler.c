@@ -18,6 +18,7 @@ struct fake_scheduler {
     char address[64];
     char data_address[64];
     enum fake_manners manners;
+    uint64_t epoch;
     struct fake_counts counts;
     struct map results; /* payloads by key, owned */
     struct task_key held[HELD_MAX];
@@ -93,8 +94,8 @@ static void on_hello(struct fake_scheduler *fake, struct batch *batch,
                      const struct msg_hello *hello)
 {
     if (fake->manners == FAKE_POLITE)
-        answer(batch, MESSAGE(welcome, .epoch = (uint64_t)(uintptr_t)fake,
-                              .number = hello->client, .heartbeat_ms = 100));
+        answer(batch, MESSAGE(welcome, .epoch = fake->epoch, .number = hello->client,
+                              .heartbeat_ms = 100));
     else if (fake->manners == FAKE_REFUSING)
         answer(batch, MESSAGE(refuse, .code = DUSK_E_REFUSED,
                               .reason = str_of("not on Sundays")));
@@ -224,7 +225,9 @@ static void *bound(struct fake_scheduler *fake, unsigned port, char *address)
 
 struct fake_scheduler *fake_start(unsigned port, enum fake_manners manners)
 {
+    static uint64_t starts;
     struct fake_scheduler *fake = calloc(1, sizeof *fake);
+    fake->epoch = ++starts;
     fake->zmq = zmq_ctx_new();
     fake->manners = manners;
     map_init(&fake->results);

@@ -141,9 +141,16 @@ START_TEST(mistakes_in_arguments_are_named)
           dusk_scatter(other, &future, "f", foreign));
     FAILS(DUSK_E_INVALID, "'=' is no letter",
           dusk_map(client, &future, 1, "echo", "="));
+    char *text = malloc(12 << 20);
+    memset(text, 'x', 12 << 20);
+    text[(12 << 20) - 1] = '\0';
+    FAILS(DUSK_E_LIMIT, "bytes of arguments that are no arrays",
+          dusk_submit(client, &future, "echo", "s", text));
+    free(text);
     FAILS(DUSK_E_INVALID, "is not a key",
           dusk_why(client, "hello", 1, (char[10]){0}, 10));
-    ck_assert_int_eq(atomic_load(&fake_counts(fake)->submits), 0);
+    OK(dusk_wait(&foreign, 1, DUSK_ALL, SOON));
+    ck_assert_int_eq(atomic_load(&fake_counts(fake)->submits), 1);
     dusk_release(&foreign, 1);
     dusk_close(other);
     dusk_close(client);

@@ -85,6 +85,7 @@ static const struct option_spec options[] = {
     {.name = "max-time",
      .argument = "TIME",
      .kind = OPTION_DURATION,
+     .shown = true,
      .to.integer = &got.max_time,
      .help = "stop after"},
     {.name = "report-everything-to",
@@ -134,6 +135,7 @@ static int parse_with(const struct command *with, const char *line)
     got.l1 = 7.2;
     got.workers = 2;
     got.memory_limit = INT64_C(2) << 30;
+    got.max_time = INT64_C(1500000000);
     got.intercept = true;
     FILE *out = fmemopen(out_text, sizeof out_text, "w");
     FILE *err = fmemopen(err_text_seen, sizeof err_text_seen, "w");
@@ -293,8 +295,8 @@ START_TEST(help_is_laid_out_for_help2man)
         "Cluster:\n"
         "  -w, --workers=N             worker processes (default: 2)\n"
         "      --chunk-rows=N          rows of a chunk\n"
-        "      --memory-limit=SIZE     of each worker (default: 2.00 GiB)\n"
-        "      --max-time=TIME         stop after\n"
+        "      --memory-limit=SIZE     of each worker (default: 2 GiB)\n"
+        "      --max-time=TIME         stop after (default: 1.5 s)\n"
         "      --report-everything-to=FILE.html\n"
         "                              write a report\n"
         "      --preload=X.so          plugin\n"
@@ -312,7 +314,7 @@ END_TEST
 START_TEST(version_names_the_program)
 {
     ck_assert_int_eq(parse("--version"), OPTIONS_DONE);
-    ck_assert_str_eq(out_text, "dusk admm (dusk) " DUSK_VERSION "\n");
+    ck_assert_str_eq(out_text, "dusk-admm (dusk) " DUSK_VERSION "\n");
 }
 END_TEST
 

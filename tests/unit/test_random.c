@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-#define MANY (1 << 20)
+#define MANY (1 << 18)
 
 static uint64_t bits_of(double value)
 {
