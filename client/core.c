@@ -14,6 +14,7 @@
 #define SILENCE_BEATS 4
 #define REOPEN_NS (200 * NS_PER_MS) /* between two connections, at least */
 #define IDLE_NS (30 * NS_PER_S)     /* a worker's connection is kept unused */
+#define RELEASED_BYTES (LIMIT_HEADER_BYTES / 4) /* keys of a heartbeat or two */
 #define REST_NS (20 * NS_PER_MS)
 
 static const uint64_t note_after_ns[] = {3 * NS_PER_S, 10 * NS_PER_S, 30 * NS_PER_S};
@@ -40,6 +41,8 @@ static void core_init(struct client_core *core, const struct client_config *conf
         list_init(lists[i]);
     for (int i = 0; i < FUTURE_QUEUES; i++)
         list_init(&core->queues[i]);
+    for (int i = 0; i < 2; i++)
+        buf_init(&core->released[i], RELEASED_BYTES);
 }
 
 /* SplitMix64 (Steele, Lea, Flood 2014): one number after the other from a seed. */
@@ -123,6 +126,8 @@ void client_core_destroy(struct client_core *core)
     map_fini(&core->by_key);
     map_fini(&core->peers);
     map_fini(&core->requests);
+    for (int i = 0; i < 2; i++)
+        buf_fini(&core->released[i]);
     free(core->name);
     free(core);
 }
@@ -250,7 +255,8 @@ static int on_welcome(struct client_core *core, const struct msg_welcome *welcom
         core->heartbeat_ns = welcome->heartbeat_ms * NS_PER_MS;
     core->alive_due_ns = now_ns + core->heartbeat_ns;
     gone_end(core, now_ns);
-    client_submit_again(core, same);
+    if (!client_submit_again(core, same))
+        return DUSK_E_NOMEM;
     client_transfer_again(core);
     client_core_fill(core, now_ns);
     return 0;
@@ -350,6 +356,7 @@ static int scheduler_message(struct client_core *core, const struct message *mes
     case MSG_register_again:
         return on_register_again(core, now_ns);
     case MSG_alive:
+        core->heartbeat_answered = true;
         return 0;
     case MSG_bye:
         return err_set(text, DUSK_E_CLOSED, "the scheduler says bye");
@@ -445,6 +452,15 @@ static bool scheduler_is_mute(const struct client_core *core, uint64_t now_ns)
            now_ns > core->scheduler->opened_ns + HELLO_NS;
 }
 
+static void heartbeat_tick(struct client_core *core, uint64_t now_ns)
+{
+    if (core->link != LINK_UP || now_ns < core->alive_due_ns ||
+        !client_tell(core, MESSAGE(alive, .epoch = core->epoch)))
+        return;
+    core->alive_due_ns = now_ns + core->heartbeat_ns;
+    client_released_turn(core);
+}
+
 static void sites_tick(struct client_core *core, uint64_t now_ns)
 {
     size_t position = 0;
@@ -472,9 +488,7 @@ void client_core_tick(struct client_core *core, uint64_t now_ns)
     if (core->link == LINK_DOWN && now_ns >= core->reopen_ns)
         scheduler_open(core, now_ns);
     gone_tick(core, now_ns);
-    if (core->link == LINK_UP && now_ns >= core->alive_due_ns &&
-        client_tell(core, MESSAGE(alive, .epoch = core->epoch)))
-        core->alive_due_ns = now_ns + core->heartbeat_ns;
+    heartbeat_tick(core, now_ns);
     client_transfer_tick(core, now_ns);
     sites_tick(core, now_ns);
     client_core_fill(core, now_ns);

@@ -83,6 +83,8 @@ struct client_core {
     struct list futures;               /* the same, oldest first */
     struct list queues[FUTURE_QUEUES]; /* by enum future_queue */
     size_t queue_count;                /* in all of them */
+    struct buf released[2]; /* keys, since the last heartbeat and since that before */
+    bool heartbeat_answered;
     struct list questions;
     struct list garbage; /* futures on their way to free() */
 

@@ -36,9 +36,13 @@ bool client_tell(struct client_core *core, const struct message *message);
 
 void client_queue(struct dusk_future *future, enum future_queue queue);
 
-/* After a welcome: everything that this scheduler may not know. */
-void client_submit_again(struct client_core *core, bool same_scheduler);
+/* After a welcome: everything that the scheduler may not know.  False when there is
+ * no room: the connection is of no use then. */
+bool client_submit_again(struct client_core *core, bool same_scheduler);
 void client_submit_fill(struct client_core *core, uint64_t now_ns);
+
+/* At each heartbeat: what was released before one that was answered has arrived. */
+void client_released_turn(struct client_core *core);
 
 /* ---- the ways of results and scattered data: core_transfer.c ---- */
 

@@ -63,32 +63,89 @@ void client_core_cancel(struct client_core *core, struct dusk_future *future)
         future->cancelling = true;
 }
 
-void client_submit_again(struct client_core *core, bool same_scheduler)
+/* ---- after a reconnection ---- */
+
+/* Nobody knows what the scheduler read before a connection broke, so all is told
+ * again: submits, of finished tasks too since others may depend on them, and cancels
+ * from the futures.  A released future is gone: the keys released last are kept until
+ * a heartbeat that came later is answered. */
+static bool released_keep(struct client_core *core, const struct task_key *keys,
+                          size_t count)
 {
-    LIST_FOREACH (link, &core->futures) {
-        struct dusk_future *future = CONTAINER_OF(link, struct dusk_future, all);
-        bool known = same_scheduler && future->state == FUTURE_HERE;
-        if (future->references > 0 && !future_has_failed(future) && !known)
-            client_queue(future, QUEUE_SUBMIT);
+    int rc = buf_append(&core->released[0], keys, count * sizeof *keys);
+    /* Past the limit a breaking connection may leave results that nobody wants, until
+     * this client leaves. */
+    return rc == 0 || rc == DUSK_E_LIMIT;
+}
+
+void client_released_turn(struct client_core *core)
+{
+    if (!core->heartbeat_answered)
+        return;
+    struct buf oldest = core->released[1];
+    core->released[1] = core->released[0];
+    core->released[0] = oldest;
+    buf_reset(&core->released[0]);
+    core->heartbeat_answered = false;
+}
+
+static bool released_again(struct client_core *core)
+{
+    for (int i = 0; i < 2; i++) {
+        const struct buf *buf = &core->released[i];
+        const field_keys keys = {(const struct task_key *)(const void *)buf->data,
+                                 buf->size / sizeof(struct task_key)};
+        if (keys.count > 0 && !client_tell(core, MESSAGE(release, .keys = keys)))
+            return false;
     }
+    return true;
+}
+
+static void future_again(struct dusk_future *future, bool same_scheduler)
+{
+    if (future->references == 0)
+        return;
+    if (!future_has_failed(future))
+        client_queue(future, QUEUE_SUBMIT);
+    else if (same_scheduler && future->state == FUTURE_CANCELLED &&
+             future->wanted > 0 && future->session)
+        client_queue(future, QUEUE_CANCEL);
+}
+
+bool client_submit_again(struct client_core *core, bool same_scheduler)
+{
+    core->heartbeat_answered = false;
+    LIST_FOREACH (link, &core->futures)
+        future_again(CONTAINER_OF(link, struct dusk_future, all), same_scheduler);
+    return !same_scheduler || released_again(core);
 }
 
 /* ---- the queues ---- */
 
-static const struct dusk_future *failed_dependency(const struct future_spec *spec)
+/* One that failed, or that this scheduler could not be told of because of another
+ * that failed: dependencies come first. */
+static const struct dusk_future *useless_dependency(const struct dusk_future *future)
 {
+    const struct future_spec *spec = future->spec;
     for (unsigned i = 0; i < spec->dependency_count; i++)
-        if (future_has_failed(spec->dependencies[i]))
+        if (future_has_failed(spec->dependencies[i]) ||
+            spec->dependencies[i]->session != future->core->session)
             return spec->dependencies[i];
     return NULL;
 }
 
+/* A result that is here stays, but nothing can be built on it any more. */
 static void fail_with(struct dusk_future *future, const struct dusk_future *cause)
 {
     char line[600];
+    bool release = future->wanted == 0 && future->session;
+    client_queue(future, release ? QUEUE_RELEASE : QUEUE_NONE);
+    if (future->state == FUTURE_HERE)
+        return;
     snprintf(line, sizeof line, "%s needs %s: %s", future_name(future).text,
-             future_name(cause).text, cause->line ? cause->line : "it failed");
-    future_fail(future, cause->code, str_of(line));
+             future_name(cause).text,
+             cause->line ? cause->line : "it cannot be made again");
+    future_fail(future, cause->code < 0 ? cause->code : DUSK_E_DATA_LOST, str_of(line));
 }
 
 static bool tell_task(struct client_core *core, const struct dusk_future *future)
@@ -123,10 +180,9 @@ static bool tell_data(struct client_core *core, struct dusk_future *future,
 static bool submit_first(struct client_core *core, struct dusk_future *future,
                          uint64_t now_ns)
 {
-    const struct dusk_future *cause = failed_dependency(future->spec);
-    if (cause && !future->cancelling) {
+    const struct dusk_future *cause = useless_dependency(future);
+    if (cause) {
         fail_with(future, cause);
-        client_queue(future, QUEUE_NONE);
         return true;
     }
     if (!(future->spec->function ? tell_task(core, future)
@@ -158,7 +214,9 @@ static bool keys_fill(struct client_core *core, enum future_queue queue)
     const field_keys list = {keys, count};
     bool sent = queue == QUEUE_CANCEL
                     ? client_tell(core, MESSAGE(cancel, .keys = list))
-                    : client_tell(core, MESSAGE(release, .keys = list));
+                    : released_keep(core, keys, count) &&
+                          client_tell(core, MESSAGE(release, .keys = list));
+    core->blocked = core->blocked || !sent;
     for (size_t i = 0; i < count; i++) {
         bool unwanted = queue == QUEUE_CANCEL && told[i]->wanted == 0;
         if (sent)

@@ -139,11 +139,18 @@ void client_transfer_site_gone(struct client_core *core, struct client_site *sit
         fail_once(CONTAINER_OF(link, struct client_transfer, link), now_ns);
 }
 
+/* One that waits for its turn keeps it: what depends on it comes later. */
+static void scatter_again(struct dusk_future *future)
+{
+    if (future->queued != QUEUE_SUBMIT)
+        client_queue(future, QUEUE_SUBMIT);
+}
+
 static void look(struct client_transfer *transfer, uint64_t now_ns)
 {
     move(transfer, TRANSFER_LOOKING, now_ns);
     if (transfer->brings)
-        client_queue(transfer->future, QUEUE_SUBMIT);
+        scatter_again(transfer->future);
 }
 
 static uint64_t rest_ns(const struct client_transfer *transfer)
@@ -168,7 +175,7 @@ static void asked_tick(struct client_transfer *transfer, uint64_t now_ns)
         return;
     transfer->since_ns = now_ns;
     if (transfer->brings)
-        client_queue(future, QUEUE_SUBMIT);
+        scatter_again(future);
     else
         locate(future);
 }

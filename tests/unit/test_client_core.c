@@ -519,13 +519,13 @@ START_TEST(a_new_scheduler_is_told_everything_in_order)
 }
 END_TEST
 
-START_TEST(the_same_scheduler_is_told_what_is_not_here)
+START_TEST(the_same_scheduler_is_told_everything_too)
 {
     struct world world = world_up();
     RUN(&world, {"submit", "submit:1"}, {"submit", "submit:2"}, {"submit", "submit:3"},
         {"finished 1", ""}, {"finished 2 tcp://w:1", ""}, {"register_again", "hello"},
         {"register_again", ""}, {"submit", ""},
-        {"welcome 1", "submit:2 submit:3 submit:4"});
+        {"welcome 1", "submit:1 submit:2 submit:3 submit:4"});
     world_end(&world);
 }
 END_TEST
@@ -676,7 +676,7 @@ int main(void)
     tcase_add_test(good, long_chains_are_freed_without_recursion);
     tcase_add_test(good, a_full_outbox_is_filled_again_after_sending);
     tcase_add_test(good, a_new_scheduler_is_told_everything_in_order);
-    tcase_add_test(good, the_same_scheduler_is_told_what_is_not_here);
+    tcase_add_test(good, the_same_scheduler_is_told_everything_too);
     tcase_add_test(good, a_silent_scheduler_is_left_and_missed);
     tcase_add_test(good, a_scheduler_without_a_welcome_is_tried_again);
     tcase_add_test(good, results_are_fetched_once);
