@@ -22,8 +22,7 @@ struct admm_arguments {
     bool intercept;
     int64_t rows, columns, chunk_rows, chunks, seed, max_time_ns;
     const char *input, *response;
-    const char *scheduler;
-    int64_t workers, memory_limit, timeout_ns;
+    struct session_options session;
     const char *report;
     bool json;
 };
@@ -47,7 +46,7 @@ static void arguments_default(struct admm_arguments *a)
         .staleness = 3,
         .seed = 1,
         .response = "",
-        .timeout_ns = 10 * (int64_t)NS_PER_S,
+        .session.timeout_ns = SESSION_TIMEOUT_NS,
     };
 }
 
@@ -189,35 +188,7 @@ static int arguments_parse(struct admm_arguments *a, struct command *command, in
          .most = INT64_MAX,
          .to.integer = &a->max_time_ns,
          .help = "give up a run after this long"},
-        {.kind = OPTION_GROUP, .help = "Cluster"},
-        {.name = "scheduler",
-         .argument = "ADDRESS",
-         .kind = OPTION_STRING,
-         .to.string = &a->scheduler,
-         .help = "tcp://HOST:8786 (default: $DUSK_SCHEDULER_ADDRESS, or a cluster of "
-                 "its own on this machine)"},
-        {.name = "workers",
-         .argument = "K",
-         .kind = OPTION_INTEGER,
-         .least = 1,
-         .most = 256,
-         .to.integer = &a->workers,
-         .help = "workers of its own cluster (default: one a core)"},
-        {.name = "memory-limit",
-         .argument = "BYTES",
-         .kind = OPTION_BYTES,
-         .least = 1,
-         .most = INT64_MAX,
-         .to.integer = &a->memory_limit,
-         .help = "of each worker of its own cluster, as 4GB or 512MiB"},
-        {.name = "timeout",
-         .argument = "TIME",
-         .kind = OPTION_DURATION,
-         .least = 1,
-         .most = INT64_MAX,
-         .to.integer = &a->timeout_ns,
-         .shown = true,
-         .help = "to reach the scheduler and a first worker"},
+        SESSION_OPTION_ROWS(&a->session),
         {.kind = OPTION_GROUP, .help = "Output"},
         {.name = "report",
          .argument = "FILE.html",
@@ -371,14 +342,8 @@ int command_admm(int argc, char **argv)
         return COMMAND_USAGE;
     if (arguments.report)
         rc = report_check_writable(arguments.report, &text);
-    struct session_options options = {
-        .scheduler = arguments.scheduler,
-        .workers = arguments.workers,
-        .memory_limit = arguments.memory_limit,
-        .timeout_s = (double)arguments.timeout_ns / (double)NS_PER_S,
-    };
     if (rc == 0)
-        rc = session_start(&options, &session, &text);
+        rc = session_start(&arguments.session, &session, &text);
     if (rc == 0)
         rc = fit(&arguments, &session, &problem, &certified, &text);
     if (rc == 0)

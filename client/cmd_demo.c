@@ -29,8 +29,8 @@
 
 struct demo_arguments {
     int64_t rows, columns, classic_time_ns, seed;
-    const char *scheduler, *images, *report, *report_json;
-    int64_t workers, memory_limit, timeout_ns;
+    const char *images, *report, *report_json;
+    struct session_options session;
     bool json;
 };
 
@@ -76,35 +76,7 @@ static int arguments_parse(struct demo_arguments *a, int argc, char **argv)
          .to.string = &a->images,
          .help = "where Fashion-MNIST's training files are, under the same path on all "
                  "workers; without it that problem is left out"},
-        {.kind = OPTION_GROUP, .help = "Cluster"},
-        {.name = "scheduler",
-         .argument = "ADDRESS",
-         .kind = OPTION_STRING,
-         .to.string = &a->scheduler,
-         .help = "tcp://HOST:8786 (default: $DUSK_SCHEDULER_ADDRESS, or a cluster of "
-                 "its own on this machine)"},
-        {.name = "workers",
-         .argument = "K",
-         .kind = OPTION_INTEGER,
-         .least = 1,
-         .most = 256,
-         .to.integer = &a->workers,
-         .help = "workers of its own cluster (default: one a core)"},
-        {.name = "memory-limit",
-         .argument = "BYTES",
-         .kind = OPTION_BYTES,
-         .least = 1,
-         .most = INT64_MAX,
-         .to.integer = &a->memory_limit,
-         .help = "of each worker of its own cluster, as 4GB or 512MiB"},
-        {.name = "timeout",
-         .argument = "TIME",
-         .kind = OPTION_DURATION,
-         .least = 1,
-         .most = INT64_MAX,
-         .to.integer = &a->timeout_ns,
-         .shown = true,
-         .help = "to reach the scheduler and a first worker"},
+        SESSION_OPTION_ROWS(&a->session),
         {.kind = OPTION_GROUP, .help = "Output"},
         {.name = "report",
          .argument = "FILE.html",
@@ -276,7 +248,7 @@ int command_demo(int argc, char **argv)
         .seed = 1,
         .report = "report.html",
         .report_json = "report.json",
-        .timeout_ns = 10 * (int64_t)NS_PER_S,
+        .session.timeout_ns = SESSION_TIMEOUT_NS,
     };
     int rc = arguments_parse(&arguments, argc, argv);
     if (rc == OPTIONS_DONE)
@@ -287,17 +259,11 @@ int command_demo(int argc, char **argv)
     struct session session = {0};
     json_t *problems = json_array();
     bool certified = false;
-    struct session_options options = {
-        .scheduler = arguments.scheduler,
-        .workers = arguments.workers,
-        .memory_limit = arguments.memory_limit,
-        .timeout_s = (double)arguments.timeout_ns / (double)NS_PER_S,
-    };
     rc = report_check_writable(arguments.report, &text);
     if (rc == 0)
         rc = report_check_writable(arguments.report_json, &text);
     if (rc == 0)
-        rc = session_start(&options, &session, &text);
+        rc = session_start(&arguments.session, &session, &text);
     if (rc == 0)
         rc = demo_run(&arguments, &session, problems, &certified, &text);
     if (rc == 0)

@@ -28,20 +28,7 @@ int command_why(int argc, char **argv)
     const char *scheduler = NULL, *key = NULL;
     int64_t timeout_ns = 5 * UNITS_NS_PER_S;
     const struct option_spec options[] = {
-        {.name = "scheduler",
-         .argument = "ADDRESS",
-         .kind = OPTION_STRING,
-         .to.string = &scheduler,
-         .help = "tcp://HOST:PORT (default: $DUSK_SCHEDULER_ADDRESS, or "
-                 "tcp://127.0.0.1:8786)"},
-        {.name = "timeout",
-         .argument = "TIME",
-         .kind = OPTION_DURATION,
-         .least = 0,
-         .most = INT64_MAX,
-         .to.integer = &timeout_ns,
-         .shown = true,
-         .help = "how long to wait for the scheduler"},
+        INQUIRY_OPTION_ROWS(&scheduler, &timeout_ns),
         {0},
     };
     const struct positional_spec positionals[] = {

@@ -3,6 +3,20 @@
 #ifndef CLIENT_COMMANDS_H
 #define CLIENT_COMMANDS_H
 
+/* The rows of an options table (common/options.h) of commands that only ask. */
+#define INQUIRY_OPTION_ROWS(scheduler, timeout_ns)                                     \
+    {.name = "scheduler",                                                              \
+     .argument = "ADDRESS",                                                            \
+     .kind = OPTION_STRING,                                                            \
+     .to.string = (scheduler),                                                         \
+     .help = "tcp://HOST:PORT (default: $DUSK_SCHEDULER_ADDRESS, or "                  \
+             "tcp://127.0.0.1:8786)"},                                                 \
+    {                                                                                  \
+        .name = "timeout", .argument = "TIME", .kind = OPTION_DURATION, .least = 0,    \
+        .most = INT64_MAX, .to.integer = (timeout_ns), .shown = true,                  \
+        .help = "how long to wait for the scheduler"                                   \
+    }
+
 enum command_exit {
     COMMAND_DONE = 0,
     COMMAND_FAILED = 1,

@@ -15,6 +15,12 @@ static json_t *number(double value)
     return isfinite(value) ? json_real(value) : json_null();
 }
 
+/* A gap below zero is rounding. */
+static json_t *duality_gap_json(const struct answer *answer)
+{
+    return number(answer->b && answer->has_gap ? fmax(answer->relative_gap, 0) : NAN);
+}
+
 /* ---- the reference ---- */
 
 static const struct answer *best_answer(const struct results *results)
@@ -168,8 +174,7 @@ static json_t *run_json(const struct model *model, const struct run *run,
     json_object_set_new(object, "objective", number(known ? answer->objective : NAN));
     json_object_set_new(object, "gap", number(gap));
     json_object_set_new(object, "kkt", number(known ? answer->kkt : NAN));
-    json_object_set_new(object, "duality_gap",
-                        number(known && answer->has_gap ? answer->relative_gap : NAN));
+    json_object_set_new(object, "duality_gap", duality_gap_json(answer));
     json_object_set_new(object, "certified", json_boolean(known && answer->certified));
     json_object_set_new(object, "reason", json_string(run->reason));
     json_object_set_new(
@@ -255,8 +260,7 @@ static json_t *problem_json(const struct results *results,
         (int)model->intercept, "local", run_local_name(results->local), "seed",
         (json_int_t)results->seed, "setup_seconds", results->setup_seconds);
     json_object_set_new(object, "objective", number(reference->objective));
-    json_object_set_new(object, "duality_gap",
-                        number(reference->has_gap ? reference->relative_gap : NAN));
+    json_object_set_new(object, "duality_gap", duality_gap_json(reference));
     json_object_set_new(object, "kkt", number(reference->kkt));
     json_object_set_new(object, "certified", json_boolean(reference->certified));
     json_object_set_new(object, "nonzero",

@@ -100,12 +100,12 @@ int session_start(const struct session_options *options, struct session *session
     progress_init(&session->progress, stderr);
     catch_signals();
     const char *address;
+    double timeout_s = (double)options->timeout_ns * 1e-9;
     int rc = session_cluster(options, session, &address, text);
-    if (rc == 0 &&
-        (rc = dusk_connect(address, options->timeout_s, &session->client)) < 0)
+    if (rc == 0 && (rc = dusk_connect(address, timeout_s, &session->client)) < 0)
         watch_failed(rc, text);
     if (rc == 0)
-        rc = session_count(session, options->timeout_s, text);
+        rc = session_count(session, timeout_s, text);
     if (rc < 0)
         session_stop(session);
     return rc;

@@ -11,8 +11,38 @@ struct session_options {
     const char *scheduler; /* NULL: $DUSK_SCHEDULER_ADDRESS, or an own cluster */
     int64_t workers;       /* of an own cluster; 0: one a core */
     int64_t memory_limit;  /* of each of them, in bytes; 0: the worker's default */
-    double timeout_s;      /* to connect, and for the first worker */
+    int64_t timeout_ns;    /* to connect, and for the first worker */
 };
+
+/* The rows of an options table (common/options.h) that fill session_options. */
+#define SESSION_OPTION_ROWS(options)                                                   \
+    {.kind = OPTION_GROUP, .help = "Cluster"},                                         \
+        {.name = "scheduler",                                                          \
+         .argument = "ADDRESS",                                                        \
+         .kind = OPTION_STRING,                                                        \
+         .to.string = &(options)->scheduler,                                           \
+         .help = "tcp://HOST:8786 (default: $DUSK_SCHEDULER_ADDRESS, or a cluster of " \
+                 "its own on this machine)"},                                          \
+        {.name = "workers",                                                            \
+         .argument = "K",                                                              \
+         .kind = OPTION_INTEGER,                                                       \
+         .least = 1,                                                                   \
+         .most = CLUSTER_WORKERS_MAX,                                                  \
+         .to.integer = &(options)->workers,                                            \
+         .help = "workers of its own cluster (default: one a core)"},                  \
+        {.name = "memory-limit",                                                       \
+         .argument = "BYTES",                                                          \
+         .kind = OPTION_BYTES,                                                         \
+         .least = 1,                                                                   \
+         .most = INT64_MAX,                                                            \
+         .to.integer = &(options)->memory_limit,                                       \
+         .help = "of each worker of its own cluster, as 4GB or 512MiB"},               \
+    {                                                                                  \
+        .name = "timeout", .argument = "TIME", .kind = OPTION_DURATION, .least = 1,    \
+        .most = INT64_MAX, .to.integer = &(options)->timeout_ns, .shown = true,        \
+        .help = "to reach the scheduler and a first worker"                            \
+    }
+#define SESSION_TIMEOUT_NS (10 * INT64_C(1000000000))
 
 struct session {
     struct cluster *cluster; /* NULL when the cluster is somebody else's */

@@ -283,11 +283,11 @@ static int take_positionals(const struct positional_spec *spec, int argc, char *
     return 0;
 }
 
-/* "dusk-admm (dusk) 1.0": one word for the name, as help2man and packagers read it. */
-static void print_version(const struct command *command, FILE *out)
+/* "dusk-admm (dusk) 0.1.0": help2man takes the page's name from the first word. */
+static void write_version(const char *name, FILE *out)
 {
-    for (const char *c = command->name; *c; c++)
-        fputc(*c == ' ' ? '-' : *c, out);
+    for (; *name; name++)
+        fputc(*name == ' ' ? '-' : *name, out);
     fprintf(out, " (dusk) %s\n", DUSK_VERSION);
 }
 
@@ -313,7 +313,7 @@ static int take_options(const struct command *command, int argc, char **argv, FI
             options_help(command, out);
             return OPTIONS_DONE;
         case VALUE_VERSION:
-            print_version(command, out);
+            write_version(command->name, out);
             return OPTIONS_DONE;
         }
         const struct option_spec *spec = spec_find(command->options, value, &negated);

@@ -3,10 +3,9 @@
 #include "proto/limits.h"
 
 #include <stdlib.h>
-#include <sys/socket.h>
 
 /* One a turn, with some milliseconds between. */
-#define PROBES 10
+#define PROBES 5
 
 void peers_init(struct peers *peers)
 {
@@ -67,26 +66,20 @@ void peers_forget(struct peers *peers, struct peer_link *peer)
     free(peer);
 }
 
-/* ZeroMQ cannot close one connection of many; its descriptor can be shut down, and
- * ZeroMQ finds it closed by the other side. */
-void peers_deafen(struct peer_link *peer)
+void peers_suspect_one(struct peers *peers, struct peer_link *peer)
 {
-    if (!peer->deaf && peer->fd >= 0)
-        shutdown(peer->fd, SHUT_RDWR);
-    peer->deaf = true;
+    peer->probes = PROBES;
+    list_remove(&peer->link);
+    list_append(&peers->suspects, &peer->link);
 }
 
 void peers_suspect(struct peers *peers, int fd)
 {
     size_t position = 0;
     struct peer_link *peer;
-    while ((peer = map_next(&peers->by_id, &position))) {
-        if (peer->fd != fd)
-            continue;
-        peer->probes = PROBES;
-        list_remove(&peer->link);
-        list_append(&peers->suspects, &peer->link);
-    }
+    while ((peer = map_next(&peers->by_id, &position)))
+        if (peer->fd == fd)
+            peers_suspect_one(peers, peer);
 }
 
 struct peer_link *peers_next_suspect(struct peers *peers)

@@ -33,13 +33,10 @@ struct peer_link *peers_get(struct peers *peers, const struct identity *identity
 struct peer_link *peers_by_id(const struct peers *peers, struct peer_id id);
 void peers_forget(struct peers *peers, struct peer_link *peer);
 
-/* Listens to the peer no more, and shuts its connection down.  The entry goes when
- * the connection does. */
-void peers_deafen(struct peer_link *peer);
-
 /* A connection was closed: whoever was last heard over it is to be probed a few
  * times, since the socket may learn of it a moment later. */
 void peers_suspect(struct peers *peers, int fd);
+void peers_suspect_one(struct peers *peers, struct peer_link *peer);
 
 /* The next one to probe this turn; NULL ends the turn. */
 struct peer_link *peers_next_suspect(struct peers *peers);

@@ -205,7 +205,7 @@ static bool from_worker(struct scheduler *scheduler, struct worker *worker,
     case MSG_alive:
         return true;
     case MSG_bye:
-        worker_remove(scheduler, worker, "it said goodbye");
+        worker_remove(scheduler, worker, false, "it said goodbye");
         return true;
     default:
         return false;

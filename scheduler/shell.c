@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 /* Batches read before what they caused is sent. */
@@ -80,12 +81,36 @@ static void handle_batch(struct shell *shell, struct peer_link *peer,
     }
 }
 
+/* Whether the connection is still there: a message that costs nothing tells, once
+ * the socket has been made to look at what its thread found out. */
+static bool is_connected(struct shell *shell, const struct peer_link *peer)
+{
+    int events;
+    size_t size = sizeof events;
+    zmq_getsockopt(shell->router, ZMQ_EVENTS, &events, &size);
+    struct batch batch;
+    batch_init(&batch);
+    int rc = batch_add(&batch, MESSAGE(alive, .epoch = shell->options->config.epoch));
+    if (rc == 0)
+        rc = link_send(shell->router, &peer->identity, &batch);
+    batch_fini(&batch);
+    return rc != DUSK_E_CLOSED;
+}
+
+/* The peer is listened to no more.  ZeroMQ cannot close one connection of many; but
+ * a descriptor can be shut down, and ZeroMQ finds it closed by the other side.  If
+ * the connection is gone already, its descriptor may be another's by now. */
 static void peer_close(struct shell *shell, struct peer_id id)
 {
     struct peer_link *peer = peers_by_id(&shell->peers, id);
     outbox_forget(scheduler_outbox(shell->scheduler), id);
-    if (peer)
-        peers_deafen(peer);
+    if (!peer || peer->deaf)
+        return;
+    peer->deaf = true;
+    if (!is_connected(shell, peer))
+        peers_suspect_one(&shell->peers, peer);
+    else if (peer->fd >= 0)
+        shutdown(peer->fd, SHUT_RDWR);
 }
 
 static bool receive_one(struct shell *shell)
@@ -163,21 +188,12 @@ static void send_all(struct shell *shell)
 
 /* ---- connections ---- */
 
-/* A message that costs nothing tells whether a connection is still there. */
 static void probe_suspects(struct shell *shell)
 {
     struct peer_link *peer;
-    while ((peer = peers_next_suspect(&shell->peers))) {
-        struct batch batch;
-        batch_init(&batch);
-        int rc =
-            batch_add(&batch, MESSAGE(alive, .epoch = shell->options->config.epoch));
-        if (rc == 0)
-            rc = link_send(shell->router, &peer->identity, &batch);
-        batch_fini(&batch);
-        if (rc == DUSK_E_CLOSED)
+    while ((peer = peers_next_suspect(&shell->peers)))
+        if (!is_connected(shell, peer))
             peer_gone(shell, peer->id);
-    }
 }
 
 static void on_monitor(void *context)

@@ -13,21 +13,33 @@ static const struct task *first_missing(const struct task *task)
     return NULL;
 }
 
+/* What a chain of waiting inputs comes down to: a task that is not waiting for
+ * others. */
+static const struct task *root_of(const struct task *task)
+{
+    const struct task *input;
+    while (task->state == TASK_WAITING && (input = first_missing(task)))
+        task = input;
+    return task;
+}
+
 static void why_waiting(const struct scheduler *scheduler, const struct task *task,
                         char *line, size_t size)
 {
-    const struct task *input = first_missing(task);
-    if (!task->function)
+    const struct task *root = root_of(task);
+    if (root == task) {
         snprintf(line, size, "waits for its data to arrive at worker %s",
                  task->worker ? task->worker->name : "?");
-    else if (input)
-        snprintf(line, size,
-                 "waits for %" PRIu32 " of its %" PRIu32
-                 " inputs; the first is " KEY_FORMAT " (%s), which is %s",
-                 task->missing, task->edge_count, KEY_ARGS(input->key),
-                 task_what(input), task_state_name(input->state));
-    else
-        snprintf(line, size, "waits to be looked at");
+        return;
+    }
+    char reason[1024];
+    why_line(scheduler, root, reason, sizeof reason);
+    snprintf(line, size,
+             "waits for %" PRIu32 " of its %" PRIu32 " inputs%s " KEY_FORMAT
+             " (%s): %s",
+             task->missing, task->edge_count,
+             root == first_missing(task) ? "; the first is" : ", in the end for",
+             KEY_ARGS(root->key), task_what(root), reason);
 }
 
 static void why_no_worker(const struct scheduler *scheduler, const struct task *task,

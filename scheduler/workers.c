@@ -64,7 +64,7 @@ static void worker_timer(struct scheduler *scheduler, struct timer *timer)
             bool closed = worker->peer.number == 0;
             if (closed)
                 death_suspected(scheduler, worker);
-            worker_remove(scheduler, worker,
+            worker_remove(scheduler, worker, true,
                           closed ? "its connection closed" : "nothing was heard of it");
             return;
         }
@@ -75,12 +75,14 @@ static void worker_timer(struct scheduler *scheduler, struct timer *timer)
 
 void worker_heard(struct scheduler *scheduler, struct worker *worker)
 {
+    bool joined = worker->heard_ns == 0;
     worker->heard_ns = scheduler->now_ns;
     if (!worker->silent)
         return;
     worker->silent = false;
-    struct note *note = note_add(&scheduler->notes, NOTE_INFO, "worker heard again");
-    note_field(note, "worker", "%s", worker->name);
+    if (!joined)
+        note_field(note_add(&scheduler->notes, NOTE_INFO, "worker heard again"),
+                   "worker", "%s", worker->name);
     timer_set(scheduler, &worker->timer, silence_deadline(scheduler, worker));
     worker_conditions_changed(scheduler, worker);
 }
@@ -140,7 +142,7 @@ static bool gives_way(struct scheduler *scheduler, struct worker *other,
         return true;
     if (other->epoch != hello->previous_epoch && !other->silent)
         return false;
-    worker_remove(scheduler, other,
+    worker_remove(scheduler, other, true,
                   other->epoch == hello->previous_epoch
                       ? "its nanny reports its death"
                       : "another worker has its name or address");
@@ -416,9 +418,11 @@ static void give_up_work(struct scheduler *scheduler, struct worker *worker)
     placement_evict(scheduler, worker);
 }
 
-void worker_remove(struct scheduler *scheduler, struct worker *worker, const char *why)
+void worker_remove(struct scheduler *scheduler, struct worker *worker, bool lost,
+                   const char *why)
 {
-    struct note *note = note_add(&scheduler->notes, NOTE_WARNING, "worker lost");
+    struct note *note = note_add(&scheduler->notes, lost ? NOTE_WARNING : NOTE_INFO,
+                                 lost ? "worker lost" : "worker left");
     note_field(note, "worker", "%s", worker->name);
     note_field(note, "address", "%s", worker->address);
     note_field(note, "because", "%s", why);

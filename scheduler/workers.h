@@ -89,7 +89,8 @@ void worker_disconnected(struct scheduler *scheduler, struct worker *worker);
 
 /* It is gone: work and data are looked for elsewhere.  `why` goes into the note.
  * Frees the worker. */
-void worker_remove(struct scheduler *scheduler, struct worker *worker, const char *why);
+void worker_remove(struct scheduler *scheduler, struct worker *worker, bool lost,
+                   const char *why);
 
 /* Something was heard from it. */
 void worker_heard(struct scheduler *scheduler, struct worker *worker);

@@ -141,10 +141,11 @@ static int core_configure(struct worker_core *core, const struct worker_config *
 }
 
 /* What data may take: the user's limit, less what the process takes without data and
- * a margin; but a limit near that size leaves a quarter for data all the same. */
+ * a margin for buffers and scratch memory; but a limit near that size leaves a quarter
+ * for data all the same. */
 static size_t core_data_limit(const struct worker_config *config)
 {
-    size_t limit = config->memory_limit - config->memory_limit / 20;
+    size_t limit = config->memory_limit - config->memory_limit / 10;
     size_t least = config->memory_limit / 4;
     return limit > config->overhead + least ? limit - config->overhead : least;
 }

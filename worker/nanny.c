@@ -60,8 +60,7 @@ static void child_main(struct nanny *nanny, struct child *child)
         _exit(0);
     int status = config->run(config->context, child->number, child->page,
                              child->lived ? &child->past : NULL);
-    fflush(NULL);
-    _exit(status);
+    exit(status);
 }
 
 static void child_start(struct nanny *nanny, struct child *child)

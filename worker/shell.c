@@ -625,7 +625,7 @@ int shell_run(const struct shell_config *config, const struct registry *registry
     if (rc == 0)
         rc = open_core(&shell, &text);
     if (rc == 0) {
-        log_info(log, "listens for data", log_text("address", shell.address));
+        log_debug(log, "listens for data", log_text("address", shell.address));
         shell_loop(&shell);
     } else {
         log_error(log, text.line);

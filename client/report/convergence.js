@@ -64,6 +64,13 @@ function timeScale(runs, logarithmic, range) {
         .range(range);
 }
 
+// Runs that took very different times share a linear axis badly: the choice that
+// stands first is the one the picture starts with.
+function timesDiffer(runs) {
+    const [shortest, longest] = d3.extent(runs, run => run.seconds);
+    return shortest > 0 && longest > 10 * shortest;
+}
+
 function timeAxis(x, width, logarithmic) {
     const axis = d3.axisBottom(x).tickSizeOuter(0);
     const ticks = Math.max(2, Math.floor(width / 70));
@@ -176,7 +183,7 @@ function drawConvergence(parent, runs) {
     plot.classList.add("panels");
     const panels = MEASURES.map(measure => new ConvergencePanel(plot, measure, runs));
     let hidden = new Set();
-    let logarithmic = false;
+    let logarithmic = timesDiffer(runs);
     let transform = d3.zoomIdentity;
 
     const draw = () => panels.forEach(panel => {
@@ -187,7 +194,8 @@ function drawConvergence(parent, runs) {
         key: index, name: runName(run), colour: variantColour(run),
         dash: run.form === "classic" ? "5 3" : null,
     })), off => { hidden = off; draw(); });
-    choice(frame, "Time axis", [{ name: "linear", log: false }, { name: "log", log: true }],
+    const axes = [{ name: "linear", log: false }, { name: "log", log: true }];
+    choice(frame, "Time axis", logarithmic ? axes.reverse() : axes,
         chosen => { logarithmic = chosen.log; zoom.reset(); draw(); });
     panels.forEach(panel => panel.layout());
     const zoom = timeZoom(frame, panels.map(panel => panel.svg.node()),

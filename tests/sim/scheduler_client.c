@@ -105,7 +105,8 @@ static void fire_act(struct world *world, struct sim_event *event)
         else if (world_chance(world, 5))
             say(world, event->who, MESSAGE(status_request, .request = 2));
     }
-    world_after(world, world_random(world, 400 * MS), fire_act, event->who, 0);
+    if (client->submitted < TASKS || world->now_ns < world->chaos_until_ns)
+        world_after(world, world_random(world, 400 * MS), fire_act, event->who, 0);
 }
 
 /* ---- connection ---- */
@@ -237,7 +238,6 @@ static void fire_put(struct world *world, struct sim_event *event)
 {
     struct task_key key = {event->a};
     if (sim_worker_put(world, (unsigned)event->b, key) ||
-        world_task(world, key)->progress == FAILED ||
         world->now_ns > world->chaos_until_ns + 60000 * MS)
         return;
     struct sim_event *again = world_after(world, 500 * MS, fire_put, event->who, 0);

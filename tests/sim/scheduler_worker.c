@@ -124,6 +124,7 @@ void sim_worker_cut(struct world *world, unsigned index)
     struct sim_worker *worker = &world->workers[index];
     if (!worker->alive)
         return;
+    world->deaths++; /* may be taken for one */
     world_disconnect(world, worker->peer, world_chance(world, 80));
     worker->peer = 0;
     worker->welcome = false;

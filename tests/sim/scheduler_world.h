@@ -91,7 +91,7 @@ struct world {
     unsigned deaths, runs, finishes;
     uint64_t digest;         /* of everything that the scheduler sent */
     struct err_text problem; /* the first thing that is wrong */
-    bool wrong;
+    bool wrong, verbose;
 };
 
 struct sim_event {

@@ -8,6 +8,15 @@
 
 #define MS UINT64_C(1000000)
 
+bool script_in_core;
+
+#define IN_CORE(call)                                                                  \
+    do {                                                                               \
+        script_in_core = true;                                                         \
+        call;                                                                          \
+        script_in_core = false;                                                        \
+    } while (0)
+
 void script_init_with(struct script *script, const struct scheduler_config *config)
 {
     *script = (struct script){.now_ns = 1000 * MS};
@@ -172,7 +181,8 @@ static const char *collect(struct script *script)
     int rc = scheduler_check(script->scheduler, &text);
     ck_assert_msg(rc == 0, "%s", text.line);
     script->out[0] = script->notes[0] = '\0';
-    struct outbox *outbox = scheduler_outbox(script->scheduler);
+    struct outbox *outbox;
+    IN_CORE(outbox = scheduler_outbox(script->scheduler));
     struct outbox_lane *lanes[64] = {0}, *lane;
     while ((lane = outbox_next(outbox)))
         lanes[lane->peer.number] = lane;
@@ -198,14 +208,15 @@ static const char *collect(struct script *script)
 const char *script_message(struct script *script, enum script_peer peer,
                            const struct message *message)
 {
-    scheduler_message(script->scheduler, (struct peer_id){peer}, message,
-                      script->now_ns);
+    IN_CORE(scheduler_message(script->scheduler, (struct peer_id){peer}, message,
+                              script->now_ns));
     return collect(script);
 }
 
 const char *script_gone(struct script *script, enum script_peer peer)
 {
-    scheduler_peer_gone(script->scheduler, (struct peer_id){peer}, script->now_ns);
+    IN_CORE(
+        scheduler_peer_gone(script->scheduler, (struct peer_id){peer}, script->now_ns));
     return collect(script);
 }
 
@@ -216,7 +227,7 @@ const char *script_wait(struct script *script, uint64_t ms)
     while ((next_ns = scheduler_next_deadline(script->scheduler)) <= end_ns) {
         if (next_ns > script->now_ns)
             script->now_ns = next_ns;
-        scheduler_tick(script->scheduler, script->now_ns);
+        IN_CORE(scheduler_tick(script->scheduler, script->now_ns));
     }
     script->now_ns = end_ns;
     return collect(script);

@@ -19,6 +19,9 @@ struct script {
     char notes[8192]; /* of the last event: "event key=value ...\n" */
 };
 
+/* Set while a call into the core is under way: what is allocated then is its own. */
+extern bool script_in_core;
+
 #define KEY(count_) key_make(1, count_)
 #define KEYS(...)                                                                      \
     {                                                                                  \

@@ -328,6 +328,16 @@ START_TEST(lines_go_to_a_position)
 }
 END_TEST
 
+/* Rows of four bytes each. */
+static void write_rows(size_t rows)
+{
+    char *text = malloc(4 * rows);
+    for (size_t i = 0; i < rows; i++)
+        memcpy(text + 4 * i, "1,2\n", 4);
+    write_file(text, 4 * rows, false);
+    free(text);
+}
+
 static const struct {
     int rows, chunks, chunk_rows, last_rows;
 } fine[] = {
@@ -340,12 +350,7 @@ static const struct {
 
 START_TEST(fine_chunks_grow_with_the_file)
 {
-    size_t length = 4 * (size_t)fine[_i].rows;
-    char *text = malloc(length);
-    for (size_t i = 0; i < length; i += 4)
-        memcpy(text + i, "1,2\n", 4);
-    write_file(text, length, false);
-    free(text);
+    write_rows((size_t)fine[_i].rows);
     struct csv_table table;
     ck_assert_int_eq(csv_scan(path, "", CSV_FINE, NULL, &table, NULL), 0);
     ck_assert_int_eq(table.rows, fine[_i].rows);
@@ -363,12 +368,7 @@ END_TEST
 
 START_TEST(too_many_chunks_are_refused)
 {
-    size_t length = 4 * ((size_t)CSV_CHUNKS_MAX + 1);
-    char *text = malloc(length);
-    for (size_t i = 0; i < length; i += 4)
-        memcpy(text + i, "1,2\n", 4);
-    write_file(text, length, false);
-    free(text);
+    write_rows((size_t)CSV_CHUNKS_MAX + 1);
     struct csv_table table;
     struct err_text error;
     ck_assert_int_eq(csv_scan(path, "", 1, NULL, &table, &error), DUSK_E_LIMIT);

@@ -289,7 +289,8 @@ START_TEST(every_wait_has_a_reason)
            "work are busy",
            why(3));
     expect("c1:because 000001-4 (sum): waits for 2 of its 2 inputs; the first is "
-           "000001-1 (add), which is processing",
+           "000001-1 (add): was sent to worker w1 (running) as attempt 1; 2 tasks are "
+           "there for 1 threads",
            why(4));
     expect(
         "c1:because 000001-5 (add): may run on worker w7 only, and no such worker is "

@@ -1,0 +1,1 @@
+int nothing_that_dusk_looks_for;

@@ -1,0 +1,140 @@
+/* Every allocation fails once: whatever the scheduler cannot do then, it says so or
+ * parts with a peer; its own books stay right. */
+#include "tests/test.h"
+#include "tests/unit/scheduler_script.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* ---- the allocator: the linker sends every call here ---- */
+
+/* Calls by the core that succeed, and how many fail after them. */
+static long countdown, burst;
+
+static bool fails(void)
+{
+    if (!script_in_core || countdown < -burst)
+        return false;
+    return countdown-- <= 0;
+}
+
+#define WRAP(type, name, parameters, arguments)                                        \
+    type __real_##name parameters;                                                     \
+    type __wrap_##name parameters;                                                     \
+    type __wrap_##name parameters                                                      \
+    {                                                                                  \
+        return fails() ? NULL : __real_##name arguments;                               \
+    }
+WRAP(void *, malloc, (size_t size), (size))
+WRAP(void *, calloc, (size_t count, size_t size), (count, size))
+WRAP(void *, realloc, (void *old, size_t size), (old, size))
+WRAP(char *, strdup, (const char *text), (text))
+WRAP(char *, strndup, (const char *text, size_t size), (text, size))
+
+/* ---- a life of a scheduler in which everything happens ---- */
+
+#define ON(...) .dependencies = KEYS(__VA_ARGS__)
+#define HOLDS(...)                                                                     \
+    {                                                                                  \
+        (const struct holding[]){__VA_ARGS__},                                         \
+            sizeof((const struct holding[]){__VA_ARGS__}) / sizeof(struct holding)     \
+    }
+
+static void clients_ask(struct script *s)
+{
+    script_client(s, C1);
+    script_client(s, C2);
+    script_message(s, C1, SUBMIT(1, "load"));
+    script_message(s, C1, SUBMIT(2, "load", .worker = str_of("w2")));
+    script_message(s, C1, SUBMIT(3, "sum", ON(KEY(1), KEY(2))));
+    script_message(s, C2, SUBMIT(3, "sum"));
+    script_message(s, C2, MESSAGE(locate, .key = KEY(1)));
+    script_message(s, C1, MESSAGE(scatter, .key = KEY(4), .nbytes = 9));
+    script_message(s, C1, SUBMIT(5, "sum", ON(KEY(4))));
+    for (uint64_t i = 10; i < 50; i++)
+        script_message(s, C1, SUBMIT(i, "many"));
+}
+
+static void workers_work(struct script *s)
+{
+    script_worker(s, W1, 1, 4);
+    script_worker(s, W2, 2, 1);
+    script_message(s, W1, DONE(1, 1, 8));
+    script_message(s, W1, DONE(1, 2, 8));
+    for (uint64_t attempt = 1; attempt < 10; attempt++)
+        script_message(s, attempt % 2 ? W1 : W2, DONE(9 + attempt, attempt, 8));
+    struct run runs[] = {{KEY(11), 3, 1, 5, 5}, {KEY(77), 77, 1, 5, 5}};
+    script_message(s, W1, MESSAGE(heartbeat, .memory = 5, .running = {runs, 2}));
+    script_message(s, W2, MESSAGE(have, .holdings = HOLDS({KEY(1), 8}, {KEY(4), 9})));
+    script_message(s, W2,
+                   MESSAGE(erred, .key = KEY(12), .attempt = 5, .code = DUSK_E_TASK,
+                           .reason = str_of("no")));
+    script_message(s, W2,
+                   MESSAGE(missing, .key = KEY(3), .attempt = 9, .input = KEY(1),
+                           .address = str_of("w1")));
+}
+
+static void things_go_wrong(struct script *s)
+{
+    script_message(s, C1, MESSAGE(status_request, .request = 1));
+    script_message(s, C1, MESSAGE(why, .key = KEY(3)));
+    script_gone(s, W1);
+    script_wait(s, 1500);
+    struct task_key killed[] = {KEY(13), KEY(14)};
+    struct run runs[] = {{KEY(14), 3, 1, 5, 5}, {KEY(15), 77, 1, 5, 5}};
+    script_message(s, W3,
+                   MESSAGE(hello, .magic = PROTOCOL_MAGIC, .major = 1,
+                           .role = ROLE_WORKER, .name = str_of("w1"),
+                           .address = str_of("w1"), .epoch = 555, .nthreads = 2,
+                           .credits = 2, .previous_epoch = 101, .previous_status = 9,
+                           .previous_running = {killed, 2}, .running = {runs, 2},
+                           .inventory = HOLDS({KEY(1), 8}, {KEY(88), 9})));
+    script_message(s, W2, MESSAGE(retire, .deadline_ms = 1000));
+    script_message(s, W3, MESSAGE(have, .holdings = HOLDS({KEY(4), 9})));
+    script_message(s, W9, MESSAGE(alive));
+    script_message(s, C2, DONE(1, 1, 1));
+    script_message(s, C1, MESSAGE(cancel, .keys = KEYS(KEY(1), KEY(20))));
+    script_message(s, C1, MESSAGE(release, .keys = KEYS(KEY(21), KEY(22), KEY(4))));
+    script_wait(s, 3000);
+    script_message(s, W2, MESSAGE(bye));
+    script_wait(s, 20000);
+}
+
+/* Returns whether the failing allocation was reached. */
+static bool live(long fail_at, long count)
+{
+    struct script s;
+    script_init(&s);
+    countdown = fail_at;
+    burst = count - 1;
+    clients_ask(&s);
+    workers_work(&s);
+    things_go_wrong(&s);
+    bool reached = countdown < 0;
+    script_fini(&s);
+    return reached;
+}
+
+/* One fails, or a number in a row. */
+static const long bursts[] = {1, 2, 7, 50};
+
+START_TEST(books_stay_right_whatever_allocation_fails)
+{
+    long fail_at = 0;
+    while (live(fail_at, bursts[_i]))
+        fail_at++;
+    /* Were it few, the wrapping would not work. */
+    ck_assert_int_gt(fail_at, 100);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("scheduler torture");
+    TCase *tests = tcase_create("torture");
+    tcase_set_timeout(tests, 100);
+    tcase_add_loop_test(tests, books_stay_right_whatever_allocation_fails, 0,
+                        sizeof bursts / sizeof *bursts);
+    suite_add_tcase(suite, tests);
+    return test_main(suite);
+}
