@@ -1,5 +1,7 @@
 #include "worker/resident.h"
 
+#include "worker/route.h"
+
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,24 +66,6 @@ static int address_split(const char *address, char *host, size_t host_size,
     return 0;
 }
 
-/* Connecting a datagram socket sends nothing; it tells which address would be used. */
-static int local_address(const struct addrinfo *to, char *host, size_t size)
-{
-    struct sockaddr_storage own;
-    socklen_t length = sizeof own;
-    int fd = socket(to->ai_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return -1;
-    int rc = connect(fd, to->ai_addr, to->ai_addrlen);
-    if (rc == 0)
-        rc = getsockname(fd, (struct sockaddr *)&own, &length);
-    if (rc == 0)
-        rc = getnameinfo((struct sockaddr *)&own, length, host, (socklen_t)size, NULL,
-                         0, NI_NUMERICHOST);
-    close(fd);
-    return rc;
-}
-
 int resident_reachable(const char *bound, const char *scheduler, char *ret_address,
                        size_t size, struct err_text *text)
 {
@@ -94,17 +78,8 @@ int resident_reachable(const char *bound, const char *scheduler, char *ret_addre
         snprintf(ret_address, size, "%s", bound);
         return 0;
     }
-    struct addrinfo hints = {.ai_socktype = SOCK_DGRAM}, *found = NULL;
-    int rc = getaddrinfo(other, other_port, &hints, &found);
-    if (rc != 0)
-        return err_set(text, DUSK_E_UNREACHABLE, "the scheduler's host '%s': %s", other,
-                       gai_strerror(rc));
-    rc = local_address(found, host, sizeof host);
-    freeaddrinfo(found);
-    if (rc != 0)
-        return err_set(text, DUSK_E_UNREACHABLE,
-                       "there is no way from here to the scheduler's host '%s'", other);
-    snprintf(ret_address, size, strchr(host, ':') ? "tcp://[%s]:%s" : "tcp://%s:%s",
-             host, port);
-    return 0;
+    int rc = route_host(scheduler, host, text);
+    if (rc == 0)
+        snprintf(ret_address, size, "tcp://%s:%s", host, port);
+    return rc;
 }
