@@ -243,8 +243,6 @@ static int arguments_check(struct admm_arguments *a, const struct command *comma
         return options_complain(command, stderr,
                                 "--chunks: %lld chunks are more than %lld rows",
                                 (long long)a->chunks, (long long)a->rows);
-    if (a->chunks)
-        a->chunk_rows = (a->rows + a->chunks - 1) / a->chunks;
     if (!a->chunk_rows)
         a->chunk_rows = PUBLISHED_CHUNK_ROWS;
     return 0;
@@ -257,10 +255,14 @@ static int make_data(const struct admm_arguments *a, struct session *session,
     if (a->input) {
         struct csv_source source = {a->input,      a->response, family,
                                     a->chunk_rows, a->chunks,   session->threads};
-        return dataset_csv(session->client, &source, ret_data, text);
+        return dataset_csv(session->client, &source, &session->watch, ret_data, text);
     }
-    struct published problem = {family, a->rows, a->columns, a->chunk_rows,
-                                (uint64_t)a->seed};
+    struct published problem = {.family = family,
+                                .rows = a->rows,
+                                .columns = a->columns,
+                                .chunk_rows = a->chunk_rows,
+                                .chunks = a->chunks,
+                                .seed = (uint64_t)a->seed};
     return dataset_published(session->client, &problem, ret_data, text);
 }
 

@@ -135,8 +135,11 @@ static int published(const struct demo_arguments *a, struct session *session,
         };
         runs[VARIANTS + i] = robust_run(variants[i], LOCAL_GRAM);
     }
-    struct published problem = {"normal", a->rows, a->columns, PUBLISHED_CHUNK_ROWS,
-                                (uint64_t)a->seed};
+    struct published problem = {.family = "normal",
+                                .rows = a->rows,
+                                .columns = a->columns,
+                                .chunk_rows = PUBLISHED_CHUNK_ROWS,
+                                .seed = (uint64_t)a->seed};
     struct fit_plan plan = {.l1 = PUBLISHED_L1,
                             .runs = runs,
                             .run_count = 2 * VARIANTS,
