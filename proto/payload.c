@@ -425,6 +425,9 @@ int payload_builder_finish(struct payload_builder *builder,
         builder->head.data[1 + i] = (uint8_t)(builder->count >> (24 - 8 * i));
     size_t head_size;
     uint8_t *head = buf_take(&builder->head, &head_size);
+    uint8_t *exact = realloc(head, head_size);
+    if (exact) /* many small results are kept for long */
+        head = exact;
     rc = payload_create(head, head_size, builder->frames, builder->frame_count,
                         ret_payload);
     builder->frame_count = 0;

@@ -44,8 +44,10 @@ struct attempt {
     struct payload *arguments; /* reference */
     struct job *job;           /* while executing: lent to the executor */
     uint64_t start_ns;
-    size_t reserved;  /* memory set aside for its result */
-    size_t asked;     /* its job waits for this much more */
+    size_t reserved; /* memory set aside for its result */
+    size_t asked;    /* its job waits for this much more */
+    uint64_t asked_ns;
+    bool told;        /* that it waits */
     struct list asks; /* in core->asking */
     unsigned absent;  /* inputs that are not in the store */
     unsigned reading; /* pinned inputs that are still on their way from disk */
@@ -87,8 +89,10 @@ struct want {
     unsigned place; /* the one it is queued at or flies from */
     bool acquire;   /* the scheduler asked for a lasting copy */
     bool flying;
+    bool told;    /* that it takes long */
     bool closing; /* its users are being told; not to be destroyed meanwhile */
     uint64_t request;
+    uint64_t asked_ns;
     uint64_t deadline_ns;
 };
 
@@ -127,6 +131,9 @@ struct session {
     bool told; /* the outage is in the log */
     bool ended;
 };
+
+/* Who waits longer than this is told of, with the reason. */
+#define LONG_WAIT_NS (5 * NS_PER_S)
 
 struct worker_core {
     struct worker_config config;

@@ -41,7 +41,8 @@ struct dusk_function {
  * An argument that is a future stands for the first item of its result, or for
  * the item that the client named.  Strings and array data are borrowed until
  * the function returns and must not be written.  Too few, too many or other
- * types: DUSK_E_TYPE with a line that names the argument. */
+ * types: DUSK_E_TYPE with a line that names the argument; lines for people count
+ * arguments and items from 1. */
 DUSK_EXPORT int dusk_task_args(struct dusk_task *task, const char *format, ...);
 
 /* Reads all items of the result that argument `index` (from 0) stands for, with
@@ -59,11 +60,13 @@ DUSK_EXPORT int dusk_task_item(struct dusk_task *task, int index, int item,
 
 /* Room for an array of the result: the memory that the worker will keep, aligned
  * to 64 bytes and zeroed, so that returning it copies nothing.  `dtype`, `ndim`
- * and `shape` are read from `array`; `data` is set. */
+ * and `shape` are read from `array`; `data` is set.  Waits while the worker makes
+ * room.  After an error the function returns it: the worker may have decided to
+ * run the task again when there is more memory. */
 DUSK_EXPORT int dusk_task_array(struct dusk_task *task, struct dusk_array *array);
 
 /* Memory for the duration of the call, aligned to 64 bytes, not zeroed; NULL
- * when there is none. */
+ * when there is none.  The worker's memory limit does not know of it. */
 DUSK_EXPORT void *dusk_task_scratch(struct dusk_task *task, size_t bytes);
 
 /* Hands in the result: one item a letter of `format`, l int64_t, d double,
@@ -82,7 +85,8 @@ DUSK_EXPORT int dusk_task_fail(struct dusk_task *task, int code, const char *for
                                ...) __attribute__((format(printf, 3, 4)));
 
 /* A flag that becomes non-zero when nobody wants the result any more.  A long
- * computation looks at it now and then and returns DUSK_E_CANCELLED. */
+ * computation looks at it now and then, with dusk_flag(), and returns
+ * DUSK_E_CANCELLED. */
 DUSK_EXPORT const volatile int *dusk_task_cancel_flag(const struct dusk_task *task);
 
 /* Tells how far the computation is, in units of its own choice; shown by

@@ -16,7 +16,7 @@ static int fill_normal(struct dusk_task *task, const struct random_stream *strea
     const volatile int *cancel = dusk_task_cancel_flag(task);
     for (int64_t first = 0; first < count; first += PIECE) {
         int64_t left = count - first;
-        if (cancel && *cancel)
+        if (dusk_flag(cancel))
             return DUSK_E_CANCELLED;
         random_normal(stream, first, left < PIECE ? left : PIECE, values + first);
     }
@@ -114,9 +114,9 @@ static int sum_start(struct dusk_task *task, int item, struct dusk_value *total)
         return 0;
     if (total->kind != DUSK_ARRAY || from.dtype != DUSK_F64)
         return dusk_task_fail(task, DUSK_E_TYPE,
-                              "item %d of argument 0 cannot be added: it is neither a "
+                              "item %d of argument 1 cannot be added: it is neither a "
                               "number nor an array of doubles",
-                              item);
+                              item + 1);
     int rc = dusk_task_array(task, &total->array);
     if (rc == 0)
         memcpy(total->array.data, from.data, (size_t)elements(&from) * sizeof(double));
@@ -138,12 +138,12 @@ static int sum_add(struct dusk_task *task, int argument, int item,
     } else if (value.kind != total->kind ||
                (value.kind == DUSK_ARRAY && !same_shape(&value.array, &total->array))) {
         return dusk_task_fail(task, DUSK_E_TYPE,
-                              "item %d of argument %d is not like that of argument 0",
-                              item, argument);
+                              "item %d of argument %d is not like that of argument 1",
+                              item + 1, argument + 1);
     } else if (value.kind == DUSK_INT) {
         if (__builtin_add_overflow(total->integer, value.integer, &total->integer))
             return dusk_task_fail(task, DUSK_E_LIMIT, "item %d: the sum overflows",
-                                  item);
+                                  item + 1);
     } else if (value.kind == DUSK_FLOAT) {
         total->number += value.number;
     } else {
@@ -165,7 +165,7 @@ static int run_sum(struct dusk_task *task)
     for (int k = 1; k < arguments; k++)
         if (dusk_task_item_count(task, k) != items)
             return dusk_task_fail(task, DUSK_E_TYPE,
-                                  "argument %d has %d items, argument 0 has %d", k,
+                                  "argument %d has %d items, argument 1 has %d", k + 1,
                                   dusk_task_item_count(task, k), items);
     for (int item = 0; item < items; item++) {
         int rc = dusk_task_item(task, 0, item, &totals[item]);

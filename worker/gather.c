@@ -469,8 +469,26 @@ static struct host *host_to_close(const struct worker_core *core)
     return NULL;
 }
 
+static void tell_long_flights(struct worker_core *core)
+{
+    size_t position = 0;
+    const struct host *host;
+    while ((host = map_next(&core->dialed, &position)))
+        LIST_FOREACH (link, &host->flights) {
+            struct want *want = CONTAINER_OF(link, struct want, link);
+            if (want->told || core->now_ns < want->asked_ns + LONG_WAIT_NS)
+                continue;
+            want->told = true;
+            note(core, LOG_WARNING,
+                 "still waiting for " KEY_FORMAT " (%s) from %s, which may be busy",
+                 KEY_ARGS(want->key), units_bytes((int64_t)want->nbytes).text,
+                 host->address);
+        }
+}
+
 void gather_tick(struct worker_core *core)
 {
+    tell_long_flights(core);
     struct host *host;
     while ((host = host_to_close(core))) {
         if (host->flight_count)

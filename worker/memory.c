@@ -117,8 +117,27 @@ void worker_core_resident(struct worker_core *core, size_t bytes, uint64_t now_n
     core->relief = bytes > most ? bytes - most : 0;
 }
 
+static void tell_long_asks(struct worker_core *core)
+{
+    LIST_FOREACH (link, &core->asking) {
+        struct attempt *attempt = CONTAINER_OF(link, struct attempt, asks);
+        if (attempt->told || core->now_ns < attempt->asked_ns + LONG_WAIT_NS)
+            continue;
+        attempt->told = true;
+        note(core, LOG_WARNING,
+             "%s (" KEY_FORMAT ") waits for %s: %s of %s for data are in use, %s are "
+             "being spilled",
+             attempt->function, KEY_ARGS(attempt->key),
+             units_bytes((int64_t)attempt->asked).text,
+             units_bytes((int64_t)core->store.used).text,
+             units_bytes((int64_t)core->store.limit).text,
+             units_bytes((int64_t)core->store.leaving).text);
+    }
+}
+
 void memory_tick(struct worker_core *core)
 {
+    tell_long_asks(core);
     if (!core->store.can_spill && core->now_ns >= core->spill_again_ns)
         store_allow_spilling(&core->store, true);
 }
@@ -203,6 +222,8 @@ void worker_core_room(struct worker_core *core, struct job *job, size_t bytes,
     struct attempt *attempt = job->owner;
     size_t limit = core->store.limit, pinned = pinned_bytes(attempt);
     attempt->asked = bytes;
+    attempt->asked_ns = now_ns;
+    attempt->told = false;
     list_append(&core->asking, &attempt->asks);
     core->asking_count++;
     struct err_text text;

@@ -191,20 +191,20 @@ START_TEST(bad_sums_are_named)
                 "sum of 1 arguments with 1 items: must be 2 to 64 with at most 64");
     fake_arguments(&task, "aa", &two, &three);
     check_fails(array_functions, "sum", DUSK_E_TYPE,
-                "item 0 of argument 1 is not like that of argument 0");
+                "item 1 of argument 2 is not like that of argument 1");
     fake_arguments(&task, "al", &two, L(1));
     check_fails(array_functions, "sum", DUSK_E_TYPE,
-                "item 0 of argument 1 is not like that of argument 0");
+                "item 1 of argument 2 is not like that of argument 1");
     fake_arguments(&task, "ss", "a", "b");
     check_fails(array_functions, "sum", DUSK_E_TYPE,
-                "item 0 of argument 0 cannot be added: it is neither a number nor an "
+                "item 1 of argument 1 cannot be added: it is neither a number nor an "
                 "array of doubles");
     fake_arguments(&task, "ll", INT64_MAX, L(1));
-    check_fails(array_functions, "sum", DUSK_E_LIMIT, "item 0: the sum overflows");
+    check_fails(array_functions, "sum", DUSK_E_LIMIT, "item 1: the sum overflows");
     struct fake_items pair = {2, {{.kind = DUSK_INT}, {.kind = DUSK_INT}}};
     fake_arguments(&task, "fl", &pair, L(1));
     check_fails(array_functions, "sum", DUSK_E_TYPE,
-                "argument 1 has 1 items, argument 0 has 2");
+                "argument 2 has 1 items, argument 1 has 2");
 }
 END_TEST
 

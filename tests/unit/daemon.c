@@ -45,6 +45,21 @@ void daemon_stop(struct daemon_play *play)
     zmq_ctx_term(play->context);
 }
 
+void daemon_restart(struct daemon_play *play)
+{
+    struct err_text text;
+    forget_delivery(play);
+    zmq_close(play->router);
+    play->peer_count = 0;
+    ck_assert_int_eq(link_socket(play->context, ZMQ_ROUTER, &play->router, &text), 0);
+    uint64_t until_ns = clock_monotonic_ns() + PATIENCE_NS;
+    /* The old socket is closed in the background. */
+    while (zmq_bind(play->router, play->address) < 0) {
+        ck_assert_msg(clock_monotonic_ns() < until_ns, "%s stays taken", play->address);
+        nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
+    }
+}
+
 pid_t daemon_worker(struct daemon_play *play, const char *const *arguments)
 {
     const char *argv[ARGUMENTS_MAX] = {getenv("DUSK_WORKER"), play->address,

@@ -33,6 +33,8 @@ struct daemon_play {
 };
 
 void daemon_start(struct daemon_play *play);
+/* The scheduler dies and another comes up at the same address. */
+void daemon_restart(struct daemon_play *play);
 /* Kills what still runs. */
 void daemon_stop(struct daemon_play *play);
 

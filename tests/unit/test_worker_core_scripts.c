@@ -562,6 +562,21 @@ START_TEST(what_is_on_its_way_is_limited_in_bytes)
 }
 END_TEST
 
+START_TEST(long_waits_are_told_once)
+{
+    struct source row = source(9, 80, "tcp://a:1");
+    run_with(1, 0, 1, &row);
+    for (uint64_t until = now + 9 * S; now < until; now += S / 2) {
+        worker_core_tick(core, now);
+        from_scheduler(MESSAGE(alive, .epoch = 5));
+    }
+    int told = 0;
+    while (acted(WORKER_NOTE))
+        told += strstr(action->text, "still waiting for 000001-9") != NULL;
+    ck_assert_int_eq(told, 1);
+}
+END_TEST
+
 START_TEST(a_host_that_does_not_answer_is_given_up)
 {
     struct source row = source(9, 80, "tcp://a:1");
@@ -834,6 +849,7 @@ int main(void)
     tcase_add_test(tcase, one_fetch_serves_all_who_wait);
     tcase_add_test(tcase, a_source_is_asked_for_a_few_at_a_time);
     tcase_add_test(tcase, what_is_on_its_way_is_limited_in_bytes);
+    tcase_add_test(tcase, long_waits_are_told_once);
     tcase_add_test(tcase, a_host_that_does_not_answer_is_given_up);
     tcase_add_test(tcase, idle_connections_are_closed);
     tcase_add_test(tcase, acquired_copies_are_kept_and_refusals_told);

@@ -127,6 +127,46 @@ START_TEST(an_input_that_nobody_has_is_missing)
 }
 END_TEST
 
+START_TEST(a_source_that_dies_before_it_answers_makes_the_input_missing)
+{
+    void *source_socket;
+    char address[128];
+    struct err_text text;
+    struct delivery delivery;
+    link_socket(play.context, ZMQ_ROUTER, &source_socket, &text);
+    link_bind(source_socket, "127.0.0.1", 0, address, sizeof address, &text);
+    daemon_worker(&play, plain);
+    daemon_expect(&play, MSG_hello);
+    struct source silent = {key_make(1, 1), 40000000, str_of(address)};
+    run(0, 2, "total", future_of(silent.key), &silent);
+    ck_assert_int_eq(
+        zmq_poll(&(zmq_pollitem_t){source_socket, 0, ZMQ_POLLIN, 0}, 1, 20000), 1);
+    ck_assert_int_eq(link_receive(source_socket, &delivery), 0);
+    delivery_fini(&delivery);
+    zmq_close(source_socket);
+    const struct msg_missing *missing = &daemon_expect(&play, MSG_missing)->missing;
+    ck_assert_uint_eq(missing->input.bits, silent.key.bits);
+}
+END_TEST
+
+START_TEST(a_new_scheduler_hears_what_is_here)
+{
+    daemon_worker(&play, plain);
+    daemon_expect(&play, MSG_hello);
+    uint64_t epoch = play.peers[0].epoch;
+    run(0, 1, "noop", NULL, NULL);
+    daemon_expect(&play, MSG_done);
+    daemon_restart(&play);
+    const struct msg_hello *hello = &daemon_expect(&play, MSG_hello)->hello;
+    ck_assert_uint_eq(hello->epoch, epoch);
+    ck_assert_uint_eq(hello->inventory.count, 1);
+    ck_assert_uint_eq(hello->inventory.items[0].key.bits, key_make(1, 1).bits);
+    run(0, 2, "noop", NULL, NULL);
+    ck_assert_uint_eq(daemon_expect(&play, MSG_done)->done.key.bits,
+                      key_make(1, 2).bits);
+}
+END_TEST
+
 START_TEST(a_crash_is_told_by_the_next_life)
 {
     daemon_worker(&play, plain);
@@ -179,6 +219,8 @@ int main(void)
     tcase_add_test(tcase, a_task_is_done);
     tcase_add_test(tcase, inputs_come_from_another_worker);
     tcase_add_test(tcase, an_input_that_nobody_has_is_missing);
+    tcase_add_test(tcase, a_source_that_dies_before_it_answers_makes_the_input_missing);
+    tcase_add_test(tcase, a_new_scheduler_hears_what_is_here);
     tcase_add_test(tcase, a_crash_is_told_by_the_next_life);
     tcase_add_test(tcase, sigterm_retires);
     tcase_add_test(tcase, refused_workers_do_not_try_again);
