@@ -367,6 +367,29 @@ START_TEST(a_client_says_goodbye)
 }
 END_TEST
 
+START_TEST(a_client_that_takes_nothing_is_parted_with)
+{
+    static char data[16 << 20];
+    struct frame frame = {.data = data, .size = sizeof data};
+    struct payload *payload;
+    ck_assert_int_eq(payload_create(malloc(1), 1, &frame, 1, &payload), 0);
+    script_client(&s, C1);
+    script_client(&s, C2);
+    script_worker(&s, W1, 1, 100);
+    for (uint64_t i = 1; i <= 20; i++) {
+        scheduler_message(s.scheduler, (struct peer_id){C1}, SUBMIT(i, "f"), s.now_ns);
+        scheduler_message(s.scheduler, (struct peer_id){W1},
+                          MESSAGE(done, .key = KEY(i), .attempt = i, .result = payload),
+                          s.now_ns);
+    }
+    payload_unref(payload);
+    const char *out = script_message(&s, C2, MESSAGE(alive));
+    ck_assert_ptr_nonnull(strstr(out, "c1:closed"));
+    ck_assert_ptr_nonnull(strstr(out, "c2:alive"));
+    ck_assert_ptr_nonnull(strstr(s.notes, "too much waits for it"));
+}
+END_TEST
+
 START_TEST(everybody_is_told_when_it_ends)
 {
     script_client(&s, C1);
@@ -398,6 +421,7 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, a_client_that_stays_away_is_forgotten);
     tcase_add_test(tests, a_client_that_comes_back_finds_its_work);
     tcase_add_test(tests, a_client_says_goodbye);
+    tcase_add_test(tests, a_client_that_takes_nothing_is_parted_with);
     tcase_add_test(tests, everybody_is_told_when_it_ends);
 }
 
