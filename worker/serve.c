@@ -11,7 +11,7 @@
 static void send_no_data(struct worker_core *core, struct peer_id peer, uint64_t number,
                          struct task_key key, int code, const char *reason)
 {
-    peer_send(core, peer,
+    core_send(core, peer,
               MESSAGE(no_data, .request = number, .key = key, .code = code,
                       .reason = str_of(reason)));
 }
@@ -21,7 +21,7 @@ static void send_no_data(struct worker_core *core, struct peer_id peer, uint64_t
 static void send_data(struct worker_core *core, struct peer_id peer, uint64_t number,
                       struct store_entry *entry)
 {
-    peer_send(core, peer,
+    core_send(core, peer,
               MESSAGE(data, .request = number, .key = entry->key,
                       .checksum = store_checksum(entry), .data = entry->payload));
 }
@@ -91,9 +91,8 @@ static void arrival_keep(struct worker_core *core, struct arrival *arrival)
     entry->copy = false;
     entry->checksum = arrival->checksum;
     gather_settled(core, entry);
-    struct holding row = {entry->key, entry->bytes};
-    session_send(core, MESSAGE(have, .holdings = {&row, 1}));
-    peer_send(core, arrival->peer,
+    gather_tell_have(core, entry);
+    core_send(core, arrival->peer,
               MESSAGE(stored, .request = arrival->number, .key = arrival->key));
 }
 

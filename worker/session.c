@@ -76,8 +76,8 @@ static void session_dial(struct worker_core *core)
 {
     struct session *session = &core->session;
     if (session->peer.number)
-        peer_hangup(core, session->peer);
-    session->peer = peer_dial(core, core->config.scheduler);
+        core_hangup(core, session->peer);
+    session->peer = core_dial(core, core->config.scheduler);
     session->dialed_ns = session->heard_ns = core->now_ns;
     session->dial_at_ns = 0;
     session->registered = false;
