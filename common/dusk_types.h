@@ -80,6 +80,12 @@ struct dusk_value {
     };
 };
 
+/* Reads a flag that another thread may set meanwhile; NULL reads as 0. */
+static inline int dusk_flag(const volatile int *flag)
+{
+    return flag ? __atomic_load_n(flag, __ATOMIC_RELAXED) : 0;
+}
+
 #ifdef __cplusplus
 }
 #endif

@@ -78,10 +78,10 @@ static struct worker *only_holder(const struct task *task)
 static struct worker *home_of(struct scheduler *scheduler, struct task *task)
 {
     const char *name = task_restriction(task);
-    if (name)
-        return worker_by_name(scheduler, str_of(name));
     struct worker *worker = only_holder(task);
-    return worker ? worker : most_bytes(scheduler, task);
+    if (worker)
+        return worker;
+    return name ? worker_by_name(scheduler, str_of(name)) : most_bytes(scheduler, task);
 }
 
 /* ---- heaps ---- */

@@ -27,7 +27,7 @@ void placement_refill(struct scheduler *scheduler, struct worker *worker);
 /* Its load has changed, or whether it takes work. */
 void placement_update(struct scheduler *scheduler, struct worker *worker);
 
-/* Finds new homes for what is queued at a worker that takes no work now. */
+/* Finds new homes for what is queued at a worker. */
 void placement_evict(struct scheduler *scheduler, struct worker *worker);
 
 /* The worker that scattered data and copies go to: the emptiest, or NULL. */

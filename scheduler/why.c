@@ -4,6 +4,7 @@
 #include "proto/limits.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static const struct task *first_missing(const struct task *task)
 {
@@ -60,7 +61,8 @@ static void why_no_worker(const struct scheduler *scheduler, const struct task *
 static void why_queued_at_home(const struct task *task, char *line, size_t size)
 {
     const struct worker *home = task->worker;
-    if (task_restriction(task))
+    const char *name = task_restriction(task);
+    if (name && strcmp(name, home->name) == 0)
         snprintf(line, size,
                  "queued: may run on worker %s only, which is %s, with %u tasks sent "
                  "and %zu queued",

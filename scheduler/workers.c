@@ -101,8 +101,7 @@ void worker_conditions_changed(struct scheduler *scheduler, struct worker *worke
 {
     bool takes = worker_takes_work(worker);
     placement_refill(scheduler, worker);
-    if (!takes)
-        placement_evict(scheduler, worker);
+    placement_evict(scheduler, worker);
     if (takes == worker->counted)
         return;
     worker->counted = takes;

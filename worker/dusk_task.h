@@ -85,7 +85,8 @@ DUSK_EXPORT int dusk_task_fail(struct dusk_task *task, int code, const char *for
                                ...) __attribute__((format(printf, 3, 4)));
 
 /* A flag that becomes non-zero when nobody wants the result any more.  A long
- * computation looks at it now and then and returns DUSK_E_CANCELLED. */
+ * computation looks at it now and then, with dusk_flag(), and returns
+ * DUSK_E_CANCELLED. */
 DUSK_EXPORT const volatile int *dusk_task_cancel_flag(const struct dusk_task *task);
 
 /* Tells how far the computation is, in units of its own choice; shown by

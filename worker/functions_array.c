@@ -16,7 +16,7 @@ static int fill_normal(struct dusk_task *task, const struct random_stream *strea
     const volatile int *cancel = dusk_task_cancel_flag(task);
     for (int64_t first = 0; first < count; first += PIECE) {
         int64_t left = count - first;
-        if (cancel && *cancel)
+        if (dusk_flag(cancel))
             return DUSK_E_CANCELLED;
         random_normal(stream, first, left < PIECE ? left : PIECE, values + first);
     }

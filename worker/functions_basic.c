@@ -138,7 +138,7 @@ static int run_sleep(struct dusk_task *task)
     const volatile int *cancelled = dusk_task_cancel_flag(task);
     double begin = seconds_now(), left;
     while ((left = begin + seconds - seconds_now()) > 0) {
-        if (__atomic_load_n(cancelled, __ATOMIC_RELAXED))
+        if (dusk_flag(cancelled))
             return DUSK_E_CANCELLED;
         dusk_task_progress(task, (int64_t)(1000 * (seconds - left)));
         long slice = left < 1e-9 * SLICE_NS ? (long)(1e9 * left) : SLICE_NS;

@@ -211,7 +211,7 @@ static int read_places(struct idx_file *idx, struct place *places, int64_t count
     qsort(places, (size_t)count, sizeof *places, by_index);
     int rc = 0;
     for (int64_t i = 0; i < count && rc == 0; i++) {
-        if (cancel && *cancel)
+        if (dusk_flag(cancel))
             rc = err_set(error, DUSK_E_CANCELLED, "%s: cancelled", idx->file.path);
         else
             rc = read_place(idx, &places[i], bytes, rows, error);

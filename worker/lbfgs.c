@@ -59,8 +59,7 @@ static int64_t unknowns(const struct lbfgs *solver)
 
 static bool cancelled(const struct lbfgs *solver)
 {
-    const volatile int *flag = solver->options.cancel;
-    return flag && __atomic_load_n(flag, __ATOMIC_RELAXED) != 0;
+    return dusk_flag(solver->options.cancel);
 }
 
 /* 1/2 (x - v)'R(x - v), and its gradient added to `gradient` unless that is NULL. */

@@ -7,7 +7,7 @@ enum { FIRST_CAPACITY = 256 * 1024 };
 
 static int lines_fill(struct lines *lines, struct err_text *error)
 {
-    if (lines->cancel && *lines->cancel)
+    if (dusk_flag(lines->cancel))
         return err_set(error, DUSK_E_CANCELLED, "%s: cancelled", lines->file.path);
     memmove(lines->buffer, lines->buffer + lines->begin, lines->end - lines->begin);
     lines->end -= lines->begin;

@@ -14,7 +14,7 @@ static int score(struct dusk_task *task)
         return rc;
     uint64_t state = (uint64_t)seed, sum = 0, steps = 2000000;
     for (uint64_t step = 0; step < steps; step++) {
-        if (step % 65536 == 0 && *cancelled)
+        if (step % 65536 == 0 && dusk_flag(cancelled))
             return DUSK_E_CANCELLED;
         state = state * 6364136223846793005u + 1442695040888963407u;
         sum += state >> 63;

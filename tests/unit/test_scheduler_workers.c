@@ -239,211 +239,6 @@ START_TEST(a_namesake_takes_the_place_of_the_silent)
 }
 END_TEST
 
-/* ---- lost data ---- */
-
-START_TEST(lost_results_are_made_again_from_their_recipes)
-{
-    script_worker(&s, W1, 1, 1);
-    script_client(&s, C1);
-    script_message(&s, C1, SUBMIT(1, "load"));
-    script_message(&s, C1, SUBMIT(2, "scale", ON(KEY(1))));
-    script_message(&s, W1, DONE(1, 1, 8));
-    script_message(&s, C1, MESSAGE(release, .keys = KEYS(KEY(1))));
-    expect("w1:free_data 1; c1:finished 2 8B w1",
-           script_message(&s, W1, DONE(2, 2, 8)));
-    script_worker(&s, W2, 1, 1);
-    /* Both are gone; the second is wanted, so the first is needed again. */
-    expect("w2:run_task 1#3 load", script_message(&s, W1, MESSAGE(bye)));
-    expect("w2:run_task 2#4 scale [1@w2]", script_message(&s, W2, DONE(1, 3, 8)));
-    expect("w2:free_data 1; c1:finished 2 8B w2",
-           script_message(&s, W2, DONE(2, 4, 8)));
-}
-END_TEST
-
-START_TEST(a_copy_saves_the_work)
-{
-    script_worker(&s, W1, 1, 1);
-    script_worker(&s, W2, 1, 1);
-    script_client(&s, C1);
-    script_message(&s, C1, SUBMIT(1, "load"));
-    script_message(&s, W1, DONE(1, 1, 8));
-    expect("", script_message(&s, W2, MESSAGE(have, .holdings = HOLDS({KEY(1), 8}))));
-    expect("", script_message(&s, W1, MESSAGE(bye)));
-    expect("w2:run_task 1#2 load",
-           script_message(&s, W2, MESSAGE(dropped, .keys = KEYS(KEY(1)))));
-}
-END_TEST
-
-START_TEST(missing_inputs_are_made_again)
-{
-    script_worker(&s, W1, 1, 1);
-    script_worker(&s, W2, 1, 1);
-    script_client(&s, C1);
-    script_message(&s, C1, SUBMIT(1, "load"));
-    script_message(&s, W1, DONE(1, 1, 8));
-    expect(
-        "w2:run_task 2#2 scale [1@w1]",
-        script_message(&s, C1, SUBMIT(2, "scale", ON(KEY(1)), .worker = str_of("w2"))));
-    expect("w1:free_data 1; w2:run_task 1#3 load",
-           script_message(&s, W2,
-                          MESSAGE(missing, .key = KEY(2), .attempt = 2, .input = KEY(1),
-                                  .address = str_of("w1"))));
-    expect("w2:run_task 2#4 scale [1@w2]; c1:finished 1 8B w2",
-           script_message(&s, W2, DONE(1, 3, 8)));
-}
-END_TEST
-
-START_TEST(what_a_silent_worker_holds_is_waited_for)
-{
-    script_worker(&s, W1, 1, 1);
-    script_client(&s, C1);
-    script_message(&s, C1, SUBMIT(1, "load"));
-    script_message(&s, W1, DONE(1, 1, 8));
-    script_worker(&s, W2, 1, 1);
-    script_gone(&s, W1);
-    expect("", script_message(&s, C1, SUBMIT(2, "scale", ON(KEY(1)))));
-    expect("c1:because 000001-2 (scale): queued: one of its inputs is on worker w1 "
-           "only, which is silent",
-           script_message(&s, C1, MESSAGE(why, .key = KEY(2))));
-    expect("w2:run_task 1#2 load", script_wait(&s, 1100));
-}
-END_TEST
-
-/* ---- scattered data ---- */
-
-START_TEST(scatter_places_and_finishes)
-{
-    script_worker(&s, W1, 1, 1);
-    script_client(&s, C1);
-    expect("c1:place 1 w1",
-           script_message(&s, C1, MESSAGE(scatter, .key = KEY(1), .nbytes = 100)));
-    expect("c1:place 1 w1",
-           script_message(&s, C1, MESSAGE(scatter, .key = KEY(1), .nbytes = 100)));
-    expect("c1:finished 1 100B w1",
-           script_message(&s, W1, MESSAGE(have, .holdings = HOLDS({KEY(1), 100}))));
-    expect("c1:finished 1 100B w1",
-           script_message(&s, C1, MESSAGE(scatter, .key = KEY(1), .nbytes = 100)));
-    expect("w1:free_data 1",
-           script_message(&s, C1, MESSAGE(release, .keys = KEYS(KEY(1)))));
-    /* What arrives when nobody wants it goes at once. */
-    expect("w1:free_data 1",
-           script_message(&s, W1, MESSAGE(have, .holdings = HOLDS({KEY(1), 100}))));
-}
-END_TEST
-
-START_TEST(scatter_goes_to_the_emptiest)
-{
-    script_worker(&s, W1, 1, 1);
-    script_worker(&s, W2, 1, 1);
-    script_client(&s, C1);
-    script_message(&s, W1, MESSAGE(heartbeat, .memory = 1000));
-    expect("c1:place 1 w2",
-           script_message(&s, C1, MESSAGE(scatter, .key = KEY(1), .nbytes = 2000)));
-    expect("c1:place 2 w1",
-           script_message(&s, C1, MESSAGE(scatter, .key = KEY(2), .nbytes = 5)));
-}
-END_TEST
-
-START_TEST(scatter_moves_on_when_the_worker_dies)
-{
-    script_worker(&s, W1, 1, 1);
-    script_client(&s, C1);
-    script_message(&s, C1, MESSAGE(scatter, .key = KEY(1), .nbytes = 100));
-    expect("", script_message(&s, W1, MESSAGE(bye)));
-    expect("w2:welcome 2; c1:place 1 w2", script_worker(&s, W2, 1, 1));
-}
-END_TEST
-
-START_TEST(scattered_data_can_be_lost)
-{
-    script_worker(&s, W1, 1, 1);
-    script_worker(&s, W2, 1, 1);
-    script_client(&s, C1);
-    script_message(&s, C1, MESSAGE(scatter, .key = KEY(1), .nbytes = 100));
-    script_message(&s, W1, MESSAGE(have, .holdings = HOLDS({KEY(1), 100})));
-    script_message(&s, C1, SUBMIT(2, "sum", ON(KEY(1))));
-    expect("c1:failed 1 DATA_LOST: scattered data 000001-1 (100 bytes) are lost: no "
-           "worker that held a copy is left; "
-           "c1:failed 2 DATA_LOST: depends on 000001-1, which failed: scattered data "
-           "000001-1 (100 bytes) are lost: no worker that held a copy is left",
-           script_message(&s, W1, MESSAGE(bye)));
-}
-END_TEST
-
-START_TEST(a_key_is_data_or_a_task)
-{
-    script_worker(&s, W1, 1, 1);
-    script_client(&s, C1);
-    script_message(&s, C1, SUBMIT(1, "add"));
-    expect("c1:failed 1 INVALID: task 000001-1 is no scattered data",
-           script_message(&s, C1, MESSAGE(scatter, .key = KEY(1), .nbytes = 100)));
-}
-END_TEST
-
-/* ---- retirement ---- */
-
-START_TEST(a_retiring_worker_leaves_nothing_behind)
-{
-    script_worker(&s, W1, 1, 1);
-    script_client(&s, C1);
-    script_message(&s, C1, SUBMIT(1, "load"));
-    script_message(&s, W1, DONE(1, 1, 8));
-    script_message(&s, C1, SUBMIT(2, "load"));
-    script_worker(&s, W2, 1, 1);
-    expect("w2:acquire [1@w1]",
-           script_message(&s, W1, MESSAGE(retire, .deadline_ms = 10000)));
-    expect("w2:run_task 3#3 load", script_message(&s, C1, SUBMIT(3, "load")));
-    /* What it still runs must move, too. */
-    expect("w2:acquire [2@w1]; c1:finished 2 8B w1",
-           script_message(&s, W1, DONE(2, 2, 8)));
-    expect("", script_message(&s, W2, MESSAGE(have, .holdings = HOLDS({KEY(1), 8}))));
-    expect("w1:retired 2",
-           script_message(&s, W2, MESSAGE(have, .holdings = HOLDS({KEY(2), 8}))));
-    expect("", script_message(&s, W1, MESSAGE(bye)));
-}
-END_TEST
-
-START_TEST(retirement_ends_at_its_deadline)
-{
-    script_worker(&s, W1, 1, 1);
-    script_worker(&s, W2, 1, 1);
-    script_client(&s, C1);
-    script_message(&s, C1, SUBMIT(1, "load"));
-    script_message(&s, W1, DONE(1, 1, 8));
-    expect("w2:acquire [1@w1]",
-           script_message(&s, W1, MESSAGE(retire, .deadline_ms = 500)));
-    expect("", script_wait(&s, 400));
-    expect("w1:retired 0", script_wait(&s, 200));
-}
-END_TEST
-
-START_TEST(the_last_worker_retires_at_once)
-{
-    script_worker(&s, W1, 1, 1);
-    script_client(&s, C1);
-    script_message(&s, C1, SUBMIT(1, "load"));
-    script_message(&s, W1, DONE(1, 1, 8));
-    expect("w1:retired 0",
-           script_message(&s, W1, MESSAGE(retire, .deadline_ms = 10000)));
-}
-END_TEST
-
-START_TEST(a_refused_copy_goes_to_another)
-{
-    script_worker(&s, W1, 1, 1);
-    script_worker(&s, W2, 1, 1);
-    script_worker(&s, W3, 1, 1);
-    script_client(&s, C1);
-    script_message(&s, C1, SUBMIT(1, "load"));
-    script_message(&s, W1, DONE(1, 1, 8));
-    expect("w2:acquire [1@w1]",
-           script_message(&s, W1, MESSAGE(retire, .deadline_ms = 10000)));
-    expect("w3:acquire [1@w1]", script_message(&s, W2, MESSAGE(bye)));
-    expect("w1:retired 1",
-           script_message(&s, W3, MESSAGE(have, .holdings = HOLDS({KEY(1), 8}))));
-}
-END_TEST
-
 /* ---- deaths ---- */
 
 /* Worker 1 dies of `status` while task 1 runs; its nanny's next one takes over. */
@@ -466,6 +261,21 @@ START_TEST(a_task_that_kills_is_stopped)
     expect("w4:welcome 4; c1:failed 1 KILLED: task 000001-1 (crash) was running each "
            "time that 3 workers died: w1 (SIGSEGV), w1 (exit status 3), w1 (SIGKILL)",
            die(103, 9));
+}
+END_TEST
+
+START_TEST(a_death_counts_once)
+{
+    script_client(&s, C1);
+    script_message(&s, W1, HELLO(101, 1, .pid = 1));
+    script_message(&s, C1, SUBMIT(1, "innocent"));
+    /* The same report comes with every hello of the next life. */
+    for (int i = 0; i < 5; i++) {
+        script_message(&s, C1, MESSAGE(alive));
+        ck_assert_ptr_nonnull(strstr(die(101, 11), "run_task 1"));
+        script_gone(&s, W2);
+        script_wait(&s, 1100);
+    }
 }
 END_TEST
 
@@ -580,20 +390,8 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, what_is_no_longer_held_is_made_again);
     tcase_add_test(tests, goodbye_is_at_once);
     tcase_add_test(tests, a_namesake_takes_the_place_of_the_silent);
-    tcase_add_test(tests, lost_results_are_made_again_from_their_recipes);
-    tcase_add_test(tests, a_copy_saves_the_work);
-    tcase_add_test(tests, missing_inputs_are_made_again);
-    tcase_add_test(tests, what_a_silent_worker_holds_is_waited_for);
-    tcase_add_test(tests, scatter_places_and_finishes);
-    tcase_add_test(tests, scatter_goes_to_the_emptiest);
-    tcase_add_test(tests, scatter_moves_on_when_the_worker_dies);
-    tcase_add_test(tests, scattered_data_can_be_lost);
-    tcase_add_test(tests, a_key_is_data_or_a_task);
-    tcase_add_test(tests, a_retiring_worker_leaves_nothing_behind);
-    tcase_add_test(tests, retirement_ends_at_its_deadline);
-    tcase_add_test(tests, the_last_worker_retires_at_once);
-    tcase_add_test(tests, a_refused_copy_goes_to_another);
     tcase_add_test(tests, a_task_that_kills_is_stopped);
+    tcase_add_test(tests, a_death_counts_once);
     tcase_add_test(tests, clean_stops_do_not_count);
     tcase_add_test(tests, deaths_without_a_nanny_are_guessed);
     tcase_add_test(tests, who_comes_back_was_not_dead);

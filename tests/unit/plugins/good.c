@@ -22,7 +22,7 @@ static int hog(struct dusk_task *task)
     if (!memory)
         return DUSK_E_NOMEM;
     memset(memory, 1, (size_t)bytes);
-    while (!*dusk_task_cancel_flag(task))
+    while (!dusk_flag(dusk_task_cancel_flag(task)))
         dusk_task_progress(task, memory[bytes / 2]);
     free(memory);
     return DUSK_E_CANCELLED;
