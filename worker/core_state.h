@@ -130,6 +130,7 @@ struct session {
     bool greeted; /* hello is on its way over this connection */
     bool registered;
     bool ever_registered;
+    uint64_t ticked_ns;
     bool told; /* the outage is in the log */
     bool ended;
 };
@@ -186,6 +187,7 @@ struct worker_core {
 
     struct list arrivals;
     unsigned arrival_count;
+    size_t arrival_bytes;
 };
 
 /* ---- core.c ---- */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define RECEIVE_MAX 256 /* messages of one socket in one turn */
+#define DATA_QUEUE 8    /* messages that ZeroMQ receives ahead from one visitor */
 #define RETRY_NS (5 * NS_PER_MS)
 #define PEER_IDLE_NS (300 * NS_PER_S)
 
@@ -85,7 +86,7 @@ static void data_ready(void *context)
 {
     struct shell *shell = context;
     struct delivery delivery;
-    for (int i = 0; i < RECEIVE_MAX; i++) {
+    for (int i = 0; i < RECEIVE_MAX && !worker_core_is_full(shell->core); i++) {
         int rc = link_receive(shell->data, &delivery);
         if (rc == DUSK_E_PROTOCOL) {
             log_warning(shell->log,
@@ -256,13 +257,14 @@ int peers_open(struct shell *shell, struct err_text *text)
         return err_set(text, DUSK_E_NOMEM, "no ZeroMQ context: %s",
                        zmq_strerror(errno));
     int rc = link_socket(shell->context, ZMQ_ROUTER, &shell->data, text);
+    int queue = DATA_QUEUE;
+    if (rc == 0)
+        zmq_setsockopt(shell->data, ZMQ_RCVHWM, &queue, sizeof queue);
     if (rc == 0)
         rc = link_bind(shell->data, shell->config->host, 0, shell->address,
                        sizeof shell->address, text);
     if (rc == 0)
         rc = link_monitor(shell->context, shell->data, &shell->data_monitor, text);
-    if (rc == 0)
-        rc = loop_add(&shell->loop, shell->data, -1, data_ready, shell);
     if (rc == 0)
         rc = loop_add(&shell->loop, shell->data_monitor, -1, data_monitor_ready, shell);
     return rc;
@@ -300,6 +302,19 @@ static void sweep_visitors(struct shell *shell, uint64_t now)
             visitor_forget(shell, visitor);
             position = 0;
         }
+}
+
+int peers_listen(struct shell *shell)
+{
+    bool listens = !worker_core_is_full(shell->core);
+    int rc = 0;
+    if (listens && !shell->listens)
+        rc = loop_add(&shell->loop, shell->data, -1, data_ready, shell);
+    else if (!listens && shell->listens)
+        loop_remove(&shell->loop, shell->data, -1);
+    if (rc == 0)
+        shell->listens = listens;
+    return rc;
 }
 
 void peers_tick(struct shell *shell, uint64_t now_ns)

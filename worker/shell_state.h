@@ -46,6 +46,7 @@ struct shell {
     uint64_t resident_at_ns;
     uint64_t sweep_at_ns;
     struct list stuck; /* lanes that could not be sent */
+    bool listens;      /* to the data socket */
     bool told_ready;
     bool retiring;
     bool ended;
@@ -62,6 +63,10 @@ void peers_hangup(struct shell *shell, struct peer_id peer);
 /* Sends what waits for anybody; what cannot be sent now waits for a connection or for
  * a moment. */
 void peers_flush(struct shell *shell);
+
+/* Receives from the data socket, or not while brought data wait for room: then whoever
+ * brings more has to wait too. */
+int peers_listen(struct shell *shell);
 
 /* Tries again what could not be sent, and forgets visitors that have long been quiet:
  * they are numbered anew when they come back. */
