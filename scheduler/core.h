@@ -137,13 +137,18 @@ int sources_of_inputs(struct scheduler *scheduler, const struct task *task,
 int sources_of(struct scheduler *scheduler, const struct task *task,
                const struct worker *worker, field_sources *ret_sources);
 
-/* Retirement (retire.c). */
+/* Retirement (retire.c): what a worker that leaves has is handed to others.  They
+ * are told what has happened: a result was made at a worker that may be retiring;
+ * `heir` says that it has the data, or that it could not get them, or is gone; a
+ * worker no longer has them; it is gone itself. */
 void retire_begin(struct scheduler *scheduler, struct worker *worker,
                   uint64_t deadline_ms);
-void retire_arrived(struct scheduler *scheduler, struct task *task);
-void retire_refused(struct scheduler *scheduler, struct worker *target,
+void retire_made(struct scheduler *scheduler, struct task *task, struct worker *worker);
+void retire_arrived(struct scheduler *scheduler, struct task *task,
+                    const struct worker *heir);
+void retire_refused(struct scheduler *scheduler, struct worker *heir,
                     struct task_key key);
-void retire_target_gone(struct scheduler *scheduler, const struct worker *target);
+void retire_heir_gone(struct scheduler *scheduler, const struct worker *heir);
 void retire_left(struct scheduler *scheduler, struct worker *worker,
                  const struct task *task);
 void retire_end(struct scheduler *scheduler, struct worker *worker);

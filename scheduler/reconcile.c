@@ -66,7 +66,7 @@ void worker_reconcile(struct scheduler *scheduler, struct worker *worker,
     }
     worker_have(scheduler, worker, &(struct msg_have){.holdings = hello->inventory});
     said_fini(&said);
-    retire_target_gone(scheduler, worker); /* what it was asked to fetch, too */
+    retire_heir_gone(scheduler, worker); /* what it was asked to fetch, too */
     if (worker->retirement)
         retire_begin(scheduler, worker, 0); /* and what it was told */
     placement_refill(scheduler, worker);

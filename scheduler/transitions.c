@@ -159,7 +159,6 @@ static void enter_memory(struct scheduler *scheduler, struct task *task)
     task_tell_all(scheduler, task);
     payload_unref(task->result);
     task->result = NULL;
-    retire_arrived(scheduler, task);
 }
 
 static void leave_memory(struct scheduler *scheduler, struct task *task)
@@ -359,10 +358,9 @@ int task_located(struct scheduler *scheduler, struct task *task, struct worker *
         worker->held_bytes += nbytes;
         task_move(scheduler, task, TASK_MEMORY);
         agenda_add(scheduler, task);
-        return 0;
+    } else {
+        worker->held_bytes += task->nbytes;
     }
-    worker->held_bytes += task->nbytes;
-    retire_arrived(scheduler, task);
     return 0;
 }
 

@@ -333,7 +333,7 @@ static void give_up_work(struct scheduler *scheduler, struct worker *worker)
         struct bond *holder = CONTAINER_OF(held, struct bond, link);
         task_not_located(scheduler, holder->task, holder);
     }
-    retire_target_gone(scheduler, worker);
+    retire_heir_gone(scheduler, worker);
     placement_evict(scheduler, worker);
 }
 

@@ -261,8 +261,11 @@ START_TEST(a_copy_at_another_that_leaves_is_none)
     script_message(&s, C1, SUBMIT(1, "load"));
     script_message(&s, W1, DONE(1, 1, 8));
     script_message(&s, W2, MESSAGE(have, .holdings = HOLDS({KEY(1), 8})));
-    expect("w2:retired 0",
+    /* Who has a copy shall keep it; it may have thought it could drop it. */
+    expect("w1:acquire [1@w1 1@w2]",
            script_message(&s, W2, MESSAGE(retire, .deadline_ms = 10000)));
+    expect("w2:retired 1",
+           script_message(&s, W1, MESSAGE(have, .holdings = HOLDS({KEY(1), 8}))));
     expect("w3:acquire [1@w2 1@w1]",
            script_message(&s, W1, MESSAGE(retire, .deadline_ms = 10000)));
 }
