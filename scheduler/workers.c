@@ -207,22 +207,15 @@ void worker_destroy(struct worker *worker)
     free(worker);
 }
 
-/* Heaps of workers never need memory later: each has a place for every worker. */
-static int heap_reserve_one(struct heap *heap, struct heap_link *link)
-{
-    int rc = heap_push(heap, link);
-    if (rc == 0)
-        heap_remove(heap, link);
-    return rc;
-}
-
 static int worker_enlist(struct scheduler *scheduler, struct worker *worker,
                          struct peer_id peer)
 {
     uint64_t name = text_hash(str_of(worker->name));
     uint64_t address = text_hash(str_of(worker->address));
-    if (heap_reserve_one(&scheduler->open, &worker->open) < 0 ||
-        heap_reserve_one(&scheduler->backlog, &worker->backlog) < 0 ||
+    /* Heaps of workers never need memory later: each has a place for every worker. */
+    size_t count = scheduler->worker_count + 1;
+    if (heap_reserve(&scheduler->open, count) < 0 ||
+        heap_reserve(&scheduler->backlog, count) < 0 ||
         timer_set(scheduler, &worker->timer,
                   scheduler->now_ns + scheduler->config.silent_ns) < 0)
         return DUSK_E_NOMEM;

@@ -218,6 +218,16 @@ START_TEST(what_is_no_longer_held_is_made_again)
 }
 END_TEST
 
+/* All of them idle, so that no heap of workers grows by use; the check after each
+ * step looks at their room.  (The script calls peers from 11 on clients.) */
+START_TEST(there_is_room_for_many_idle_workers)
+{
+    for (int peer = 20; peer < 59; peer++)
+        script_worker(&s, (enum script_peer)peer, 1, 1);
+    expect("c49:welcome 40", script_worker(&s, (enum script_peer)59, 1, 1));
+}
+END_TEST
+
 START_TEST(goodbye_is_at_once)
 {
     script_worker(&s, W1, 1, 1);
@@ -388,6 +398,7 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, a_reconnection_keeps_the_work);
     tcase_add_test(tests, what_was_done_meanwhile_counts);
     tcase_add_test(tests, what_is_no_longer_held_is_made_again);
+    tcase_add_test(tests, there_is_room_for_many_idle_workers);
     tcase_add_test(tests, goodbye_is_at_once);
     tcase_add_test(tests, a_namesake_takes_the_place_of_the_silent);
     tcase_add_test(tests, a_task_that_kills_is_stopped);
