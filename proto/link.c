@@ -2,6 +2,7 @@
 
 #include "proto/limits.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -94,6 +95,25 @@ int link_check_address(const char *address, struct err_text *text)
         return err_set(text, DUSK_E_INVALID, "'%s' is not an address tcp://HOST:PORT",
                        address);
     return 0;
+}
+
+/* Names are not looked up, and so are not loopback, whatever they begin with. */
+bool link_is_loopback(const char *host)
+{
+    char text[INET6_ADDRSTRLEN + 2];
+    struct in_addr four;
+    struct in6_addr six;
+    size_t size = strlen(host);
+    if (strcmp(host, "localhost") == 0)
+        return true;
+    if (size >= 2 && size < sizeof text && host[0] == '[' && host[size - 1] == ']') {
+        memcpy(text, host + 1, size - 2);
+        text[size - 2] = '\0';
+        return inet_pton(AF_INET6, text, &six) == 1 && IN6_IS_ADDR_LOOPBACK(&six);
+    }
+    if (inet_pton(AF_INET, host, &four) == 1)
+        return ntohl(four.s_addr) >> 24 == IN_LOOPBACKNET;
+    return inet_pton(AF_INET6, host, &six) == 1 && IN6_IS_ADDR_LOOPBACK(&six);
 }
 
 /* ---- sending ---- */

@@ -29,6 +29,10 @@ int link_bind(void *socket, const char *host, unsigned port, char *ret_address,
 /* DUSK_E_INVALID with a line when this is not "tcp://HOST:PORT". */
 int link_check_address(const char *address, struct err_text *text);
 
+/* Whether nobody but this machine reaches a host: an address of loopback, with or
+ * without brackets, or "localhost". */
+bool link_is_loopback(const char *host);
+
 /* Sends the batch as one message; `to` is NULL on a DEALER.  0: sent, and the batch
  * is empty.  > 0: the queue is full, the batch is kept, try later.  DUSK_E_CLOSED:
  * a ROUTER has no such connection any more.  DUSK_E_NOMEM. */
