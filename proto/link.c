@@ -163,9 +163,26 @@ static int message_of_frame(zmq_msg_t *message, struct payload *payload, unsigne
     return 0;
 }
 
+/* A signal is no reason to lose a part: these are called again. */
+static int message_send(zmq_msg_t *part, void *socket, int flags)
+{
+    int rc;
+    while ((rc = zmq_msg_send(part, socket, flags)) < 0 && errno == EINTR)
+        ;
+    return rc;
+}
+
+static int message_receive(zmq_msg_t *part, void *socket)
+{
+    int rc;
+    while ((rc = zmq_msg_recv(part, socket, ZMQ_DONTWAIT)) < 0 && errno == EINTR)
+        ;
+    return rc;
+}
+
 static int part_send(void *socket, zmq_msg_t *part, bool more)
 {
-    if (zmq_msg_send(part, socket, ZMQ_DONTWAIT | (more ? ZMQ_SNDMORE : 0)) >= 0)
+    if (message_send(part, socket, ZMQ_DONTWAIT | (more ? ZMQ_SNDMORE : 0)) >= 0)
         return 0;
     int error = errno;
     zmq_msg_close(part);
@@ -256,7 +273,7 @@ static int frames_receive(void *socket, struct delivery *delivery)
     while (more) {
         zmq_msg_t part;
         zmq_msg_init(&part);
-        if (zmq_msg_recv(&part, socket, ZMQ_DONTWAIT) < 0)
+        if (message_receive(&part, socket) < 0)
             return DUSK_E_IO;
         more = zmq_msg_more(&part);
         if (rc == 0 && delivery->frame_count >= LIMIT_BATCH_FRAMES)
@@ -283,10 +300,11 @@ static int frames_receive(void *socket, struct delivery *delivery)
 static int first_receive(void *socket, zmq_msg_t *part)
 {
     zmq_msg_init(part);
-    if (zmq_msg_recv(part, socket, ZMQ_DONTWAIT) >= 0)
+    if (message_receive(part, socket) >= 0)
         return 0;
+    int error = errno;
     zmq_msg_close(part);
-    return errno == EAGAIN ? 1 : DUSK_E_IO;
+    return error == EAGAIN ? 1 : DUSK_E_IO;
 }
 
 /* Reads the routing id that a ROUTER puts before each message; the header follows. */

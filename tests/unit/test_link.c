@@ -1,8 +1,38 @@
 #include "proto/link.h"
 #include "tests/test.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <string.h>
+
+/* ZeroMQ as it is, but for faults: the n-th call from now on fails. */
+struct fault {
+    int calls;
+    int error;
+};
+static struct fault send_fault, receive_fault;
+
+static bool strikes(struct fault *fault)
+{
+    if (fault->calls == 0 || --fault->calls > 0)
+        return false;
+    errno = fault->error;
+    return true;
+}
+
+int __real_zmq_msg_send(zmq_msg_t *, void *, int);
+int __wrap_zmq_msg_send(zmq_msg_t *, void *, int);
+int __wrap_zmq_msg_send(zmq_msg_t *part, void *socket, int flags)
+{
+    return strikes(&send_fault) ? -1 : __real_zmq_msg_send(part, socket, flags);
+}
+
+int __real_zmq_msg_recv(zmq_msg_t *, void *, int);
+int __wrap_zmq_msg_recv(zmq_msg_t *, void *, int);
+int __wrap_zmq_msg_recv(zmq_msg_t *part, void *socket, int flags)
+{
+    return strikes(&receive_fault) ? -1 : __real_zmq_msg_recv(part, socket, flags);
+}
 
 static void *context, *router, *dealer;
 static char address[128];
@@ -89,6 +119,30 @@ START_TEST(arrays_arrive_whole)
         ck_assert_uint_eq((uintptr_t)payload_frame(kept[i], 0)->data % 8, 0);
         payload_unref(kept[i]);
     }
+    batch_fini(&batch);
+}
+END_TEST
+
+/* The k-th call is interrupted, on either side: address, header, frame. */
+START_TEST(a_signal_loses_nothing)
+{
+    struct payload *payload = array_payload(100);
+    struct batch batch;
+    batch_init(&batch);
+    batch_add(&batch, MESSAGE(data, .key = key_make(1, 1), .data = payload));
+    send_fault = (struct fault){_i, EINTR};
+    wait_for(dealer, ZMQ_POLLOUT);
+    ck_assert_int_eq(link_send(dealer, NULL, &batch), 0);
+    struct delivery delivery;
+    struct message message;
+    receive_fault = (struct fault){_i, EINTR};
+    receive(router, &delivery);
+    ck_assert_int_eq(batch_reader_next(&delivery.reader, &message, NULL), 0);
+    ck_assert_uint_eq(payload_checksum(message.data.data), payload_checksum(payload));
+    delivery_fini(&delivery);
+    ck_assert_int_eq(send_fault.calls, _i > 2);
+    ck_assert_int_eq(receive_fault.calls, 0);
+    payload_unref(payload);
     batch_fini(&batch);
 }
 END_TEST
@@ -230,6 +284,7 @@ int main(void)
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_set_timeout(tcase, 30);
     tcase_add_test(tcase, arrays_arrive_whole);
+    tcase_add_loop_test(tcase, a_signal_loses_nothing, 1, 4);
     tcase_add_test(tcase, a_peer_that_is_gone_is_named);
     tcase_add_test(tcase, a_full_queue_keeps_the_batch);
     tcase_add_test(tcase, strange_messages_are_refused_and_the_next_is_read);
