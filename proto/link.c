@@ -200,23 +200,16 @@ static int address_send(void *socket, const struct identity *to)
     return part_send(socket, &part, true);
 }
 
-/* A DEALER says EAGAIN on the first part or not at all, a ROUTER on the address: a
- * message that has begun is finished. */
-int link_send(void *socket, const struct identity *to, struct batch *batch)
+/* Sends header and frames.  A message that has begun is finished all the same, or the
+ * next would be its continuation: by an empty part. */
+static int batch_send(void *socket, struct batch *batch, bool begun)
 {
-    int events = ZMQ_POLLOUT;
-    size_t size = sizeof events;
-    if (!to && (zmq_getsockopt(socket, ZMQ_EVENTS, &events, &size) < 0 ||
-                !(events & ZMQ_POLLOUT)))
-        return 1;
-    int rc = to ? address_send(socket, to) : 0;
-    if (rc != 0)
-        return rc;
     zmq_msg_t part;
     size_t left = batch->frame_count;
-    rc = message_of_header(&part, &batch->header);
+    int rc = message_of_header(&part, &batch->header);
     if (rc == 0)
         rc = part_send(socket, &part, left > 0);
+    begun |= rc == 0;
     for (size_t i = 0; rc == 0 && i < batch->payload_count; i++) {
         struct payload *payload = batch->payloads[i];
         unsigned count = payload_frame_count(payload);
@@ -226,11 +219,36 @@ int link_send(void *socket, const struct identity *to, struct batch *batch)
                 rc = part_send(socket, &part, --left > 0);
         }
     }
+    if (rc != 0 && begun) {
+        zmq_msg_init(&part);
+        part_send(socket, &part, false);
+    }
+    return rc;
+}
+
+static void batch_empty(struct batch *batch)
+{
     for (size_t i = 0; i < batch->payload_count; i++)
         payload_unref(batch->payloads[i]);
     batch->payload_count = batch->frame_count = batch->message_count = batch->bytes = 0;
     buf_reset(&batch->header);
-    return rc > 0 ? DUSK_E_IO : rc;
+}
+
+/* A DEALER says EAGAIN on the first part or not at all, a ROUTER on the address. */
+int link_send(void *socket, const struct identity *to, struct batch *batch)
+{
+    int events = ZMQ_POLLOUT;
+    size_t size = sizeof events;
+    if (!to && (zmq_getsockopt(socket, ZMQ_EVENTS, &events, &size) < 0 ||
+                !(events & ZMQ_POLLOUT)))
+        return 1;
+    int rc = to ? address_send(socket, to) : 0;
+    if (rc > 0 || rc == DUSK_E_CLOSED)
+        return rc;
+    if (rc == 0)
+        rc = batch_send(socket, batch, to != NULL);
+    batch_empty(batch);
+    return rc == 0 || rc == DUSK_E_NOMEM ? rc : DUSK_E_IO;
 }
 
 /* ---- receiving ---- */

@@ -10,7 +10,7 @@ struct fault {
     int calls;
     int error;
 };
-static struct fault send_fault, receive_fault;
+static struct fault send_fault, receive_fault, make_fault;
 
 static bool strikes(struct fault *fault)
 {
@@ -32,6 +32,13 @@ int __wrap_zmq_msg_recv(zmq_msg_t *, void *, int);
 int __wrap_zmq_msg_recv(zmq_msg_t *part, void *socket, int flags)
 {
     return strikes(&receive_fault) ? -1 : __real_zmq_msg_recv(part, socket, flags);
+}
+
+int __real_zmq_msg_init_size(zmq_msg_t *, size_t);
+int __wrap_zmq_msg_init_size(zmq_msg_t *, size_t);
+int __wrap_zmq_msg_init_size(zmq_msg_t *part, size_t size)
+{
+    return strikes(&make_fault) ? -1 : __real_zmq_msg_init_size(part, size);
 }
 
 static void *context, *router, *dealer;
@@ -143,6 +150,43 @@ START_TEST(a_signal_loses_nothing)
     ck_assert_int_eq(send_fault.calls, _i > 2);
     ck_assert_int_eq(receive_fault.calls, 0);
     payload_unref(payload);
+    batch_fini(&batch);
+}
+END_TEST
+
+/* No memory for the k-th part, from the ROUTER: address, header, two frames. */
+START_TEST(what_breaks_off_does_not_run_into_the_next)
+{
+    struct batch batch;
+    batch_init(&batch);
+    batch_add(&batch, MESSAGE(alive, 1));
+    wait_for(dealer, ZMQ_POLLOUT);
+    ck_assert_int_eq(link_send(dealer, NULL, &batch), 0);
+    struct delivery delivery;
+    receive(router, &delivery);
+    struct identity to = delivery.from;
+    delivery_fini(&delivery);
+    for (uint64_t i = 1; i <= 2; i++) {
+        struct payload *payload = array_payload(100);
+        batch_add(&batch, MESSAGE(data, .key = key_make(1, i), .data = payload));
+        payload_unref(payload);
+    }
+    make_fault = (struct fault){_i, ENOMEM};
+    ck_assert_int_eq(link_send(router, &to, &batch), DUSK_E_NOMEM);
+    ck_assert(batch_is_empty(&batch));
+    batch_add(&batch, MESSAGE(alive, 7));
+    ck_assert_int_eq(link_send(router, &to, &batch), 0);
+    struct message message = {0};
+    if (_i > 1) {
+        receive(dealer, &delivery);
+        while (batch_reader_next(&delivery.reader, &message, NULL) == 0)
+            ck_assert_uint_lt(message.data.key.bits, key_make(1, 3).bits);
+        delivery_fini(&delivery);
+    }
+    receive(dealer, &delivery);
+    ck_assert_int_eq(batch_reader_next(&delivery.reader, &message, NULL), 0);
+    ck_assert_uint_eq(message.alive.epoch, 7);
+    delivery_fini(&delivery);
     batch_fini(&batch);
 }
 END_TEST
@@ -285,6 +329,7 @@ int main(void)
     tcase_set_timeout(tcase, 30);
     tcase_add_test(tcase, arrays_arrive_whole);
     tcase_add_loop_test(tcase, a_signal_loses_nothing, 1, 4);
+    tcase_add_loop_test(tcase, what_breaks_off_does_not_run_into_the_next, 1, 5);
     tcase_add_test(tcase, a_peer_that_is_gone_is_named);
     tcase_add_test(tcase, a_full_queue_keeps_the_batch);
     tcase_add_test(tcase, strange_messages_are_refused_and_the_next_is_read);
