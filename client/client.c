@@ -196,7 +196,8 @@ static void client_shut(struct dusk_client *client)
     client_core_close(client->core);
     client_flush(client);
     client_disconnect(client);
-    zmq_ctx_term(client->zmq);
+    while (zmq_ctx_term(client->zmq) < 0 && errno == EINTR)
+        ;
     client->open = false;
     client_leave(client);
 }

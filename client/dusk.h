@@ -183,8 +183,9 @@ enum dusk_status {
 /* As far as is known without waiting. */
 DUSK_API enum dusk_status dusk_future_status(struct dusk_future *future);
 
-/* The code of a future that failed, and its line (borrowed like the future; NULL
- * leaves it out); 0 and "" while it is pending or when it is finished. */
+/* The code of a future that failed, and its line (borrowed until the future is
+ * released; NULL leaves it out); 0 and "" while it is pending or when it is finished.
+ */
 DUSK_API int dusk_future_error(struct dusk_future *future, const char **ret_line);
 
 /* The task's key, like "c0ffee-17": what `dusk why` takes.  Borrowed likewise. */

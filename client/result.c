@@ -20,12 +20,19 @@ enum dusk_status dusk_future_status(struct dusk_future *future)
     return status;
 }
 
+/* A future that has failed keeps its line until its end, so the line may leave the
+ * lock. */
 int dusk_future_error(struct dusk_future *future, const char **ret_line)
 {
+    struct dusk_client *client = client_of(future);
+    bool entered = client_enter(client, false) == 0;
     bool failed = future_has_failed(future);
+    int code = failed ? future->code : 0;
     if (ret_line)
         *ret_line = failed && future->line ? future->line : "";
-    return failed ? future->code : 0;
+    if (entered)
+        client_leave(client);
+    return code;
 }
 
 const char *dusk_future_key(struct dusk_future *future)
@@ -37,16 +44,22 @@ const char *dusk_future_key(struct dusk_future *future)
 
 int dusk_future_timing(struct dusk_future *future, struct dusk_timing *ret_timing)
 {
-    if (future_status(future) != DUSK_FINISHED)
-        return client_fail(DUSK_E_NOT_FOUND, "%s is not finished",
-                           future_name(future).text);
-    *ret_timing = (struct dusk_timing){
-        .worker = (int64_t)future->worker,
-        .thread = (int64_t)future->thread,
-        .start_ns = (int64_t)future->start_ns,
-        .stop_ns = (int64_t)future->stop_ns,
-    };
-    return 0;
+    struct dusk_client *client = client_of(future);
+    int rc = client_enter(client, false);
+    if (rc < 0)
+        return rc;
+    if (future_status(future) == DUSK_FINISHED)
+        *ret_timing = (struct dusk_timing){
+            .worker = (int64_t)future->worker,
+            .thread = (int64_t)future->thread,
+            .start_ns = (int64_t)future->start_ns,
+            .stop_ns = (int64_t)future->stop_ns,
+        };
+    else
+        rc = client_fail(DUSK_E_NOT_FOUND, "%s is not finished",
+                         future_name(future).text);
+    client_leave(client);
+    return rc;
 }
 
 void dusk_future_set_tag(struct dusk_future *future, void *tag)

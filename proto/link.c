@@ -193,9 +193,26 @@ static int message_of_frame(zmq_msg_t *message, struct payload *payload, unsigne
     return 0;
 }
 
+/* A signal is no reason to lose a part: these are called again. */
+static int message_send(zmq_msg_t *part, void *socket, int flags)
+{
+    int rc;
+    while ((rc = zmq_msg_send(part, socket, flags)) < 0 && errno == EINTR)
+        ;
+    return rc;
+}
+
+static int message_receive(zmq_msg_t *part, void *socket)
+{
+    int rc;
+    while ((rc = zmq_msg_recv(part, socket, ZMQ_DONTWAIT)) < 0 && errno == EINTR)
+        ;
+    return rc;
+}
+
 static int part_send(void *socket, zmq_msg_t *part, bool more)
 {
-    if (zmq_msg_send(part, socket, ZMQ_DONTWAIT | (more ? ZMQ_SNDMORE : 0)) >= 0)
+    if (message_send(part, socket, ZMQ_DONTWAIT | (more ? ZMQ_SNDMORE : 0)) >= 0)
         return 0;
     int error = errno;
     zmq_msg_close(part);
@@ -213,23 +230,16 @@ static int address_send(void *socket, const struct identity *to)
     return part_send(socket, &part, true);
 }
 
-/* A DEALER says EAGAIN on the first part or not at all, a ROUTER on the address: a
- * message that has begun is finished. */
-int link_send(void *socket, const struct identity *to, struct batch *batch)
+/* Sends header and frames.  A message that has begun is finished all the same, or the
+ * next would be its continuation: by an empty part. */
+static int batch_send(void *socket, struct batch *batch, bool begun)
 {
-    int events = ZMQ_POLLOUT;
-    size_t size = sizeof events;
-    if (!to && (zmq_getsockopt(socket, ZMQ_EVENTS, &events, &size) < 0 ||
-                !(events & ZMQ_POLLOUT)))
-        return 1;
-    int rc = to ? address_send(socket, to) : 0;
-    if (rc != 0)
-        return rc;
     zmq_msg_t part;
     size_t left = batch->frame_count;
-    rc = message_of_header(&part, &batch->header);
+    int rc = message_of_header(&part, &batch->header);
     if (rc == 0)
         rc = part_send(socket, &part, left > 0);
+    begun |= rc == 0;
     for (size_t i = 0; rc == 0 && i < batch->payload_count; i++) {
         struct payload *payload = batch->payloads[i];
         unsigned count = payload_frame_count(payload);
@@ -239,11 +249,36 @@ int link_send(void *socket, const struct identity *to, struct batch *batch)
                 rc = part_send(socket, &part, --left > 0);
         }
     }
+    if (rc != 0 && begun) {
+        zmq_msg_init(&part);
+        part_send(socket, &part, false);
+    }
+    return rc;
+}
+
+static void batch_empty(struct batch *batch)
+{
     for (size_t i = 0; i < batch->payload_count; i++)
         payload_unref(batch->payloads[i]);
     batch->payload_count = batch->frame_count = batch->message_count = batch->bytes = 0;
     buf_reset(&batch->header);
-    return rc > 0 ? DUSK_E_IO : rc;
+}
+
+/* A DEALER says EAGAIN on the first part or not at all, a ROUTER on the address. */
+int link_send(void *socket, const struct identity *to, struct batch *batch)
+{
+    int events = ZMQ_POLLOUT;
+    size_t size = sizeof events;
+    if (!to && (zmq_getsockopt(socket, ZMQ_EVENTS, &events, &size) < 0 ||
+                !(events & ZMQ_POLLOUT)))
+        return 1;
+    int rc = to ? address_send(socket, to) : 0;
+    if (rc > 0 || rc == DUSK_E_CLOSED)
+        return rc;
+    if (rc == 0)
+        rc = batch_send(socket, batch, to != NULL);
+    batch_empty(batch);
+    return rc == 0 || rc == DUSK_E_NOMEM ? rc : DUSK_E_IO;
 }
 
 /* ---- receiving ---- */
@@ -286,7 +321,7 @@ static int frames_receive(void *socket, struct delivery *delivery)
     while (more) {
         zmq_msg_t part;
         zmq_msg_init(&part);
-        if (zmq_msg_recv(&part, socket, ZMQ_DONTWAIT) < 0)
+        if (message_receive(&part, socket) < 0)
             return DUSK_E_IO;
         more = zmq_msg_more(&part);
         if (rc == 0 && delivery->frame_count >= LIMIT_BATCH_FRAMES)
@@ -313,10 +348,11 @@ static int frames_receive(void *socket, struct delivery *delivery)
 static int first_receive(void *socket, zmq_msg_t *part)
 {
     zmq_msg_init(part);
-    if (zmq_msg_recv(part, socket, ZMQ_DONTWAIT) >= 0)
+    if (message_receive(part, socket) >= 0)
         return 0;
+    int error = errno;
     zmq_msg_close(part);
-    return errno == EAGAIN ? 1 : DUSK_E_IO;
+    return error == EAGAIN ? 1 : DUSK_E_IO;
 }
 
 /* Reads the routing id that a ROUTER puts before each message; the header follows. */

@@ -39,7 +39,9 @@ bool link_is_loopback(const char *host);
 
 /* Sends the batch as one message; `to` is NULL on a DEALER.  0: sent, and the batch
  * is empty.  > 0: the queue is full, the batch is kept, try later.  DUSK_E_CLOSED:
- * a ROUTER has no such connection any more.  DUSK_E_NOMEM. */
+ * a ROUTER has no such connection any more; the batch is kept.  DUSK_E_NOMEM,
+ * DUSK_E_IO: the batch is empty and what it held is lost; the peer may get a message
+ * that is too short, and this socket can send the next. */
 int link_send(void *socket, const struct identity *to, struct batch *batch);
 
 /* What one message brought. */

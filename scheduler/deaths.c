@@ -131,9 +131,6 @@ void death_reported(struct scheduler *scheduler, const struct msg_hello *hello)
                           .status = (int)hello->previous_status};
     snprintf(death.worker, sizeof death.worker, STR_FORMAT,
              STR_ARGS(hello->name.size ? hello->name : hello->address));
-    /* A clean stop is nobody's fault. */
-    if (death.status == 0)
-        return;
     struct note *note = note_add(&scheduler->notes, NOTE_WARNING, "worker died");
     char text[128];
     death_write(&death, text, sizeof text);

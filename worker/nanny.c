@@ -105,7 +105,8 @@ static void child_died(struct nanny *nanny, struct child *child, int status)
     uint64_t now = clock_monotonic_ns(), lived = now - child->started_ns;
     struct log *log = nanny->config->log;
     child->pid = 0;
-    if (nanny->stopping || child->page->final || status == 0) {
+    /* A worker that ends on purpose says so; a status of 0 alone is a task's doing. */
+    if (nanny->stopping || child->page->final) {
         child->ended = true;
         if (status != 0)
             nanny->status = 1;

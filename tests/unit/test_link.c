@@ -1,8 +1,45 @@
 #include "proto/link.h"
 #include "tests/test.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <string.h>
+
+/* ZeroMQ as it is, but for faults: the n-th call from now on fails. */
+struct fault {
+    int calls;
+    int error;
+};
+static struct fault send_fault, receive_fault, make_fault;
+
+static bool strikes(struct fault *fault)
+{
+    if (fault->calls == 0 || --fault->calls > 0)
+        return false;
+    errno = fault->error;
+    return true;
+}
+
+int __real_zmq_msg_send(zmq_msg_t *, void *, int);
+int __wrap_zmq_msg_send(zmq_msg_t *, void *, int);
+int __wrap_zmq_msg_send(zmq_msg_t *part, void *socket, int flags)
+{
+    return strikes(&send_fault) ? -1 : __real_zmq_msg_send(part, socket, flags);
+}
+
+int __real_zmq_msg_recv(zmq_msg_t *, void *, int);
+int __wrap_zmq_msg_recv(zmq_msg_t *, void *, int);
+int __wrap_zmq_msg_recv(zmq_msg_t *part, void *socket, int flags)
+{
+    return strikes(&receive_fault) ? -1 : __real_zmq_msg_recv(part, socket, flags);
+}
+
+int __real_zmq_msg_init_size(zmq_msg_t *, size_t);
+int __wrap_zmq_msg_init_size(zmq_msg_t *, size_t);
+int __wrap_zmq_msg_init_size(zmq_msg_t *part, size_t size)
+{
+    return strikes(&make_fault) ? -1 : __real_zmq_msg_init_size(part, size);
+}
 
 static void *context, *router, *dealer;
 static char address[128];
@@ -89,6 +126,67 @@ START_TEST(arrays_arrive_whole)
         ck_assert_uint_eq((uintptr_t)payload_frame(kept[i], 0)->data % 8, 0);
         payload_unref(kept[i]);
     }
+    batch_fini(&batch);
+}
+END_TEST
+
+/* The k-th call is interrupted, on either side: address, header, frame. */
+START_TEST(a_signal_loses_nothing)
+{
+    struct payload *payload = array_payload(100);
+    struct batch batch;
+    batch_init(&batch);
+    batch_add(&batch, MESSAGE(data, .key = key_make(1, 1), .data = payload));
+    send_fault = (struct fault){_i, EINTR};
+    wait_for(dealer, ZMQ_POLLOUT);
+    ck_assert_int_eq(link_send(dealer, NULL, &batch), 0);
+    struct delivery delivery;
+    struct message message;
+    receive_fault = (struct fault){_i, EINTR};
+    receive(router, &delivery);
+    ck_assert_int_eq(batch_reader_next(&delivery.reader, &message, NULL), 0);
+    ck_assert_uint_eq(payload_checksum(message.data.data), payload_checksum(payload));
+    delivery_fini(&delivery);
+    ck_assert_int_eq(send_fault.calls, _i > 2);
+    ck_assert_int_eq(receive_fault.calls, 0);
+    payload_unref(payload);
+    batch_fini(&batch);
+}
+END_TEST
+
+/* No memory for the k-th part, from the ROUTER: address, header, two frames. */
+START_TEST(what_breaks_off_does_not_run_into_the_next)
+{
+    struct batch batch;
+    batch_init(&batch);
+    batch_add(&batch, MESSAGE(alive, 1));
+    wait_for(dealer, ZMQ_POLLOUT);
+    ck_assert_int_eq(link_send(dealer, NULL, &batch), 0);
+    struct delivery delivery;
+    receive(router, &delivery);
+    struct identity to = delivery.from;
+    delivery_fini(&delivery);
+    for (uint64_t i = 1; i <= 2; i++) {
+        struct payload *payload = array_payload(100);
+        batch_add(&batch, MESSAGE(data, .key = key_make(1, i), .data = payload));
+        payload_unref(payload);
+    }
+    make_fault = (struct fault){_i, ENOMEM};
+    ck_assert_int_eq(link_send(router, &to, &batch), DUSK_E_NOMEM);
+    ck_assert(batch_is_empty(&batch));
+    batch_add(&batch, MESSAGE(alive, 7));
+    ck_assert_int_eq(link_send(router, &to, &batch), 0);
+    struct message message = {0};
+    if (_i > 1) {
+        receive(dealer, &delivery);
+        while (batch_reader_next(&delivery.reader, &message, NULL) == 0)
+            ck_assert_uint_lt(message.data.key.bits, key_make(1, 3).bits);
+        delivery_fini(&delivery);
+    }
+    receive(dealer, &delivery);
+    ck_assert_int_eq(batch_reader_next(&delivery.reader, &message, NULL), 0);
+    ck_assert_uint_eq(message.alive.epoch, 7);
+    delivery_fini(&delivery);
     batch_fini(&batch);
 }
 END_TEST
@@ -230,6 +328,8 @@ int main(void)
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_set_timeout(tcase, 30);
     tcase_add_test(tcase, arrays_arrive_whole);
+    tcase_add_loop_test(tcase, a_signal_loses_nothing, 1, 4);
+    tcase_add_loop_test(tcase, what_breaks_off_does_not_run_into_the_next, 1, 5);
     tcase_add_test(tcase, a_peer_that_is_gone_is_named);
     tcase_add_test(tcase, a_full_queue_keeps_the_batch);
     tcase_add_test(tcase, strange_messages_are_refused_and_the_next_is_read);

@@ -219,12 +219,13 @@ END_TEST
 
 START_TEST(an_exit_in_a_task_counts_as_a_death)
 {
+    static const int statuses[] = {0, 3};
     daemon_worker(&play, with_plugin);
     daemon_expect(&play, MSG_hello);
-    run(1, "leave", NULL, NULL);
+    run(1, "leave", integer(statuses[_i]), NULL);
     const struct msg_hello *hello = &daemon_expect(&play, MSG_hello)->hello;
     ck_assert(WIFEXITED((int)hello->previous_status));
-    ck_assert_int_eq(WEXITSTATUS((int)hello->previous_status), 3);
+    ck_assert_int_eq(WEXITSTATUS((int)hello->previous_status), statuses[_i]);
     ck_assert_uint_eq(hello->previous_running.count, 1);
 }
 END_TEST
@@ -424,7 +425,7 @@ int main(void)
     tcase_add_test(tcase, a_plugins_functions_run);
     tcase_add_test(tcase, a_killed_worker_is_started_again);
     tcase_add_test(tcase, a_killed_nanny_takes_its_worker_along);
-    tcase_add_test(tcase, an_exit_in_a_task_counts_as_a_death);
+    tcase_add_loop_test(tcase, an_exit_in_a_task_counts_as_a_death, 0, 2);
     tcase_add_test(tcase, too_much_memory_is_the_end);
     tcase_add_test(tcase, sigint_ends_even_a_task_that_does_not_listen);
     tcase_add_test(tcase, cancelling_stops_a_sleeper);

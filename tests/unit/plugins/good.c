@@ -39,8 +39,11 @@ static int deaf(struct dusk_task *task)
 
 static int leave(struct dusk_task *task)
 {
-    _Exit(3);
-    return 0;
+    int64_t status;
+    int rc = dusk_task_args(task, "l", &status);
+    if (rc < 0)
+        return rc;
+    _Exit((int)status);
 }
 
 DUSK_EXPORT extern const struct dusk_function dusk_functions[];
