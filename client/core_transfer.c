@@ -341,10 +341,8 @@ static int on_place(struct client_core *core, const struct msg_place *place,
     int rc = client_site_get(core, place->address, &site);
     if (rc == 0 && !future->transfer)
         return client_transfer_begin(future, true, site, now_ns);
-    if (rc == 0) {
+    if (rc == 0)
         client_transfer_turn(future->transfer, site, now_ns);
-        ask_again_when_lost(future->transfer, now_ns);
-    }
     return rc;
 }
 
