@@ -62,8 +62,10 @@ struct client_transfer {
     bool brings; /* data to a worker */
     bool told;   /* LOOKING: in the outbox */
     unsigned failures;
+    unsigned repeats; /* asked once more since no answer came */
     uint64_t request;
     uint64_t since_ns;
+    uint64_t deadline_ns; /* ASKED: when the answer must have been lost */
 };
 
 int client_transfer_begin(struct dusk_future *future, bool brings,

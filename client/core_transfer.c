@@ -17,6 +17,10 @@
 #define REST_FIRST_NS (20 * NS_PER_MS)
 #define LOOK_AGAIN_NS (5 * NS_PER_S) /* an answer is overdue: look whether it moved */
 #define CONFIRM_NS (3 * NS_PER_S)
+/* How long an answer may take: some minutes, and the time on a slow network. */
+#define ANSWER_NS (120 * NS_PER_S)
+#define SLOW_BYTES_PER_S (UINT64_C(1) << 20)
+#define REPEATS_MAX 6 /* each waits twice as long as the one before, up to here */
 
 static struct list *list_of(struct client_core *core, struct client_transfer *transfer)
 {
@@ -100,6 +104,34 @@ void client_transfer_turn(struct client_transfer *transfer, struct client_site *
         return;
     move(transfer, TRANSFER_WAITING, now_ns);
     transfer->site = site;
+}
+
+/* What is asked of a worker comes in turn, so that all of it counts. */
+static uint64_t answer_deadline(const struct client_transfer *transfer, uint64_t now_ns)
+{
+    uint64_t bytes = transfer->future->nbytes;
+    LIST_FOREACH (link, &transfer->site->asked)
+        bytes += CONTAINER_OF(link, struct client_transfer, link)->future->nbytes;
+    uint64_t wait_ns = ANSWER_NS + bytes / SLOW_BYTES_PER_S * NS_PER_S;
+    return now_ns + (wait_ns << transfer->repeats);
+}
+
+/* The worker is there and has it, but the answer does not come: all that it was asked
+ * for is asked again over a new connection. */
+static void ask_again_when_lost(struct client_transfer *transfer, uint64_t now_ns)
+{
+    struct client_site *site = transfer->site;
+    if (transfer->state != TRANSFER_ASKED || now_ns < transfer->deadline_ns)
+        return;
+    client_note(transfer->future->core, DUSK_LOG_WARNING,
+                "%s does not answer, asking again", site->address);
+    client_site_close(transfer->future->core, site);
+    LIST_FOREACH (link, &site->asked) {
+        struct client_transfer *other =
+            CONTAINER_OF(link, struct client_transfer, link);
+        other->repeats += other->repeats < REPEATS_MAX;
+        move(other, TRANSFER_WAITING, now_ns);
+    }
 }
 
 /* ---- failures ---- */
@@ -224,6 +256,7 @@ static bool ask(struct client_core *core, struct client_transfer *transfer,
     core->next_request = request;
     transfer->request = request;
     site->used_ns = now_ns;
+    transfer->deadline_ns = answer_deadline(transfer, now_ns);
     move(transfer, TRANSFER_ASKED, now_ns);
     return true;
 }
@@ -271,8 +304,10 @@ static int on_located(struct client_core *core, const struct msg_located *locate
         if (rc < 0)
             return rc;
         /* Where it is coming from already; otherwise rather where it did not fail. */
-        if (other == transfer->site && transfer->state == TRANSFER_ASKED)
+        if (other == transfer->site && transfer->state == TRANSFER_ASKED) {
+            ask_again_when_lost(transfer, now_ns);
             return 0;
+        }
         if (!site || site == transfer->site)
             site = other;
     }

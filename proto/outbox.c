@@ -97,14 +97,26 @@ static int lane_add(struct outbox_lane *lane, const struct message *message)
     return rc == DUSK_E_LIMIT ? lane_add_later(lane, message) : rc;
 }
 
+size_t outbox_waiting(const struct outbox *outbox, struct peer_id peer)
+{
+    const struct outbox_lane *lane = map_get(&outbox->lanes, peer.number);
+    return lane ? lane->batch.bytes + lane->later_bytes : 0;
+}
+
 int outbox_send(struct outbox *outbox, struct peer_id peer,
                 const struct message *message)
+{
+    if (outbox_waiting(outbox, peer) > LIMIT_OUTBOX_BYTES)
+        return DUSK_E_LIMIT;
+    return outbox_add(outbox, peer, message);
+}
+
+int outbox_add(struct outbox *outbox, struct peer_id peer,
+               const struct message *message)
 {
     struct outbox_lane *lane = lane_get(outbox, peer);
     if (!lane)
         return DUSK_E_NOMEM;
-    if (lane->batch.bytes + lane->later_bytes > LIMIT_OUTBOX_BYTES)
-        return DUSK_E_LIMIT;
     int rc =
         outbox->chained ? lane_add(lane, message) : batch_add(&lane->batch, message);
     if (rc == 0 && list_is_empty(&lane->link))

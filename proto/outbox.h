@@ -32,6 +32,14 @@ void outbox_fini(struct outbox *outbox);
 int outbox_send(struct outbox *outbox, struct peer_id peer,
                 const struct message *message);
 
+/* The bytes that wait for a peer. */
+size_t outbox_waiting(const struct outbox *outbox, struct peer_id peer);
+
+/* Adds a message however many bytes wait, for a sender who looks at them before each
+ * payload: short answers are bounded by what one batch holds, DUSK_E_LIMIT beyond. */
+int outbox_add(struct outbox *outbox, struct peer_id peer,
+               const struct message *message);
+
 /* The next lane that has something, no longer dirty; NULL when there is none.
  * Borrowed until outbox_forget.  A shell that could not send the batch leaves it in
  * the lane and says outbox_retry when it may be tried again. */

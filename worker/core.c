@@ -107,11 +107,12 @@ static void core_lose(struct worker_core *core, struct peer_id peer)
     gather_peer_gone(core, peer);
 }
 
-/* Who reads so slowly that this fails is given up. */
+/* Data wait in serve.c while much is on its way to a peer, and this holds what is
+ * short; who reads so slowly that it fails all the same is given up. */
 void core_send(struct worker_core *core, struct peer_id peer,
                const struct message *message)
 {
-    int rc = outbox_send(&core->outbox, peer, message);
+    int rc = outbox_add(&core->outbox, peer, message);
     if (rc == 0)
         return;
     note(core, LOG_WARNING, "a peer is given up: it cannot be sent %s: %s",
@@ -177,6 +178,7 @@ struct worker_core *worker_core_create(const struct worker_config *config,
     list_init(&core->hosts_able);
     list_init(&core->wants_lost);
     list_init(&core->arrivals);
+    list_init(&core->held_back);
     core->last_action = calloc(1, sizeof *core->last_action);
     if (core_configure(core, config) < 0 || !core->last_action) {
         worker_core_destroy(core);
@@ -283,6 +285,13 @@ void worker_core_message(struct worker_core *core, struct peer_id peer,
     else
         data_message(core, peer, message);
     core_advance(core);
+}
+
+void worker_core_sent(struct worker_core *core, struct peer_id peer, uint64_t now_ns)
+{
+    core->now_ns = now_ns;
+    if (!core->session.ended)
+        serve_sent(core, peer);
 }
 
 void worker_core_peer_gone(struct worker_core *core, struct peer_id peer,

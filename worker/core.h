@@ -100,6 +100,9 @@ void worker_core_message(struct worker_core *core, struct peer_id peer,
 void worker_core_peer_gone(struct worker_core *core, struct peer_id peer,
                            uint64_t now_ns);
 
+/* The batch that waited for a peer was sent. */
+void worker_core_sent(struct worker_core *core, struct peer_id peer, uint64_t now_ns);
+
 /* Call at worker_core_deadline, and at any other time. */
 void worker_core_tick(struct worker_core *core, uint64_t now_ns);
 uint64_t worker_core_deadline(const struct worker_core *core);

@@ -98,11 +98,13 @@ struct want {
     uint64_t deadline_ns;
 };
 
-/* A peer that waits for data to come back from disk. */
+/* A peer that waits for data to come back from disk, or for what it was sent before
+ * to leave. */
 struct request {
-    struct list link;
+    struct list link; /* in entry->requests, or in core->held_back */
     struct peer_id peer;
     uint64_t number;
+    struct task_key key;
 };
 
 /* Data brought by a peer that waits for room. */
@@ -188,6 +190,7 @@ struct worker_core {
     struct list arrivals;
     unsigned arrival_count;
     size_t arrival_bytes;
+    struct list held_back; /* requests of peers that have much on its way */
 };
 
 /* ---- core.c ---- */
@@ -311,6 +314,8 @@ void serve_peer_gone(struct worker_core *core, struct peer_id peer);
 void serve_entry(struct worker_core *core, struct store_entry *entry, int code,
                  const char *line);
 void serve_advance(struct worker_core *core);
+/* What was waiting for the peer has left: answers what was held back. */
+void serve_sent(struct worker_core *core, struct peer_id peer);
 void serve_destroy_all(struct worker_core *core);
 
 /* ---- memory.c ---- */

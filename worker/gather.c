@@ -33,6 +33,12 @@ static int want_ask(struct worker_core *core, struct want *want)
     want->request = ++core->last_request;
     want->deadline_ns =
         core->now_ns + ANSWER_NS + want->nbytes / SLOW_BYTES_PER_S * NS_PER_S;
+    /* What comes from one host shares the way: each waits for the others too. */
+    LIST_FOREACH (link, &host->flights) {
+        struct want *other = CONTAINER_OF(link, struct want, link);
+        other->deadline_ns += want->nbytes / SLOW_BYTES_PER_S * NS_PER_S;
+        want->deadline_ns += other->nbytes / SLOW_BYTES_PER_S * NS_PER_S;
+    }
     list_append(&host->flights, &want->link);
     host->flight_count++;
     host->used_ns = core->now_ns;

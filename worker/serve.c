@@ -1,5 +1,6 @@
 #include "common/log.h"
 #include "common/units.h"
+#include "proto/limits.h"
 #include "worker/core_state.h"
 
 #include <stdio.h>
@@ -20,39 +21,87 @@ static void send_no_data(struct worker_core *core, struct peer_id peer, uint64_t
 
 /* ---- giving ---- */
 
-static void send_data(struct worker_core *core, struct peer_id peer, uint64_t number,
-                      struct store_entry *entry)
+/* Keeps the request on the list, after those that came before. */
+static void request_note(struct worker_core *core, struct list *list,
+                         struct peer_id peer, uint64_t number, struct task_key key)
 {
-    core_send(core, peer,
-              MESSAGE(data, .request = number, .key = entry->key,
-                      .checksum = store_checksum(entry), .data = entry->payload));
+    struct request *request = calloc(1, sizeof *request);
+    if (!request) {
+        send_no_data(core, peer, number, key, DUSK_E_NOMEM,
+                     "no memory to note the request");
+        return;
+    }
+    *request = (struct request){.peer = peer, .number = number, .key = key};
+    list_append(list, &request->link);
+}
+
+/* 0: sent; > 0: what waits for the peer must leave first. */
+static int send_data(struct worker_core *core, struct peer_id peer, uint64_t number,
+                     struct store_entry *entry)
+{
+    size_t waiting = outbox_waiting(&core->outbox, peer);
+    if (waiting > LIMIT_OUTBOX_BYTES)
+        return 1;
+    int rc =
+        outbox_add(&core->outbox, peer,
+                   MESSAGE(data, .request = number, .key = entry->key,
+                           .checksum = store_checksum(entry), .data = entry->payload));
+    if (rc == DUSK_E_LIMIT && waiting)
+        return 1;
+    if (rc < 0)
+        send_no_data(core, peer, number, entry->key, rc, "it cannot be sent");
+    return 0;
+}
+
+/* As send_data, also for what is not here or on disk. */
+static int answer(struct worker_core *core, struct peer_id peer, uint64_t number,
+                  struct task_key key)
+{
+    struct store_entry *entry = store_get(&core->store, key);
+    if (!entry) {
+        char line[128];
+        snprintf(line, sizeof line, KEY_FORMAT " is not here", KEY_ARGS(key));
+        send_no_data(core, peer, number, key, DUSK_E_NOT_FOUND, line);
+    } else if (entry->payload) {
+        store_touch(&core->store, entry);
+        return send_data(core, peer, number, entry);
+    } else {
+        request_note(core, &entry->requests, peer, number, key);
+        memory_load(core, entry);
+    }
+    return 0;
 }
 
 void serve_get(struct worker_core *core, struct peer_id peer,
                const struct msg_get_data *message)
 {
-    struct store_entry *entry = store_get(&core->store, message->key);
-    if (!entry) {
-        char line[128];
-        snprintf(line, sizeof line, KEY_FORMAT " is not here", KEY_ARGS(message->key));
-        send_no_data(core, peer, message->request, message->key, DUSK_E_NOT_FOUND,
-                     line);
-        return;
+    if (answer(core, peer, message->request, message->key) > 0)
+        request_note(core, &core->held_back, peer, message->request, message->key);
+}
+
+static struct request *next_held_back(struct worker_core *core, struct peer_id peer)
+{
+    LIST_FOREACH (link, &core->held_back) {
+        struct request *request = CONTAINER_OF(link, struct request, link);
+        if (request->peer.number == peer.number)
+            return request;
     }
-    if (entry->payload) {
-        store_touch(&core->store, entry);
-        send_data(core, peer, message->request, entry);
-        return;
+    return NULL;
+}
+
+/* An answer may lose the peer and with it all that is on the list. */
+void serve_sent(struct worker_core *core, struct peer_id peer)
+{
+    struct request *request;
+    while ((request = next_held_back(core, peer))) {
+        list_remove(&request->link);
+        if (answer(core, peer, request->number, request->key) > 0) {
+            list_append(core->held_back.next, &request->link);
+            return;
+        }
+        free(request);
+        memory_advance(core);
     }
-    struct request *request = calloc(1, sizeof *request);
-    if (!request) {
-        send_no_data(core, peer, message->request, message->key, DUSK_E_NOMEM,
-                     "no memory to note the request");
-        return;
-    }
-    *request = (struct request){.peer = peer, .number = message->request};
-    list_append(&entry->requests, &request->link);
-    memory_load(core, entry);
 }
 
 void serve_entry(struct worker_core *core, struct store_entry *entry, int code,
@@ -62,10 +111,12 @@ void serve_entry(struct worker_core *core, struct store_entry *entry, int code,
         struct request *request =
             CONTAINER_OF(entry->requests.next, struct request, link);
         list_remove(&request->link);
-        if (code == 0)
-            send_data(core, request->peer, request->number, entry);
-        else
+        if (code < 0)
             send_no_data(core, request->peer, request->number, entry->key, code, line);
+        else if (send_data(core, request->peer, request->number, entry) > 0) {
+            list_append(&core->held_back, &request->link);
+            continue;
+        }
         free(request);
     }
     store_touch(&core->store, entry);
@@ -110,6 +161,8 @@ void serve_advance(struct worker_core *core)
         if (rc > 0 || (rc < 0 && core_is_moving(core)))
             return;
         struct err_text text;
+        /* The answer may lose the peer, which ends the arrivals on the list. */
+        list_remove(&arrival->link);
         if (rc == 0)
             arrival_keep(core, arrival);
         else
@@ -177,18 +230,22 @@ bool worker_core_is_full(const struct worker_core *core)
 
 /* ---- life ---- */
 
+static void requests_drop(struct list *list, struct peer_id peer)
+{
+    LIST_FOREACH (link, list) {
+        struct request *request = CONTAINER_OF(link, struct request, link);
+        if (request->peer.number != peer.number)
+            continue;
+        list_remove(&request->link);
+        free(request);
+    }
+}
+
 void serve_peer_gone(struct worker_core *core, struct peer_id peer)
 {
-    LIST_FOREACH (link, &core->loads) {
-        struct store_entry *entry = CONTAINER_OF(link, struct store_entry, load);
-        LIST_FOREACH (at, &entry->requests) {
-            struct request *request = CONTAINER_OF(at, struct request, link);
-            if (request->peer.number != peer.number)
-                continue;
-            list_remove(&request->link);
-            free(request);
-        }
-    }
+    requests_drop(&core->held_back, peer);
+    LIST_FOREACH (link, &core->loads)
+        requests_drop(&CONTAINER_OF(link, struct store_entry, load)->requests, peer);
     LIST_FOREACH (link, &core->arrivals) {
         struct arrival *arrival = CONTAINER_OF(link, struct arrival, link);
         if (arrival->peer.number == peer.number)
@@ -196,17 +253,22 @@ void serve_peer_gone(struct worker_core *core, struct peer_id peer)
     }
 }
 
+static void requests_free(struct list *list)
+{
+    while (!list_is_empty(list)) {
+        struct request *request = CONTAINER_OF(list->next, struct request, link);
+        list_remove(&request->link);
+        free(request);
+    }
+}
+
 void serve_destroy_all(struct worker_core *core)
 {
     while (!list_is_empty(&core->arrivals))
         arrival_destroy(core, CONTAINER_OF(core->arrivals.next, struct arrival, link));
+    requests_free(&core->held_back);
     size_t position = 0;
     struct store_entry *entry;
     while ((entry = map_next(&core->store.entries, &position)))
-        while (!list_is_empty(&entry->requests)) {
-            struct request *request =
-                CONTAINER_OF(entry->requests.next, struct request, link);
-            list_remove(&request->link);
-            free(request);
-        }
+        requests_free(&entry->requests);
 }

@@ -237,6 +237,8 @@ static void lane_send(struct shell *shell, struct outbox_lane *lane)
         visitor_forget(shell, visitor);
     } else if (rc < 0) {
         worker_core_peer_gone(shell->core, peer, clock_monotonic_ns());
+    } else {
+        worker_core_sent(shell->core, peer, clock_monotonic_ns());
     }
 }
 

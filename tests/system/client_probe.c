@@ -53,6 +53,37 @@ static void fetch(void)
     printf("fetched %d\n", N);
 }
 
+/* Much more than may wait for one reader: to this program, and to a worker that did
+ * not make them. */
+static void large(const char *maker, const char *reader)
+{
+    enum { N = 6 };
+    const int64_t length = (60 << 20) / 8;
+    const struct dusk_submit_options there = {.worker = maker},
+                                     here = {.worker = reader};
+    struct dusk_future *futures[N], *sum;
+    struct dusk_argument all[N] = {0};
+    for (int i = 0; i < N; i++) {
+        MUST(dusk_submit_with(client, &there, &futures[i], "fill", "l d", length,
+                              (double)i));
+        all[i].future = futures[i];
+    }
+    MUST(dusk_persist(futures, N, LIMIT_S));
+    struct dusk_array array;
+    MUST(dusk_submit_arguments(client, &here, &sum, "sum", N, all));
+    MUST(dusk_result(sum, LIMIT_S, "a", &array));
+    require(array.shape[0] == length, "the length of the sum");
+    require(((const double *)array.data)[length - 1] == N * (N - 1) / 2, "the sum");
+    dusk_release(&sum, 1);
+    MUST(dusk_gather(futures, N, LIMIT_S));
+    for (int i = 0; i < N; i++) {
+        MUST(dusk_result(futures[i], 0, "a", &array));
+        require(((const double *)array.data)[length - 1] == i, "its numbers");
+    }
+    dusk_release(futures, N);
+    printf("gathered %d\n", N);
+}
+
 /* The program's own data, used by tasks and read back. */
 static void scatter(void)
 {
@@ -146,6 +177,8 @@ int main(int argc, char **argv)
         scatter();
     else if (strcmp(what, "failing") == 0 && argc > 2)
         failing(argv[2]);
+    else if (strcmp(what, "large") == 0 && argc > 3)
+        large(argv[2], argv[3]);
     else if (strcmp(what, "disturbed") == 0)
         disturbed();
     else if (strcmp(what, "waiting") == 0)

@@ -79,6 +79,15 @@ def data_travel():
         no_tasks_left(cluster)
 
 
+def much_data_from_one_worker():
+    """More than may wait for one reader comes from one worker, here and to another"""
+    with daemons.Cluster(0, options=["--memory-limit", "4GiB"]) as cluster:
+        cluster.add_worker("--name", "maker")
+        cluster.add_worker("--name", "reader")
+        assert probe(cluster, "large", "maker", "reader") == "gathered 6\n"
+        no_tasks_left(cluster)
+
+
 def failures_are_named():
     """Tasks that fail say why: unknown function, error, crash"""
     with daemons.Cluster(3) as cluster:
@@ -192,5 +201,5 @@ def installed():
 
 if __name__ == "__main__":
     tap.run(status_and_why, failures_are_named, best_score, best_score_blocking,
-            async_admm, data_travel, worker_killed, scheduler_restarted,
-            scheduler_stopped, installed)
+            async_admm, data_travel, much_data_from_one_worker, worker_killed,
+            scheduler_restarted, scheduler_stopped, installed)

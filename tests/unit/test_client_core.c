@@ -593,6 +593,30 @@ START_TEST(a_worker_that_answers_nothing_is_looked_around)
 }
 END_TEST
 
+START_TEST(an_answer_that_was_lost_is_asked_for_again)
+{
+    struct world world = world_up();
+    RUN(&world, {"submit", "submit:1"}, {"submit", "submit:2"},
+        {"finished 1 tcp://w:1", ""}, {"finished 2 tcp://w:1", ""},
+        {"fetch 1", "get:1"}, {"fetch 2", "get:2"}, {"worker-connected", ""});
+    for (int i = 0; i < 39; i++) {
+        step(&world, "tick 3000");
+        step(&world, "alive");
+        step(&world, "located 1 tcp://w:1");
+        ck_assert_str_eq(world.sent, "");
+    }
+    uint64_t connects = world.connects;
+    RUN(&world, {"tick 3000", "alive locate:1 locate:2"}, {"alive", ""},
+        {"located 1 tcp://w:1", "get:1 get:2"}, {"located 2 tcp://w:1", ""},
+        {"data 1", ""}, {"data 2", ""});
+    ck_assert_uint_eq(world.connects, connects + 1);
+    ck_assert_uint_eq(world.closes, 1);
+    ck_assert_ptr_nonnull(strstr(world.notes, "tcp://w:1 does not answer"));
+    ck_assert_int_eq(world.futures[2]->state, FUTURE_HERE);
+    world_end(&world);
+}
+END_TEST
+
 START_TEST(a_result_that_cannot_be_fetched_says_so)
 {
     struct world world = world_up();
@@ -682,6 +706,7 @@ int main(void)
     tcase_add_test(good, results_are_fetched_once);
     tcase_add_test(good, a_result_is_looked_for_where_it_is_now);
     tcase_add_test(good, a_worker_that_answers_nothing_is_looked_around);
+    tcase_add_test(good, an_answer_that_was_lost_is_asked_for_again);
     tcase_add_test(good, a_result_that_cannot_be_fetched_says_so);
     tcase_add_test(good, scattered_data_are_brought_until_they_are_confirmed);
     tcase_add_test(good, watches_come_in_the_order_of_the_ends);

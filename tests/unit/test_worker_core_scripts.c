@@ -127,6 +127,11 @@ static void welcome(void)
     from_scheduler(MESSAGE(welcome, .epoch = 5, .number = 1, .heartbeat_ms = 1000));
 }
 
+static void much_memory(struct worker_config *config)
+{
+    config->memory_limit = (size_t)4 << 30;
+}
+
 static void setup(void)
 {
     start(NULL);
@@ -654,6 +659,107 @@ START_TEST(what_is_not_here_is_refused_by_name)
 }
 END_TEST
 
+static void get(unsigned peer, uint64_t request, unsigned number)
+{
+    worker_core_message(core, (struct peer_id){peer},
+                        MESSAGE(get_data, .request = request, .key = key_of(number)),
+                        now);
+}
+
+/* Counts the data in one batch, and tells the core that it was sent. */
+static unsigned send_batch(unsigned peer)
+{
+    unsigned count = 0;
+    struct outbox_lane *lane;
+    while ((lane = outbox_next(worker_core_outbox(core)))) {
+        bool own = lane->peer.number == peer;
+        count += own ? (unsigned)lane->batch.payload_count : 0;
+        batch_fini(&lane->batch);
+        worker_core_sent(core, lane->peer, now);
+        if (own)
+            break;
+    }
+    return count;
+}
+
+START_TEST(data_beyond_what_may_wait_for_a_peer_follow_later)
+{
+    teardown();
+    start(much_memory);
+    welcome();
+    make(1, (size_t)150 << 20);
+    for (unsigned i = 0; i < 5; i++)
+        get(3, i, 1);
+    get(3, 9, 2); /* is refused at once, which needs no room */
+    get(4, 1, 1);
+    ck_assert_uint_eq(send_batch(3), 2);
+    ck_assert_uint_eq(send_batch(4), 1);
+    ck_assert_uint_eq(send_batch(3), 2);
+    ck_assert_uint_eq(send_batch(3), 1);
+    ck_assert_uint_eq(send_batch(3), 0);
+    ck_assert_ptr_null(acted(WORKER_HANGUP));
+}
+END_TEST
+
+START_TEST(what_was_held_back_may_be_gone)
+{
+    teardown();
+    start(much_memory);
+    welcome();
+    make(1, (size_t)300 << 20);
+    get(3, 1, 1);
+    get(3, 2, 1);
+    get(4, 1, 1);
+    get(4, 2, 1);
+    worker_core_peer_gone(core, (struct peer_id){4}, now);
+    struct task_key key = key_of(1);
+    from_scheduler(MESSAGE(free_data, .keys = {&key, 1}));
+    ck_assert_uint_eq(send_batch(3), 1);
+    ck_assert_uint_eq(expect_no_data()->request, 2);
+    ck_assert_uint_eq(to.number, 3);
+    nothing_of(MSG_no_data);
+}
+END_TEST
+
+/* Asks for what is not here until the answers fill the batch. */
+static void flood(unsigned peer)
+{
+    for (unsigned i = 0; i < 65536; i++)
+        get(peer, i, 1000);
+}
+
+START_TEST(a_peer_lost_by_the_answer_to_what_it_brings_is_forgotten_once)
+{
+    struct payload *payload = payload_of(80);
+    flood(3);
+    worker_core_message(core, (struct peer_id){3},
+                        MESSAGE(put_data, .request = 10, .key = key_of(1),
+                                .checksum = payload_checksum(payload), .data = payload),
+                        now);
+    payload_unref(payload);
+    ck_assert_uint_eq(expect(WORKER_HANGUP)->peer.number, 3);
+    make(2, 80);
+}
+END_TEST
+
+START_TEST(small_answers_wait_for_large_ones_from_the_same_host)
+{
+    struct source rows[2] = {source(20, 80, "tcp://a:1"),
+                             source(21, 200 << 20, "tcp://a:1")};
+    teardown();
+    start(much_memory);
+    welcome();
+    run_with(1, 0, 1, &rows[0]);
+    run_with(2, 0, 1, &rows[1]);
+    for (uint64_t until = now + 100 * S; now < until; now += S / 2) {
+        worker_core_tick(core, now);
+        from_scheduler(MESSAGE(alive, .epoch = 5));
+    }
+    nothing_of(MSG_missing);
+    ck_assert_ptr_null(acted(WORKER_HANGUP));
+}
+END_TEST
+
 START_TEST(brought_data_is_checked)
 {
     struct payload *payload = payload_of(80);
@@ -887,6 +993,11 @@ int main(void)
     tcase_add_test(tcase, acquired_copies_are_kept_and_refusals_told);
     tcase_add_test(tcase, freeing_an_input_makes_it_missing);
     tcase_add_test(tcase, what_is_not_here_is_refused_by_name);
+    tcase_add_test(tcase, data_beyond_what_may_wait_for_a_peer_follow_later);
+    tcase_add_test(tcase, what_was_held_back_may_be_gone);
+    tcase_add_test(tcase,
+                   a_peer_lost_by_the_answer_to_what_it_brings_is_forgotten_once);
+    tcase_add_test(tcase, small_answers_wait_for_large_ones_from_the_same_host);
     tcase_add_test(tcase, brought_data_is_checked);
     tcase_add_test(tcase, brought_data_that_wait_for_room_make_the_worker_full);
     tcase_add_test(tcase, brought_data_that_can_never_fit_is_refused);
