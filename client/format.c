@@ -5,9 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Values must fit into one message with room to spare, or it could never be sent. */
-#define HEAD_MAX (LIMIT_HEADER_BYTES / 2)
-
 /* The next letter that counts, or 0 at the end. */
 static char letter_next(const char **format)
 {
@@ -100,6 +97,11 @@ int call_add(struct call *call, const struct dusk_argument *argument)
                                index, mistake);
         rc = payload_builder_value(&call->builder, &argument->value, NULL);
     }
+    if (rc == DUSK_E_LIMIT && index < LIMIT_ARGUMENTS)
+        return client_fail(rc,
+                           "%s: argument %u: more than %u bytes of arguments that are "
+                           "no arrays",
+                           call_name(call), index, LIMIT_HEAD_BYTES);
     if (rc < 0)
         return client_fail(rc, "%s: argument %u: %s (at most %u arguments)",
                            call_name(call), index, err_sentence(rc), LIMIT_ARGUMENTS);
@@ -166,10 +168,6 @@ int call_finish(struct call *call, const struct dusk_submit_options *options,
                 struct future_spec **ret_spec)
 {
     struct payload *payload;
-    if (call->builder.head.size > HEAD_MAX)
-        return client_fail(DUSK_E_LIMIT,
-                           "%s: %zu bytes of arguments that are no arrays, of %u",
-                           call_name(call), call->builder.head.size, HEAD_MAX);
     if (payload_builder_finish(&call->builder, &payload) < 0)
         return client_fail(DUSK_E_NOMEM, "%s: no memory", call_name(call));
     struct future_spec *spec =

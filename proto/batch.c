@@ -203,7 +203,7 @@ static int unpack_blob(struct batch_reader *r, const msgpack_object *o,
         return DUSK_E_PROTOCOL;
     const msgpack_object *head = &o->via.array.ptr[0];
     const msgpack_object *count = &o->via.array.ptr[1];
-    if (head->type != MSGPACK_OBJECT_BIN ||
+    if (head->type != MSGPACK_OBJECT_BIN || head->via.bin.size > LIMIT_HEAD_BYTES ||
         count->type != MSGPACK_OBJECT_POSITIVE_INTEGER ||
         count->via.u64 > r->frame_count - r->frame_next)
         return DUSK_E_PROTOCOL;

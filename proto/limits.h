@@ -3,15 +3,16 @@
 #ifndef PROTO_LIMITS_H
 #define PROTO_LIMITS_H
 
-#define LIMIT_HEADER_BYTES (16u << 20)  /* the messages of one turn, without arrays */
-#define LIMIT_BATCH_FRAMES 65536u       /* frames of one turn */
-#define LIMIT_BATCH_MESSAGES 65536u     /* messages of one turn */
-#define LIMIT_FRAME_BYTES (8ull << 30)  /* one array */
-#define LIMIT_DEPTH 8u                  /* nesting of msgpack containers */
-#define LIMIT_NAME_BYTES 255u           /* names of functions, hosts, workers */
-#define LIMIT_TEXT_BYTES 4096u          /* sentences */
-#define LIMIT_ARGUMENTS 1024u           /* arguments of a task, items of a result */
-#define LIMIT_INLINE_BYTES (64u << 10)  /* results that ride on the completion */
+#define LIMIT_HEADER_BYTES (16u << 20) /* the messages of one turn, without arrays */
+#define LIMIT_HEAD_BYTES (8u << 20)    /* a payload's values: a message fits round it */
+#define LIMIT_BATCH_FRAMES 65536u      /* frames of one turn */
+#define LIMIT_BATCH_MESSAGES 65536u    /* messages of one turn */
+#define LIMIT_FRAME_BYTES (8ull << 30) /* one array */
+#define LIMIT_DEPTH 8u                 /* nesting of msgpack containers */
+#define LIMIT_NAME_BYTES 255u          /* names of functions, hosts, workers */
+#define LIMIT_TEXT_BYTES 4096u         /* sentences */
+#define LIMIT_ARGUMENTS 1024u          /* arguments of a task, items of a result */
+#define LIMIT_INLINE_BYTES (64u << 10) /* results that ride on the completion */
 #define LIMIT_OUTBOX_BYTES (256u << 20) /* waiting for one slow peer */
 #define LIMIT_CREDITS 4096u             /* tasks that a worker may be sent ahead */
 #define LIMIT_TASKS 20000000u           /* tasks that a scheduler holds */

@@ -267,7 +267,7 @@ void values_destroy(struct values *values)
 void payload_builder_init(struct payload_builder *builder)
 {
     *builder = (struct payload_builder){0};
-    buf_init(&builder->head, LIMIT_HEADER_BYTES);
+    buf_init(&builder->head, LIMIT_HEAD_BYTES);
 }
 
 void payload_builder_fini(struct payload_builder *builder)

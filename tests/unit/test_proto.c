@@ -361,6 +361,53 @@ START_TEST(builder_refuses_what_cannot_travel)
 }
 END_TEST
 
+static int read_first(const struct batch *batch)
+{
+    struct batch_reader reader;
+    struct message message;
+    struct err_text text;
+    batch_reader_init(&reader, batch->header.data, batch->header.size, NULL, 0);
+    int rc = batch_reader_next(&reader, &message, &text);
+    batch_reader_fini(&reader);
+    return rc;
+}
+
+/* Just what a builder takes fits into a message; what is larger comes from nobody. */
+START_TEST(the_largest_head_travels)
+{
+    char *text = malloc(LIMIT_HEAD_BYTES);
+    memset(text, 'x', LIMIT_HEAD_BYTES);
+    struct dusk_value value = {.kind = DUSK_STRING, .string = text};
+    struct payload_builder builder;
+    payload_builder_init(&builder);
+    text[LIMIT_HEAD_BYTES - 1] = '\0';
+    ck_assert_int_eq(payload_builder_value(&builder, &value, NULL), DUSK_E_LIMIT);
+    text[LIMIT_HEAD_BYTES - 10] = '\0'; /* 5 bytes of array, 5 of string */
+    ck_assert_int_eq(payload_builder_value(&builder, &value, NULL), 0);
+    free(text);
+    struct payload *payload;
+    ck_assert_int_eq(payload_builder_finish(&builder, &payload), 0);
+    size_t size;
+    const uint8_t *head = payload_head(payload, &size);
+    ck_assert_uint_eq(size, LIMIT_HEAD_BYTES);
+    struct batch batch;
+    batch_init(&batch);
+    ck_assert_int_eq(batch_add(&batch, MESSAGE(put_data, .key = {1}, .data = payload)),
+                     0);
+    ck_assert_int_eq(read_first(&batch), 0);
+    batch_fini(&batch);
+    uint8_t *longer = calloc(1, size + 1);
+    memcpy(longer, head, size);
+    payload_unref(payload);
+    ck_assert_int_eq(payload_create(longer, size + 1, NULL, 0, &payload), 0);
+    ck_assert_int_eq(batch_add(&batch, MESSAGE(put_data, .key = {1}, .data = payload)),
+                     0);
+    ck_assert_int_eq(read_first(&batch), DUSK_E_PROTOCOL);
+    payload_unref(payload);
+    batch_fini(&batch);
+}
+END_TEST
+
 START_TEST(damaged_payload_heads_do_no_harm)
 {
     random_state = (uint64_t)_i;
@@ -440,6 +487,7 @@ int main(void)
     tcase_add_test(tcase, payload_gives_back_its_values);
     tcase_add_test(tcase, payload_of_nothing_is_empty);
     tcase_add_test(tcase, builder_refuses_what_cannot_travel);
+    tcase_add_test(tcase, the_largest_head_travels);
     tcase_add_loop_test(tcase, damaged_payload_heads_do_no_harm, 0, 5);
     tcase_add_test(tcase, keys_are_read_as_they_are_written);
     tcase_add_test(tcase, outbox_gathers_by_peer_in_order);
