@@ -51,7 +51,7 @@ static void session_hello(struct worker_core *core)
     struct session *session = &core->session;
     struct holding *holdings = calloc(core->store.entries.count + 1, sizeof *holdings);
     struct run *runs = calloc(core->attempt_count + 1, sizeof *runs);
-    session->greeted = false;
+    int rc = DUSK_E_NOMEM;
     if (holdings && runs) {
         const struct message *hello = MESSAGE(
             hello, .magic = PROTOCOL_MAGIC, .major = PROTOCOL_MAJOR,
@@ -65,8 +65,14 @@ static void session_hello(struct worker_core *core)
                                  config->previous_running_count},
             .inventory = {holdings, hello_inventory(core, holdings)},
             .running = {runs, hello_runs(core, runs)});
-        session->greeted = outbox_send(&core->outbox, session->peer, hello) == 0;
+        rc = outbox_send(&core->outbox, session->peer, hello);
     }
+    session->greeted = rc == 0;
+    if (rc < 0)
+        note(core, LOG_ERROR,
+             "cannot register at %s: a hello that names %zu results and %u tasks: %s",
+             config->scheduler, core->store.entries.count, core->attempt_count,
+             err_sentence(rc));
     session->hello_ns = core->now_ns;
     free(holdings);
     free(runs);
