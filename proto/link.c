@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netdb.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -73,6 +74,7 @@ int link_bind(void *socket, const char *host, unsigned port, char *ret_address,
               size_t address_size, struct err_text *text)
 {
     char wanted[300];
+    set_int(socket, ZMQ_IPV6, strchr(host, ':') != NULL);
     if (port)
         snprintf(wanted, sizeof wanted, "tcp://%s:%u", host, port);
     else
@@ -91,6 +93,34 @@ int link_bind(void *socket, const char *host, unsigned port, char *ret_address,
         snprintf(ret_address, address_size, "tcp://%s%s", host, colon ? colon : "");
     if (length < 0 || (size_t)length >= address_size)
         return err_set(text, DUSK_E_LIMIT, "the host name %s is too long", host);
+    return 0;
+}
+
+/* With ZMQ_IPV6 set, libzmq takes the IPv6 address of a name that has both and tries
+ * no other; most daemons listen on IPv4 alone. */
+static bool has_ipv4(const char *address)
+{
+    char host[256];
+    const char *start = address + strlen("tcp://"), *colon = strrchr(address, ':');
+    if (*start == '[')
+        return false;
+    snprintf(host, sizeof host, "%.*s", (int)(colon - start), start);
+    struct addrinfo hints = {.ai_family = AF_INET}, *found = NULL;
+    bool has = getaddrinfo(host, NULL, &hints, &found) == 0;
+    if (has)
+        freeaddrinfo(found);
+    return has;
+}
+
+int link_connect(void *socket, const char *address, struct err_text *text)
+{
+    int rc = link_check_address(address, text);
+    if (rc < 0)
+        return rc;
+    if (set_int(socket, ZMQ_IPV6, !has_ipv4(address)) < 0 ||
+        zmq_connect(socket, address) < 0)
+        return err_set(text, DUSK_E_UNREACHABLE, "cannot connect to %s: %s", address,
+                       zmq_strerror(errno));
     return 0;
 }
 

@@ -30,6 +30,10 @@ int link_limit_frames(void *socket, size_t most, struct err_text *text);
 int link_bind(void *socket, const char *host, unsigned port, char *ret_address,
               size_t address_size, struct err_text *text);
 
+/* Begins to connect a DEALER to "tcp://HOST:PORT", and goes on trying; a name that has
+ * an IPv4 address is taken by that.  DUSK_E_INVALID, DUSK_E_UNREACHABLE. */
+int link_connect(void *socket, const char *address, struct err_text *text);
+
 /* DUSK_E_INVALID with a line when this is not "tcp://HOST:PORT". */
 int link_check_address(const char *address, struct err_text *text);
 

@@ -67,6 +67,7 @@ void worker_done(struct scheduler *scheduler, struct worker *worker,
     scheduler->ran_from_ns = done->start_ns;
     scheduler->ran_to_ns = done->stop_ns;
     task_located(scheduler, task, worker, done->nbytes);
+    retire_made(scheduler, task, worker);
     scheduler->ran_from_ns = scheduler->ran_to_ns = 0;
 }
 
@@ -131,8 +132,9 @@ void worker_have(struct scheduler *scheduler, struct worker *worker,
                                task->flags & TASK_ON_AGENDA);
         if (useful && task->state != TASK_ERRED && task->state != TASK_FORGOTTEN &&
             task_located(scheduler, task, worker, holding->nbytes) == 0)
-            continue;
-        worker_free_data(scheduler, worker, holding->key);
+            retire_arrived(scheduler, task, worker);
+        else
+            worker_free_data(scheduler, worker, holding->key);
     }
 }
 

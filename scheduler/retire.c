@@ -8,31 +8,32 @@ static bool is_needed(struct task *task)
     return task->needed_by > 0 || task_is_wanted(task);
 }
 
-static bool has_other_copy(struct task *task, const struct worker *worker)
+/* Who shall have a lasting copy: one that has a copy already, which it may otherwise
+ * drop, or the emptiest. */
+static struct worker *heir_of(struct scheduler *scheduler, struct task *task)
 {
     BONDS_FOREACH (holder, &task->holder) {
-        struct worker *other = holder_worker(holder);
-        if (other != worker && !other->retiring && !other->silent)
-            return true;
+        struct worker *worker = holder_worker(holder);
+        if (!worker->retiring && !worker->silent)
+            return worker;
     }
-    return false;
+    return placement_emptiest(scheduler, task);
 }
 
-/* Asks another worker to fetch a copy. */
+/* Asks another worker to have a lasting copy; `have` answers. */
 static void move_one(struct scheduler *scheduler, struct worker *worker,
                      struct task *task)
 {
     struct retirement *retirement = worker->retirement;
-    struct worker *target = placement_emptiest(scheduler, task);
+    struct worker *heir = heir_of(scheduler, task);
     field_sources sources;
-    if (!target || map_put(&retirement->moving, task->key.bits, target) < 0 ||
-        sources_of(scheduler, task, target, &sources) < 0) {
+    if (!heir || map_put(&retirement->moving, task->key.bits, heir) < 0 ||
+        sources_of(scheduler, task, heir, &sources) < 0) {
         map_remove(&retirement->moving, task->key.bits);
         return;
     }
-    target->memory += task->nbytes;
-    worker_flush_frees(scheduler, target);
-    worker_send(scheduler, target, MESSAGE(acquire, .sources = sources));
+    worker_flush_frees(scheduler, heir);
+    worker_send(scheduler, heir, MESSAGE(acquire, .sources = sources));
 }
 
 /* Retired is said once: when everything has moved and nothing runs, or at the
@@ -109,24 +110,28 @@ void retire_begin(struct scheduler *scheduler, struct worker *worker,
     worker_conditions_changed(scheduler, worker);
     LIST_FOREACH (link, &worker->held.bonds) {
         struct task *task = CONTAINER_OF(link, struct bond, link)->task;
-        if (is_needed(task) && !has_other_copy(task, worker))
+        if (is_needed(task))
             move_one(scheduler, worker, task);
     }
     retire_review(scheduler, worker);
 }
 
-/* There is a new copy: what was moving has arrived, or what a retiring worker has
- * just made must move. */
-void retire_arrived(struct scheduler *scheduler, struct task *task)
+void retire_made(struct scheduler *scheduler, struct task *task, struct worker *worker)
+{
+    if (worker->retirement)
+        move_one(scheduler, worker, task);
+}
+
+void retire_arrived(struct scheduler *scheduler, struct task *task,
+                    const struct worker *heir)
 {
     BONDS_FOREACH (holder, &task->holder) {
         struct worker *worker = holder_worker(holder);
-        if (!worker->retirement)
+        if (!worker->retirement ||
+            map_get(&worker->retirement->moving, task->key.bits) != heir)
             continue;
-        if (!has_other_copy(task, worker))
-            move_one(scheduler, worker, task);
-        else if (map_remove(&worker->retirement->moving, task->key.bits))
-            worker->retirement->moved++;
+        map_remove(&worker->retirement->moving, task->key.bits);
+        worker->retirement->moved++;
         retire_review(scheduler, worker);
     }
 }
@@ -140,19 +145,19 @@ void retire_left(struct scheduler *scheduler, struct worker *worker,
     retire_review(scheduler, worker);
 }
 
-/* Looks for other targets for what `target` was asked to fetch: one key, or all. */
+/* Looks for other heirs for what `heir` was asked to have: one key, or all. */
 static void ask_others(struct scheduler *scheduler, struct worker *worker,
-                       const struct worker *target)
+                       const struct worker *heir)
 {
     LIST_FOREACH (link, &worker->held.bonds) {
         struct task *task = CONTAINER_OF(link, struct bond, link)->task;
-        if (map_get(&worker->retirement->moving, task->key.bits) == target)
+        if (map_get(&worker->retirement->moving, task->key.bits) == heir)
             move_one(scheduler, worker, task);
     }
     retire_review(scheduler, worker);
 }
 
-void retire_refused(struct scheduler *scheduler, struct worker *target,
+void retire_refused(struct scheduler *scheduler, struct worker *heir,
                     struct task_key key)
 {
     struct task *task = task_find(scheduler, key);
@@ -161,18 +166,18 @@ void retire_refused(struct scheduler *scheduler, struct worker *target,
     BONDS_FOREACH (holder, &task->holder) {
         struct worker *worker = holder_worker(holder);
         if (worker->retirement &&
-            map_get(&worker->retirement->moving, key.bits) == target)
+            map_get(&worker->retirement->moving, key.bits) == heir)
             move_one(scheduler, worker, task);
         if (worker->retirement)
             retire_review(scheduler, worker);
     }
 }
 
-void retire_target_gone(struct scheduler *scheduler, const struct worker *target)
+void retire_heir_gone(struct scheduler *scheduler, const struct worker *heir)
 {
     LIST_FOREACH (link, &scheduler->workers) {
         struct worker *worker = CONTAINER_OF(link, struct worker, link);
-        if (worker->retirement && worker != target)
-            ask_others(scheduler, worker, target);
+        if (worker->retirement && worker != heir)
+            ask_others(scheduler, worker, heir);
     }
 }

@@ -86,7 +86,7 @@ void note(struct worker_core *core, int level, const char *format, ...)
 
 /* ---- peers ---- */
 
-struct peer_id peer_dial(struct worker_core *core, const char *address)
+struct peer_id core_dial(struct worker_core *core, const char *address)
 {
     struct worker_action *action = action_add(core, WORKER_DIAL);
     action->peer = (struct peer_id){PEER_DIALED | ++core->last_dialed};
@@ -94,21 +94,21 @@ struct peer_id peer_dial(struct worker_core *core, const char *address)
     return action->peer;
 }
 
-void peer_hangup(struct worker_core *core, struct peer_id peer)
+void core_hangup(struct worker_core *core, struct peer_id peer)
 {
     outbox_forget(&core->outbox, peer);
     action_add(core, WORKER_HANGUP)->peer = peer;
 }
 
-static void peer_lose(struct worker_core *core, struct peer_id peer)
+static void core_lose(struct worker_core *core, struct peer_id peer)
 {
-    peer_hangup(core, peer);
+    core_hangup(core, peer);
     serve_peer_gone(core, peer);
     gather_peer_gone(core, peer);
 }
 
 /* Who reads so slowly that this fails is given up. */
-void peer_send(struct worker_core *core, struct peer_id peer,
+void core_send(struct worker_core *core, struct peer_id peer,
                const struct message *message)
 {
     int rc = outbox_send(&core->outbox, peer, message);
@@ -116,7 +116,7 @@ void peer_send(struct worker_core *core, struct peer_id peer,
         return;
     note(core, LOG_WARNING, "a peer is given up: it cannot be sent %s: %s",
          message_name(message->type), err_sentence(rc));
-    peer_lose(core, peer);
+    core_lose(core, peer);
 }
 
 /* ---- life ---- */
@@ -294,7 +294,7 @@ void worker_core_peer_gone(struct worker_core *core, struct peer_id peer,
     if (peer.number == core->session.peer.number)
         session_gone(core);
     else
-        peer_lose(core, peer);
+        core_lose(core, peer);
     core_advance(core);
 }
 

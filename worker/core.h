@@ -132,6 +132,9 @@ void worker_core_leave(struct worker_core *core, const char *reason, uint64_t no
 /* Whether the scheduler has said welcome since the last connection. */
 bool worker_core_is_registered(const struct worker_core *core);
 
+/* So much brought data waits for room that no more should be received for now. */
+bool worker_core_is_full(const struct worker_core *core);
+
 /* 0 when all invariants hold, else DUSK_E_INTERNAL and a line. */
 int worker_core_check(const struct worker_core *core, struct err_text *text);
 

@@ -1,8 +1,10 @@
 /* What the files of the worker's core share.  One concept a file:
  *   core.c      events in, actions out, the clock
  *   session.c   the scheduler: hello, heartbeats, losing it and coming back, retiring
- *   attempt.c       accepted tasks, their states, what executes
- *   gather.c    fetching inputs from other workers
+ *   attempt.c   accepted tasks and their states
+ *   execute.c   which of them executes next, and how it ends
+ *   want.c      what is to come from other workers, and from which
+ *   gather.c    fetching it
  *   serve.c     giving and taking data on the worker's own socket
  *   memory.c    making room, spilling, loading, jobs that ask for more */
 #ifndef WORKER_CORE_STATE_H
@@ -128,6 +130,7 @@ struct session {
     bool greeted; /* hello is on its way over this connection */
     bool registered;
     bool ever_registered;
+    uint64_t ticked_ns;
     bool told; /* the outage is in the log */
     bool ended;
 };
@@ -184,6 +187,7 @@ struct worker_core {
 
     struct list arrivals;
     unsigned arrival_count;
+    size_t arrival_bytes;
 };
 
 /* ---- core.c ---- */
@@ -194,12 +198,12 @@ struct worker_action *action_add(struct worker_core *core,
                                  enum worker_action_kind kind);
 void note(struct worker_core *core, int level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-struct peer_id peer_dial(struct worker_core *core, const char *address);
-void peer_hangup(struct worker_core *core, struct peer_id peer);
+struct peer_id core_dial(struct worker_core *core, const char *address);
+void core_hangup(struct worker_core *core, struct peer_id peer);
 void core_advance(struct worker_core *core);
 /* Whether something is going on that will make room, or fail. */
 bool core_is_moving(const struct worker_core *core);
-void peer_send(struct worker_core *core, struct peer_id peer,
+void core_send(struct worker_core *core, struct peer_id peer,
                const struct message *message);
 
 /* ---- session.c ---- */
@@ -219,6 +223,14 @@ void session_end(struct worker_core *core, int code, const char *format, ...)
 
 /* ---- attempt.c ---- */
 
+void attempt_move(struct worker_core *core, struct attempt *attempt,
+                  enum attempt_state state);
+/* Without an answer: the caller has given it. */
+void attempt_destroy(struct worker_core *core, struct attempt *attempt);
+/* Keeps the inputs in memory.  After unpinning, entries that were removed meanwhile are
+ * gone. */
+void attempt_pin(struct worker_core *core, struct attempt *attempt);
+void attempt_unpin(struct worker_core *core, struct attempt *attempt);
 void attempt_accept(struct worker_core *core, const struct msg_run_task *message);
 void attempt_stop(struct worker_core *core, struct task_key key, uint64_t number);
 void attempt_input_arrived(struct worker_core *core, struct attempt_input *input,
@@ -233,26 +245,52 @@ void attempt_fail(struct worker_core *core, struct attempt *attempt, int code,
 /* A worker that retires answers CANCELLED for what does not execute yet: the scheduler
  * gives it to others. */
 void attempt_give_back(struct worker_core *core);
+void attempt_destroy_all(struct worker_core *core);
+int attempt_check(const struct worker_core *core, struct err_text *text);
+
+/* ---- execute.c ---- */
+
 /* Starts what can be started. */
 void attempt_advance(struct worker_core *core);
 /* Gives up the memory of an attempt that is loading, or whose job came back. */
 void attempt_unstage(struct worker_core *core, struct attempt *attempt);
-void attempt_destroy_all(struct worker_core *core);
-int attempt_check(const struct worker_core *core, struct err_text *text);
 
-/* ---- gather.c ---- */
+/* ---- want.c ---- */
 
+/* Keeps the list of hosts that can be asked for something. */
+void host_place(struct worker_core *core, struct host *host);
+int host_dial(struct worker_core *core, struct host *host);
+/* Forgets a host that nothing refers to. */
+void host_settle(struct worker_core *core, struct host *host);
+void host_destroy(struct worker_core *core, struct host *host);
+/* Where the want is queued, or flies from. */
+struct host *want_host(const struct want *want);
+struct attempt_input *want_first_user(const struct want *want);
 /* Adds sources of `key` from the list (all rows with that key), and a user if that is
  * not NULL.  DUSK_E_NOMEM changes nothing that matters. */
 int want_add(struct worker_core *core, struct task_key key, field_sources sources,
              struct attempt_input *user, bool acquire);
 void want_forget_user(struct worker_core *core, struct attempt_input *user);
+void want_dequeue(struct worker_core *core, struct want *want);
+/* Ends the flight, if any: what was reserved for it is free again. */
+void want_land(struct worker_core *core, struct want *want);
+/* The source it was queued at, or flew from, has failed. */
+void want_next_place(struct worker_core *core, struct want *want);
+/* Nobody has it, or memory cannot take it: everyone who waits is told. */
+void want_give_up(struct worker_core *core, struct want *want);
+void want_fail(struct worker_core *core, struct want *want);
+void want_destroy(struct worker_core *core, struct want *want);
+
+/* ---- gather.c ---- */
+
 void gather_acquire(struct worker_core *core, const struct msg_acquire *message);
 void gather_data(struct worker_core *core, struct peer_id peer,
                  const struct msg_data *message);
 void gather_no_data(struct worker_core *core, struct peer_id peer,
                     const struct msg_no_data *message);
 void gather_peer_gone(struct worker_core *core, struct peer_id peer);
+/* Tells the scheduler that the data are here. */
+void gather_tell_have(struct worker_core *core, const struct store_entry *entry);
 /* The key came here by another way. */
 void gather_settled(struct worker_core *core, struct store_entry *entry);
 /* Nobody needs it any more. */

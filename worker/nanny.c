@@ -1,6 +1,7 @@
 #include "worker/nanny.h"
 
 #include "common/clock.h"
+#include "common/err.h"
 #include "worker/resident.h"
 
 #include <errno.h>

@@ -1,10 +1,6 @@
 #include "worker/resident.h"
 
-#include <netdb.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 static size_t statm_resident(const char *path)
@@ -41,70 +37,4 @@ size_t resident_total(void)
         total = limit;
     fclose(file);
     return total;
-}
-
-/* "tcp://HOST:PORT", where HOST may be "[::]". */
-static int address_split(const char *address, char *host, size_t host_size,
-                         const char **ret_port)
-{
-    const char *begin = strncmp(address, "tcp://", 6) == 0 ? address + 6 : address;
-    const char *colon = strrchr(begin, ':');
-    if (!colon)
-        return -1;
-    const char *end = colon;
-    if (*begin == '[' && end[-1] == ']') {
-        begin++;
-        end--;
-    }
-    if ((size_t)(end - begin) >= host_size)
-        return -1;
-    memcpy(host, begin, (size_t)(end - begin));
-    host[end - begin] = '\0';
-    *ret_port = colon + 1;
-    return 0;
-}
-
-/* Connecting a datagram socket sends nothing; it tells which address would be used. */
-static int local_address(const struct addrinfo *to, char *host, size_t size)
-{
-    struct sockaddr_storage own;
-    socklen_t length = sizeof own;
-    int fd = socket(to->ai_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return -1;
-    int rc = connect(fd, to->ai_addr, to->ai_addrlen);
-    if (rc == 0)
-        rc = getsockname(fd, (struct sockaddr *)&own, &length);
-    if (rc == 0)
-        rc = getnameinfo((struct sockaddr *)&own, length, host, (socklen_t)size, NULL,
-                         0, NI_NUMERICHOST);
-    close(fd);
-    return rc;
-}
-
-int resident_reachable(const char *bound, const char *scheduler, char *ret_address,
-                       size_t size, struct err_text *text)
-{
-    char host[256], other[256];
-    const char *port, *other_port;
-    if (address_split(bound, host, sizeof host, &port) < 0 ||
-        address_split(scheduler, other, sizeof other, &other_port) < 0)
-        return err_set(text, DUSK_E_INVALID, "'%s' is not an address", bound);
-    if (strcmp(host, "0.0.0.0") != 0 && strcmp(host, "::") != 0) {
-        snprintf(ret_address, size, "%s", bound);
-        return 0;
-    }
-    struct addrinfo hints = {.ai_socktype = SOCK_DGRAM}, *found = NULL;
-    int rc = getaddrinfo(other, other_port, &hints, &found);
-    if (rc != 0)
-        return err_set(text, DUSK_E_UNREACHABLE, "the scheduler's host '%s': %s", other,
-                       gai_strerror(rc));
-    rc = local_address(found, host, sizeof host);
-    freeaddrinfo(found);
-    if (rc != 0)
-        return err_set(text, DUSK_E_UNREACHABLE,
-                       "there is no way from here to the scheduler's host '%s'", other);
-    snprintf(ret_address, size, strchr(host, ':') ? "tcp://[%s]:%s" : "tcp://%s:%s",
-             host, port);
-    return 0;
 }

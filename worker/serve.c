@@ -5,13 +5,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Brought data that may wait for room; more are turned away. */
+/* Brought data that may wait for room: at half the number, or beyond this part of the
+ * memory, receiving pauses; more are turned away. */
 #define ARRIVALS_MAX 64
+#define ARRIVALS_FRACTION 4
 
 static void send_no_data(struct worker_core *core, struct peer_id peer, uint64_t number,
                          struct task_key key, int code, const char *reason)
 {
-    peer_send(core, peer,
+    core_send(core, peer,
               MESSAGE(no_data, .request = number, .key = key, .code = code,
                       .reason = str_of(reason)));
 }
@@ -21,7 +23,7 @@ static void send_no_data(struct worker_core *core, struct peer_id peer, uint64_t
 static void send_data(struct worker_core *core, struct peer_id peer, uint64_t number,
                       struct store_entry *entry)
 {
-    peer_send(core, peer,
+    core_send(core, peer,
               MESSAGE(data, .request = number, .key = entry->key,
                       .checksum = store_checksum(entry), .data = entry->payload));
 }
@@ -75,6 +77,7 @@ static void arrival_destroy(struct worker_core *core, struct arrival *arrival)
 {
     list_remove(&arrival->link);
     core->arrival_count--;
+    core->arrival_bytes -= arrival->bytes;
     payload_unref(arrival->payload);
     free(arrival);
 }
@@ -91,9 +94,8 @@ static void arrival_keep(struct worker_core *core, struct arrival *arrival)
     entry->copy = false;
     entry->checksum = arrival->checksum;
     gather_settled(core, entry);
-    struct holding row = {entry->key, entry->bytes};
-    session_send(core, MESSAGE(have, .holdings = {&row, 1}));
-    peer_send(core, arrival->peer,
+    gather_tell_have(core, entry);
+    core_send(core, arrival->peer,
               MESSAGE(stored, .request = arrival->number, .key = arrival->key));
 }
 
@@ -164,6 +166,13 @@ void serve_put(struct worker_core *core, struct peer_id peer,
                                 .bytes = payload_bytes(message->data)};
     list_append(&core->arrivals, &arrival->link);
     core->arrival_count++;
+    core->arrival_bytes += arrival->bytes;
+}
+
+bool worker_core_is_full(const struct worker_core *core)
+{
+    return core->arrival_count >= ARRIVALS_MAX / 2 ||
+           core->arrival_bytes > core->store.limit / ARRIVALS_FRACTION;
 }
 
 /* ---- life ---- */

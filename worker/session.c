@@ -82,8 +82,8 @@ static void session_dial(struct worker_core *core)
 {
     struct session *session = &core->session;
     if (session->peer.number)
-        peer_hangup(core, session->peer);
-    session->peer = peer_dial(core, core->config.scheduler);
+        core_hangup(core, session->peer);
+    session->peer = core_dial(core, core->config.scheduler);
     session->dialed_ns = session->heard_ns = core->now_ns;
     session->dial_at_ns = 0;
     session->registered = false;
@@ -93,7 +93,7 @@ static void session_dial(struct worker_core *core)
 void session_start(struct worker_core *core)
 {
     core->session.heartbeat_ns = HEARTBEAT_NS;
-    core->session.lost_ns = core->now_ns;
+    core->session.lost_ns = core->session.ticked_ns = core->now_ns;
     session_dial(core);
 }
 
@@ -299,6 +299,10 @@ void session_tick(struct worker_core *core)
     uint64_t now = core->now_ns;
     if (session->ended)
         return;
+    /* A process that was stopped for a while has heard nothing because of that. */
+    if (now > session->ticked_ns + SILENT_HEARTBEATS * session->heartbeat_ns)
+        session->heard_ns = now;
+    session->ticked_ns = now;
     if (session->retire_at_ns && now >= session->retire_at_ns) {
         note(core, LOG_WARNING, "retiring took too long; %zu results stay behind",
              core->store.entries.count);

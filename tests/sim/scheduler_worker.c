@@ -49,6 +49,8 @@ static bool is_due(struct world *world, struct sim_event *event)
 static void say_hello(struct world *world, unsigned index)
 {
     struct sim_worker *worker = &world->workers[index];
+    worker->welcome = false;
+    worker->greeting = true;
     struct holding inventory[CLIENTS * TASKS];
     struct run running[RUNS];
     size_t held = 0, runs = 0;
@@ -272,12 +274,14 @@ static void acquire(struct world *world, unsigned index, const struct msg_acquir
     for (unsigned i = 0; i < run.row_count; i++) {
         struct task_key key = run.rows[i].key;
         unsigned tried;
-        if (fetch(world, index, &run, key, &tried))
+        if (fetch(world, index, &run, key, &tried)) {
             world_held(&world->workers[index], key)->cached = false;
-        else
+            say_have(world, index, key);
+        } else {
             say(world, index,
                 MESSAGE(missing, .key = key, .attempt = 0, .input = key,
                         .address = str_of(names[tried < WORKERS ? tried : 0])));
+        }
     }
 }
 
@@ -421,9 +425,11 @@ void sim_worker_message(struct world *world, unsigned index,
     switch (message->type) {
     case MSG_welcome:
         worker->welcome = true;
+        worker->greeting = false;
         break;
     case MSG_register_again:
-        say_hello(world, index);
+        if (!worker->greeting)
+            say_hello(world, index);
         break;
     case MSG_refuse:
         /* A namesake is still thought alive: comes again later. */

@@ -62,6 +62,7 @@ struct sim_run {
 
 struct sim_worker {
     bool alive, welcome, retiring, paused;
+    bool greeting; /* has said hello and waits for welcome */
     bool vanished; /* nobody can reach it and it reaches nobody */
     uint32_t peer, life;
     uint64_t frozen_until_ns;

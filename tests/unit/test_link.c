@@ -52,7 +52,7 @@ static void setup(void)
     ck_assert_int_eq(link_bind(router, "127.0.0.1", 0, address, sizeof address, &text),
                      0);
     ck_assert_int_eq(link_socket(context, ZMQ_DEALER, &dealer, &text), 0);
-    ck_assert_int_eq(zmq_connect(dealer, address), 0);
+    ck_assert_int_eq(link_connect(dealer, address, &text), 0);
 }
 
 static void teardown(void)
@@ -335,7 +335,7 @@ START_TEST(the_monitor_names_the_connection)
     ck_assert_int_eq(link_monitor(context, router, &monitor, &text), 0);
     void *visitor;
     ck_assert_int_eq(link_socket(context, ZMQ_DEALER, &visitor, &text), 0);
-    ck_assert_int_eq(zmq_connect(visitor, address), 0);
+    ck_assert_int_eq(link_connect(visitor, address, &text), 0);
     struct batch batch;
     batch_init(&batch);
     batch_add(&batch, MESSAGE(alive, 9));

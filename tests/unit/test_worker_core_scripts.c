@@ -269,8 +269,8 @@ START_TEST(silence_leads_to_a_new_connection_with_all_that_is_here)
     run(2);
     expect(WORKER_START);
     run(3);
-    now += 6 * S;
-    worker_core_tick(core, now);
+    for (int i = 0; i < 6; i++)
+        worker_core_tick(core, now += S);
     struct peer_id old = scheduler;
     ck_assert_uint_eq(expect(WORKER_HANGUP)->peer.number, old.number);
     scheduler = expect(WORKER_DIAL)->peer;
@@ -288,6 +288,15 @@ START_TEST(silence_leads_to_a_new_connection_with_all_that_is_here)
         MESSAGE(run_task, .key = key_of(4), .attempt = 1, .function = str_of("f")),
         now);
     ck_assert(!worker_core_is_registered(core));
+}
+END_TEST
+
+START_TEST(a_worker_that_was_stopped_asks_before_it_reconnects)
+{
+    now += 60 * S;
+    worker_core_tick(core, now);
+    expect_heartbeat();
+    ck_assert_ptr_null(acted(WORKER_DIAL));
 }
 END_TEST
 
@@ -670,6 +679,28 @@ START_TEST(brought_data_is_checked)
 }
 END_TEST
 
+START_TEST(brought_data_that_wait_for_room_make_the_worker_full)
+{
+    make(1, 1200000);
+    make(2, 1200000);
+    ck_assert(!worker_core_is_full(core));
+    struct payload *payload = payload_of(1500000);
+    worker_core_message(core, (struct peer_id){3},
+                        MESSAGE(put_data, .request = 8, .key = key_of(9),
+                                .checksum = payload_checksum(payload), .data = payload),
+                        now);
+    payload_unref(payload);
+    nothing_of(MSG_stored);
+    ck_assert(worker_core_is_full(core));
+    while (acted(WORKER_WRITE)) {
+        uint64_t file = action->file;
+        worker_core_written(core, file, 0, "", now);
+    }
+    expect_stored();
+    ck_assert(!worker_core_is_full(core));
+}
+END_TEST
+
 START_TEST(brought_data_that_can_never_fit_is_refused)
 {
     struct payload *payload = payload_of(LIMIT);
@@ -829,6 +860,7 @@ int main(void)
     tcase_add_test(tcase, without_a_scheduler_the_worker_gives_up_in_time);
     tcase_add_test(tcase, waiting_for_the_scheduler_is_told_once);
     tcase_add_test(tcase, silence_leads_to_a_new_connection_with_all_that_is_here);
+    tcase_add_test(tcase, a_worker_that_was_stopped_asks_before_it_reconnects);
     tcase_add_test(tcase, register_again_is_answered_once);
     tcase_add_test(tcase, a_lost_scheduler_is_waited_for_so_long);
     tcase_add_test(tcase, heartbeats_tell_what_runs);
@@ -856,6 +888,7 @@ int main(void)
     tcase_add_test(tcase, freeing_an_input_makes_it_missing);
     tcase_add_test(tcase, what_is_not_here_is_refused_by_name);
     tcase_add_test(tcase, brought_data_is_checked);
+    tcase_add_test(tcase, brought_data_that_wait_for_room_make_the_worker_full);
     tcase_add_test(tcase, brought_data_that_can_never_fit_is_refused);
     tcase_add_test(tcase, inputs_that_can_never_fit_fail_the_task);
     tcase_add_test(tcase, a_result_that_can_never_fit_fails_the_task);
