@@ -82,6 +82,20 @@ static const char *value_mistake(const struct dusk_value *value)
     return "a value of no kind that dusk knows";
 }
 
+/* A task goes by way of the scheduler, scattered data do not. */
+static int array_travels(const struct call *call, const struct dusk_value *value)
+{
+    size_t bytes;
+    if (!call->function || value->kind != DUSK_ARRAY ||
+        array_bytes(&value->array, &bytes) < 0 || bytes <= LIMIT_TASK_FRAME_BYTES)
+        return 0;
+    return client_fail(DUSK_E_LIMIT,
+                       "%s: argument %u is an array of %zu bytes; more than %u must be "
+                       "scattered first",
+                       call->function, call->builder.count, bytes,
+                       LIMIT_TASK_FRAME_BYTES);
+}
+
 int call_add(struct call *call, const struct dusk_argument *argument)
 {
     unsigned index = call->builder.count;
@@ -95,6 +109,9 @@ int call_add(struct call *call, const struct dusk_argument *argument)
         if (mistake)
             return client_fail(DUSK_E_INVALID, "%s: argument %u is %s", call_name(call),
                                index, mistake);
+        rc = array_travels(call, &argument->value);
+        if (rc < 0)
+            return rc;
         rc = payload_builder_value(&call->builder, &argument->value, NULL);
     }
     if (rc == DUSK_E_LIMIT && index < LIMIT_ARGUMENTS)

@@ -1,5 +1,6 @@
 /* What a peer may ask of another.  Whatever arrives is measured against these
- * before memory is spent on it. */
+ * before memory is spent on it; but ZeroMQ makes room for a frame before anybody sees
+ * it, up to the limit that link_socket or link_limit_frames gave the socket. */
 #ifndef PROTO_LIMITS_H
 #define PROTO_LIMITS_H
 
@@ -8,14 +9,15 @@
 #define LIMIT_BATCH_FRAMES 65536u      /* frames of one turn */
 #define LIMIT_BATCH_MESSAGES 65536u    /* messages of one turn */
 #define LIMIT_FRAME_BYTES (8ull << 30) /* one array */
-#define LIMIT_DEPTH 8u                 /* nesting of msgpack containers */
-#define LIMIT_NAME_BYTES 255u          /* names of functions, hosts, workers */
-#define LIMIT_TEXT_BYTES 4096u         /* sentences */
-#define LIMIT_ARGUMENTS 1024u          /* arguments of a task, items of a result */
-#define LIMIT_INLINE_BYTES (64u << 10) /* results that ride on the completion */
-#define LIMIT_OUTBOX_BYTES (256u << 20) /* waiting for one slow peer */
-#define LIMIT_CREDITS 4096u             /* tasks that a worker may be sent ahead */
-#define LIMIT_TASKS 20000000u           /* tasks that a scheduler holds */
-#define LIMIT_PEERS 16384u              /* connections that a scheduler holds */
+#define LIMIT_TASK_FRAME_BYTES (256u << 20) /* one array among a task's arguments */
+#define LIMIT_DEPTH 8u                      /* nesting of msgpack containers */
+#define LIMIT_NAME_BYTES 255u               /* names of functions, hosts, workers */
+#define LIMIT_TEXT_BYTES 4096u              /* sentences */
+#define LIMIT_ARGUMENTS 1024u               /* arguments of a task, items of a result */
+#define LIMIT_INLINE_BYTES (64u << 10)      /* results that ride on the completion */
+#define LIMIT_OUTBOX_BYTES (256u << 20)     /* waiting for one slow peer */
+#define LIMIT_CREDITS 4096u                 /* tasks that a worker may be sent ahead */
+#define LIMIT_TASKS 20000000u               /* tasks that a scheduler holds */
+#define LIMIT_PEERS 16384u                  /* connections that a scheduler holds */
 
 #endif

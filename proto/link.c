@@ -61,6 +61,15 @@ int link_socket(void *context, int type, void **ret_socket, struct err_text *tex
     return 0;
 }
 
+int link_limit_frames(void *socket, size_t most, struct err_text *text)
+{
+    int64_t bytes = (int64_t)most;
+    if (zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &bytes, sizeof bytes) < 0)
+        return err_set(text, DUSK_E_IO, "cannot limit a socket's frames to %zu: %s",
+                       most, zmq_strerror(errno));
+    return 0;
+}
+
 int link_bind(void *socket, const char *host, unsigned port, char *ret_address,
               size_t address_size, struct err_text *text)
 {

@@ -21,6 +21,10 @@ uint64_t identity_hash(const struct identity *identity);
  * Closed with zmq_close.  DUSK_E_IO, DUSK_E_NOMEM. */
 int link_socket(void *context, int type, void **ret_socket, struct err_text *text);
 
+/* Frames from peers may have this many bytes, instead of LIMIT_FRAME_BYTES; a peer
+ * that sends a larger one loses its connection.  To be called before link_bind. */
+int link_limit_frames(void *socket, size_t most, struct err_text *text);
+
 /* Binds to tcp://host:port (port 0: any that is free) and returns the address with
  * the port that was taken.  DUSK_E_IO with a line that names the address. */
 int link_bind(void *socket, const char *host, unsigned port, char *ret_address,

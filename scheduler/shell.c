@@ -279,6 +279,8 @@ static int start(struct shell *shell)
     zmq_ctx_set(shell->context, ZMQ_MAX_SOCKETS, 64);
     rc = link_socket(shell->context, ZMQ_ROUTER, &shell->router, shell->text);
     if (rc == 0)
+        rc = link_limit_frames(shell->router, LIMIT_TASK_FRAME_BYTES, shell->text);
+    if (rc == 0)
         rc = link_monitor(shell->context, shell->router, &shell->monitor, shell->text);
     if (rc == 0)
         rc = link_bind(shell->router, shell->options->host, shell->options->port,

@@ -161,6 +161,10 @@ START_TEST(mistakes_in_arguments_are_named)
           dusk_scatter(other, &future, "f", foreign));
     FAILS(DUSK_E_INVALID, "'=' is no letter",
           dusk_map(client, &future, 1, "echo", "="));
+    double none = 0;
+    struct dusk_array huge = {DUSK_F64, 1, {(256 << 17) + 1}, &none};
+    FAILS(DUSK_E_LIMIT, "an array of 268435464 bytes; more than 268435456 must be",
+          dusk_submit(client, &future, "echo", "a", &huge));
     char *text = malloc(12 << 20);
     memset(text, 'x', 12 << 20);
     text[(12 << 20) - 1] = '\0';

@@ -242,6 +242,43 @@ START_TEST(strange_messages_are_refused_and_the_next_is_read)
 }
 END_TEST
 
+START_TEST(a_frame_beyond_the_sockets_limit_ends_the_connection)
+{
+    void *strict, *monitor, *visitor;
+    char place[128];
+    struct err_text text;
+    ck_assert_int_eq(link_socket(context, ZMQ_ROUTER, &strict, &text), 0);
+    ck_assert_int_eq(link_limit_frames(strict, 8000, &text), 0);
+    ck_assert_int_eq(link_monitor(context, strict, &monitor, &text), 0);
+    ck_assert_int_eq(link_bind(strict, "127.0.0.1", 0, place, sizeof place, &text), 0);
+    ck_assert_int_eq(link_socket(context, ZMQ_DEALER, &visitor, &text), 0);
+    ck_assert_int_eq(zmq_connect(visitor, place), 0);
+    struct batch batch;
+    batch_init(&batch);
+    for (int64_t count = 1000; count <= 1001; count++) {
+        struct payload *payload = array_payload(count);
+        batch_add(&batch, MESSAGE(data, .key = key_make(1, 1), .data = payload));
+        payload_unref(payload);
+        wait_for(visitor, ZMQ_POLLOUT);
+        ck_assert_int_eq(link_send(visitor, NULL, &batch), 0);
+    }
+    struct delivery delivery;
+    receive(strict, &delivery);
+    delivery_fini(&delivery);
+    struct link_event event = {0};
+    while (event.event != ZMQ_EVENT_DISCONNECTED) {
+        wait_for(monitor, ZMQ_POLLIN);
+        ck_assert(link_next_event(monitor, &event));
+    }
+    ck_assert_int_gt(link_receive(strict, &delivery), 0);
+    zmq_socket_monitor(strict, NULL, 0);
+    zmq_close(monitor);
+    zmq_close(visitor);
+    zmq_close(strict);
+    batch_fini(&batch);
+}
+END_TEST
+
 START_TEST(addresses_are_checked)
 {
     struct err_text text;
@@ -333,6 +370,7 @@ int main(void)
     tcase_add_test(tcase, a_peer_that_is_gone_is_named);
     tcase_add_test(tcase, a_full_queue_keeps_the_batch);
     tcase_add_test(tcase, strange_messages_are_refused_and_the_next_is_read);
+    tcase_add_test(tcase, a_frame_beyond_the_sockets_limit_ends_the_connection);
     tcase_add_test(tcase, addresses_are_checked);
     tcase_add_test(tcase, loopback_is_told_from_what_looks_like_it);
     tcase_add_test(tcase, the_monitor_names_the_connection);
