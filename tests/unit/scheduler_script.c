@@ -144,8 +144,9 @@ static void add_message(struct script *script, const struct message *message)
 
 static void add_peer(struct script *script, uint32_t number)
 {
-    ADD("%s%c%u:", script->out[0] ? "; " : "", number > 10 ? 'c' : 'w',
-        number > 10 ? number - 10 : number);
+    bool client = number >= C1 && number <= C9;
+    ADD("%s%c%u:", script->out[0] ? "; " : "", client ? 'c' : 'w',
+        client ? number - 10 : number);
 }
 
 /* Batches are decoded as a shell would, so that the bytes are tested too. */

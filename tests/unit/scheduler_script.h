@@ -9,7 +9,7 @@
 
 #include "scheduler/scheduler.h"
 
-/* Peers of the scripts; w9 and c9 have never said hello. */
+/* Peers of the scripts; w9 and c9 have never said hello.  20 and on are workers. */
 enum script_peer { W1 = 1, W2, W3, W4, W9 = 9, C1 = 11, C2, C3, C9 = 19 };
 
 struct script {

@@ -341,8 +341,9 @@ START_TEST(waits_are_noted_while_others_go_on)
     }
     ck_assert_ptr_nonnull(strstr(s.notes, "first=000001-1 because=may run on worker w7 "
                                           "only, and no such worker is registered"));
-    ck_assert_ptr_nonnull(strstr(s.notes, "first=000001-2 because=waits for its data to "
-                                          "arrive at worker w1"));
+    ck_assert_ptr_nonnull(strstr(s.notes,
+                                 "first=000001-2 because=waits for its data to "
+                                 "arrive at worker w1"));
 }
 END_TEST
 
