@@ -79,7 +79,7 @@ class Engine:
             time.sleep(0.1)
 
     def _end_process(self):
-        if self.process:
+        if self.process and self.process.poll() is None:
             # The engine itself is the one child of unshare.
             with open(f"/proc/{self.process.pid}/task/{self.process.pid}/children",
                       encoding="ascii") as children:
@@ -90,7 +90,7 @@ class Engine:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
-            self.process = None
+        self.process = None
 
     def stop(self):
         """Ends the engine if it is ours, and removes all that it left."""
