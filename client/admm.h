@@ -60,8 +60,8 @@ struct admm_options {
     enum admm_form form;
     enum admm_variant variant;
     int64_t slots;     /* updates in flight at most; the synchronous variant may
-                          be given fewer than N, too; 0: N (classic: N when
- synchronous, otherwise 2) */
+                          be given fewer than N, too; 0: N (the classic form, unless
+                          synchronous: 2) */
     double tolerance;  /* robust: relative residuals to stop at, >= 1e-7; 0: never */
     double alpha;      /* robust: relaxation, 1 to 1.9 */
     double staleness;  /* robust: tau; an update in flight for more than tau N
@@ -117,7 +117,7 @@ struct admm_point {
 
 struct admm;
 
-/* What ADMM.md's robust form takes: alpha 1.7, staleness 3, tolerance 1e-3; rho 1.2,
+/* What the robust form takes: alpha 1.7, staleness 3, tolerance 1e-3; rho 1.2,
  * abstol 1e-4, reltol 1e-2; 256 snapshots; robust, asynchronous, slots 0. */
 void admm_options_default(struct admm_options *options);
 

@@ -74,6 +74,17 @@ int64_t flight_oldest(const struct flight *flight, int64_t otherwise)
     return oldest;
 }
 
+/* What has been under way before goes in front of all that was launched later: near
+ * the head, since few are as old. */
+static void once_again(struct flight *flight, struct flight_chunk *chunk)
+{
+    struct list *place = flight->once.next;
+    while (place != &flight->once &&
+           CONTAINER_OF(place, struct flight_chunk, link)->since < chunk->since)
+        place = place->next;
+    list_append(place, &chunk->link);
+}
+
 int64_t flight_launch(struct flight *flight, int64_t index, int64_t arrivals)
 {
     struct flight_chunk *chunk = &flight->chunk[index];
@@ -85,9 +96,12 @@ int64_t flight_launch(struct flight *flight, int64_t index, int64_t arrivals)
         chunk->copies = 0;
     }
     list_remove(&chunk->link);
-    bool second = chunk->state == FLIGHT_ONCE;
-    chunk->state = second ? FLIGHT_TWICE : FLIGHT_ONCE;
-    list_append(second ? &flight->twice : &flight->once, &chunk->link);
+    if (chunk->state == FLIGHT_LOST)
+        once_again(flight, chunk);
+    else
+        list_append(chunk->state == FLIGHT_ONCE ? &flight->twice : &flight->once,
+                    &chunk->link);
+    chunk->state = chunk->state == FLIGHT_ONCE ? FLIGHT_TWICE : FLIGHT_ONCE;
     chunk->copies |= copy_bit(chunk->issued);
     flight->in_flight++;
     return chunk->issued++;
@@ -106,8 +120,7 @@ uint32_t flight_land(struct flight *flight, int64_t index)
     return copies;
 }
 
-/* The survivor of two copies goes to the head of those in flight once: it is the
- * oldest there. */
+/* The survivor of two copies is again one of those in flight once. */
 bool flight_lose(struct flight *flight, int64_t index, int64_t copy)
 {
     struct flight_chunk *chunk = &flight->chunk[index];
@@ -118,7 +131,7 @@ bool flight_lose(struct flight *flight, int64_t index, int64_t copy)
     list_remove(&chunk->link);
     if (chunk->state == FLIGHT_TWICE) {
         chunk->state = FLIGHT_ONCE;
-        list_append(flight->once.next, &chunk->link);
+        once_again(flight, chunk);
     } else {
         chunk->state = FLIGHT_LOST;
         list_append(&flight->lost, &chunk->link);

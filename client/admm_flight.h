@@ -1,6 +1,7 @@
 /* Which chunk goes next, and which updates are in flight since when (robust form).
  * A chunk is idle, in flight once, in flight twice (a speculative copy), or lost:
- * handed out, unanswered and in nobody's hands.  All operations are O(log N). */
+ * handed out, unanswered and in nobody's hands.  All operations are O(log N); a copy
+ * that is in flight once again also passes those that are older. */
 #ifndef CLIENT_ADMM_FLIGHT_H
 #define CLIENT_ADMM_FLIGHT_H
 
@@ -26,7 +27,8 @@ struct flight {
     int64_t chunks;
     struct flight_chunk *chunk;
     struct heap idle;
-    struct list once, twice, lost; /* oldest first */
+    struct list once, twice; /* oldest first */
+    struct list lost;        /* lost longest first */
     int64_t launches;
     int64_t in_flight; /* copies counted */
 };

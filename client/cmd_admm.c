@@ -157,9 +157,8 @@ static int arguments_parse(struct admm_arguments *a, struct command *command, in
         {.name = "rho",
          .argument = "R",
          .kind = OPTION_REAL,
-         .min = 0,
-         .max = INFINITY,
-         .above_min = true,
+         .min = 1e-300,
+         .max = 1e300,
          .to.real = &a->rho,
          .shown = true,
          .help = "penalty parameter of --form classic"},
@@ -167,7 +166,7 @@ static int arguments_parse(struct admm_arguments *a, struct command *command, in
          .argument = "T",
          .kind = OPTION_REAL,
          .min = 0,
-         .max = INFINITY,
+         .max = 1e9,
          .to.real = &a->staleness,
          .shown = true,
          .help = "an update that is out for more than T times the number of chunks "
@@ -220,6 +219,12 @@ static int arguments_parse(struct admm_arguments *a, struct command *command, in
 /* Mistakes that only several options together show. */
 static int arguments_check(struct admm_arguments *a, const struct command *command)
 {
+    const char *scheduler = session_scheduler(&a->session);
+    if (scheduler && (a->session.workers || a->session.memory_limit))
+        return options_complain(command, stderr,
+                                "--workers and --memory-limit are for a cluster of its "
+                                "own, not for the one at %s",
+                                scheduler);
     if (a->chunks && a->chunk_rows)
         return options_complain(command, stderr,
                                 "--chunks and --chunk-rows exclude each other");
@@ -243,8 +248,6 @@ static int arguments_check(struct admm_arguments *a, const struct command *comma
         return options_complain(command, stderr,
                                 "--chunks: %lld chunks are more than %lld rows",
                                 (long long)a->chunks, (long long)a->rows);
-    if (a->chunks)
-        a->chunk_rows = (a->rows + a->chunks - 1) / a->chunks;
     if (!a->chunk_rows)
         a->chunk_rows = PUBLISHED_CHUNK_ROWS;
     return 0;
@@ -257,10 +260,14 @@ static int make_data(const struct admm_arguments *a, struct session *session,
     if (a->input) {
         struct csv_source source = {a->input,      a->response, family,
                                     a->chunk_rows, a->chunks,   session->threads};
-        return dataset_csv(session->client, &source, ret_data, text);
+        return dataset_csv(session->client, &source, &session->watch, ret_data, text);
     }
-    struct published problem = {family, a->rows, a->columns, a->chunk_rows,
-                                (uint64_t)a->seed};
+    struct published problem = {.family = family,
+                                .rows = a->rows,
+                                .columns = a->columns,
+                                .chunk_rows = a->chunk_rows,
+                                .chunks = a->chunks,
+                                .seed = (uint64_t)a->seed};
     return dataset_published(session->client, &problem, ret_data, text);
 }
 
@@ -311,13 +318,7 @@ static int fit(const struct admm_arguments *a, struct session *session,
 static int show(const struct admm_arguments *a, const struct session *session,
                 json_t *problem, struct err_text *text)
 {
-    int rc = 0;
-    if (a->json && json_dumpf(problem, stdout, JSON_COMPACT) == 0)
-        putchar('\n');
-    else if (a->json)
-        rc = err_set(text, DUSK_E_IO, "cannot write to standard output");
-    else
-        rc = fit_print(problem, text);
+    int rc = a->json ? fit_print_json(problem, text) : fit_print(problem, text);
     if (rc == 0 && a->report) {
         json_t *report = fit_report(session, json_pack("[O]", problem));
         rc = report_write(report, a->report, text);

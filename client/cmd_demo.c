@@ -102,7 +102,15 @@ static int arguments_parse(struct demo_arguments *a, int argc, char **argv)
                    "and on real data, prints tables and writes a report.",
         .options = options,
         .epilogue = "Exit codes: 0 done, 1 failed, 2 usage, 3 not certified."};
-    return options_parse(&command, argc, argv, stdout, stderr);
+    int rc = options_parse(&command, argc, argv, stdout, stderr);
+    const char *scheduler = session_scheduler(&a->session);
+    if (rc == OPTIONS_RUN && scheduler &&
+        (a->session.workers || a->session.memory_limit))
+        return options_complain(&command, stderr,
+                                "--workers and --memory-limit are for a cluster of its "
+                                "own, not for the one at %s",
+                                scheduler);
+    return rc;
 }
 
 /* ---- the two problems ---- */
@@ -135,8 +143,11 @@ static int published(const struct demo_arguments *a, struct session *session,
         };
         runs[VARIANTS + i] = robust_run(variants[i], LOCAL_GRAM);
     }
-    struct published problem = {"normal", a->rows, a->columns, PUBLISHED_CHUNK_ROWS,
-                                (uint64_t)a->seed};
+    struct published problem = {.family = "normal",
+                                .rows = a->rows,
+                                .columns = a->columns,
+                                .chunk_rows = PUBLISHED_CHUNK_ROWS,
+                                .seed = (uint64_t)a->seed};
     struct fit_plan plan = {.l1 = PUBLISHED_L1,
                             .runs = runs,
                             .run_count = 2 * VARIANTS,
@@ -190,12 +201,11 @@ static bool find_file(const char *directory, const char *name, char *ret_path)
     return false;
 }
 
-static void add_problem(const struct demo_arguments *a, json_t *problems,
-                        json_t *problem, struct err_text *text)
+static int add_problem(const struct demo_arguments *a, json_t *problems,
+                       json_t *problem, struct err_text *text)
 {
-    if (!a->json)
-        fit_print(problem, text);
     json_array_append_new(problems, problem);
+    return a->json ? 0 : fit_print(problem, text);
 }
 
 static int demo_run(const struct demo_arguments *a, struct session *session,
@@ -206,7 +216,9 @@ static int demo_run(const struct demo_arguments *a, struct session *session,
     int rc = published(a, session, &problem, ret_certified, text);
     if (rc < 0)
         return rc;
-    add_problem(a, problems, problem, text);
+    rc = add_problem(a, problems, problem, text);
+    if (rc < 0)
+        return rc;
     if (!a->images || !find_file(a->images, FASHION_IMAGES, images) ||
         !find_file(a->images, FASHION_LABELS, labels)) {
         fprintf(stderr,
@@ -219,9 +231,8 @@ static int demo_run(const struct demo_arguments *a, struct session *session,
     rc = fashion(images, labels, session, &problem, &certified, text);
     if (rc < 0)
         return rc;
-    add_problem(a, problems, problem, text);
     *ret_certified &= certified;
-    return 0;
+    return add_problem(a, problems, problem, text);
 }
 
 static int demo_write(const struct demo_arguments *a, const struct session *session,
@@ -231,8 +242,8 @@ static int demo_write(const struct demo_arguments *a, const struct session *sess
     int rc = report_write(report, a->report, text);
     if (rc == 0)
         rc = report_write_json(report, a->report_json, text);
-    if (rc == 0 && a->json && json_dumpf(report, stdout, JSON_COMPACT) == 0)
-        putchar('\n');
+    if (rc == 0 && a->json)
+        rc = fit_print_json(report, text);
     json_decref(report);
     if (rc == 0)
         fprintf(stderr, "dusk demo: wrote %s and %s\n", a->report, a->report_json);

@@ -51,12 +51,6 @@ void dataset_fini(struct dataset *data)
     *data = (struct dataset){0};
 }
 
-/* Whatever libdusk's last call complained about, in the caller's line. */
-static int dusk_failed(int rc, struct err_text *text)
-{
-    return err_set(text, rc, "%s", dusk_last_error());
-}
-
 /* X and y are one and the same future, of two items. */
 static void dataset_pair_items(struct dataset *data)
 {
@@ -88,6 +82,15 @@ static void published_coefficients(const struct published *spec, double *beta)
     }
 }
 
+/* Of chunk i: all alike but the last, or divided evenly. */
+static int64_t published_rows(const struct published *spec, int64_t i)
+{
+    if (spec->chunks)
+        return spec->rows * (i + 1) / spec->chunks - spec->rows * i / spec->chunks;
+    int64_t left = spec->rows - i * spec->chunk_rows;
+    return left < spec->chunk_rows ? left : spec->chunk_rows;
+}
+
 static int published_chunk(const struct published *spec, struct dusk_array *beta,
                            int64_t chunk, struct dataset *data)
 {
@@ -106,7 +109,9 @@ int dataset_published(struct dusk_client *client, const struct published *spec,
                       struct dataset *ret_data, struct err_text *text)
 {
     struct dataset data;
-    int64_t chunks = (spec->rows + spec->chunk_rows - 1) / spec->chunk_rows;
+    int64_t chunks = spec->chunks;
+    if (chunks == 0)
+        chunks = (spec->rows + spec->chunk_rows - 1) / spec->chunk_rows;
     double *beta = calloc((size_t)spec->columns, sizeof *beta);
     int rc =
         dataset_init(&data, client, "published problem", spec->family, chunks, text);
@@ -119,10 +124,9 @@ int dataset_published(struct dusk_client *client, const struct published *spec,
         published_coefficients(spec, beta);
         struct dusk_array array = {DUSK_F64, 1, {spec->columns}, beta};
         for (int64_t i = 0; rc == 0 && i < chunks; i++) {
-            int64_t left = spec->rows - i * spec->chunk_rows;
-            data.chunk_rows[i] = left < spec->chunk_rows ? left : spec->chunk_rows;
+            data.chunk_rows[i] = published_rows(spec, i);
             if ((rc = published_chunk(spec, &array, i, &data)) < 0)
-                dusk_failed(rc, text);
+                watch_failed(rc, text);
         }
     }
     free(beta);
@@ -160,33 +164,59 @@ static char **split_names(const char *joined, int64_t count)
     return names;
 }
 
-static int csv_chunks(const char *path, const struct scan *scan, int64_t blocks_a_chunk,
-                      struct dataset *data, struct err_text *text)
+/* Chunk i of N takes blocks i B / N to (i + 1) B / N. */
+static int csv_chunks(const char *path, const struct scan *scan, struct dataset *data,
+                      struct err_text *text)
 {
     int64_t blocks = scan->offsets.shape[0];
     struct dusk_submit_options keep = {.keep_on_worker = 1};
     for (int64_t i = 0; i < data->chunks; i++) {
-        int64_t first = i * blocks_a_chunk;
-        for (int64_t b = first; b < blocks && b < first + blocks_a_chunk; b++)
+        int64_t first = i * blocks / data->chunks,
+                end = (i + 1) * blocks / data->chunks;
+        for (int64_t b = first; b < end; b++)
             data->chunk_rows[i] += scan_at(&scan->counts, b);
         int rc = dusk_submit_with(data->client, &keep, &data->x[i], "csv_chunk",
                                   "slllll", path, scan_at(&scan->offsets, first),
                                   scan_at(&scan->lines, first), data->chunk_rows[i],
                                   scan->fields, scan->response);
         if (rc < 0)
-            return dusk_failed(rc, text);
+            return watch_failed(rc, text);
     }
     return 0;
 }
 
+/* The rows of a scan's blocks: 0 leaves them to the scan, fine enough for any number
+ * of chunks; chunks of a given size are scanned as such. */
+static int64_t csv_block_rows(const struct csv_source *spec)
+{
+    if (spec->chunk_rows > 0)
+        return spec->chunk_rows;
+    return spec->chunks > 0 ? 0 : SCAN_BLOCK_ROWS;
+}
+
+static int64_t csv_chunk_count(const struct csv_source *spec, int64_t blocks)
+{
+    if (spec->chunk_rows > 0)
+        return blocks;
+    if (spec->chunks > 0)
+        return spec->chunks < blocks ? spec->chunks : blocks;
+    int64_t wanted = CHUNKS_PER_THREAD * (spec->threads > 0 ? spec->threads : 1);
+    int64_t share = (blocks + wanted - 1) / wanted;
+    int64_t most = CHUNK_ROWS_MAX / SCAN_BLOCK_ROWS;
+    share = share < most ? share : most;
+    return (blocks + share - 1) / share;
+}
+
 static int csv_dataset(struct dusk_client *client, const struct csv_source *spec,
-                       const char *path, const struct scan *scan,
-                       int64_t blocks_a_chunk, struct dataset *data,
+                       const char *path, const struct scan *scan, struct dataset *data,
                        struct err_text *text)
 {
-    int64_t blocks = scan->offsets.shape[0];
+    if (spec->chunks > scan->rows)
+        return err_set(text, DUSK_E_INVALID,
+                       "%lld chunks are more than the %lld rows of %s",
+                       (long long)spec->chunks, (long long)scan->rows, spec->path);
     int rc = dataset_init(data, client, spec->path, spec->family,
-                          (blocks + blocks_a_chunk - 1) / blocks_a_chunk, text);
+                          csv_chunk_count(spec, scan->offsets.shape[0]), text);
     if (rc < 0)
         return rc;
     dataset_pair_items(data);
@@ -196,32 +226,27 @@ static int csv_dataset(struct dusk_client *client, const struct csv_source *spec
     if (!data->columns_named)
         return err_set(text, DUSK_E_NOMEM, "no memory for %lld names",
                        (long long)data->columns);
-    return csv_chunks(path, scan, blocks_a_chunk, data, text);
+    return csv_chunks(path, scan, data, text);
 }
 
-/* The rows of a scan's blocks: chunks of a given size are scanned as such, and 0
- * asks for blocks as small as can be, from which any number of chunks is made. */
-static int64_t csv_block_rows(const struct csv_source *spec)
+static int csv_scanned(const struct watch *watch, struct dusk_client *client,
+                       struct dusk_future *future, struct scan *ret_scan,
+                       struct err_text *text)
 {
-    if (spec->chunk_rows > 0)
-        return spec->chunk_rows;
-    return spec->chunks > 0 ? 0 : SCAN_BLOCK_ROWS;
-}
-
-static int64_t csv_blocks_a_chunk(const struct csv_source *spec, int64_t blocks)
-{
-    if (spec->chunk_rows > 0)
-        return 1;
-    if (spec->chunks > 0)
-        return (blocks + spec->chunks - 1) / spec->chunks;
-    int64_t wanted = CHUNKS_PER_THREAD * spec->threads;
-    int64_t share = (blocks + wanted - 1) / wanted;
-    int64_t most = CHUNK_ROWS_MAX / SCAN_BLOCK_ROWS;
-    return share < most ? share : most;
+    int rc = watch_await(watch, client, "scan", &future, 1, text);
+    if (rc == 0)
+        rc = watch_fetch(watch, &future, 1, text);
+    if (rc == 0 &&
+        (rc = dusk_result(future, 0, "s*lllaaa", &ret_scan->names, &ret_scan->rows,
+                          &ret_scan->fields, &ret_scan->response, &ret_scan->offsets,
+                          &ret_scan->lines, &ret_scan->counts)) < 0)
+        watch_failed(rc, text);
+    return rc;
 }
 
 int dataset_csv(struct dusk_client *client, const struct csv_source *spec,
-                struct dataset *ret_data, struct err_text *text)
+                const struct watch *watch, struct dataset *ret_data,
+                struct err_text *text)
 {
     char absolute[PATH_MAX];
     const char *path = realpath(spec->path, absolute) ? absolute : spec->path;
@@ -230,19 +255,12 @@ int dataset_csv(struct dusk_client *client, const struct csv_source *spec,
     struct scan scan;
     int rc = dusk_submit(client, &future, "csv_scan", "ssl", path, spec->response,
                          csv_block_rows(spec));
-    if (rc == 0)
-        rc = dusk_result(future, DUSK_FOREVER, "s*lllaaa", &scan.names, &scan.rows,
-                         &scan.fields, &scan.response, &scan.offsets, &scan.lines,
-                         &scan.counts);
     if (rc < 0)
-        dusk_failed(rc, text);
-    else if (spec->chunks > scan.rows)
-        rc = err_set(text, DUSK_E_INVALID,
-                     "%lld chunks are more than the %lld rows of %s",
-                     (long long)spec->chunks, (long long)scan.rows, spec->path);
+        watch_failed(rc, text);
     else
-        rc = csv_dataset(client, spec, path, &scan,
-                         csv_blocks_a_chunk(spec, scan.offsets.shape[0]), &data, text);
+        rc = csv_scanned(watch, client, future, &scan, text);
+    if (rc == 0)
+        rc = csv_dataset(client, spec, path, &scan, &data, text);
     dusk_release(&future, 1);
     if (rc < 0)
         dataset_fini(&data);
@@ -270,7 +288,7 @@ int dataset_idx(struct dusk_client *client, const struct idx_source *spec,
                               spec->images, spec->labels, spec->positive, "sorted", i,
                               spec->chunks);
         if (rc < 0)
-            dusk_failed(rc, text);
+            watch_failed(rc, text);
     }
     if (rc < 0)
         dataset_fini(&data);

@@ -3,7 +3,7 @@
 #ifndef CLIENT_DATASET_H
 #define CLIENT_DATASET_H
 
-#include "client/dusk.h"
+#include "client/watch.h"
 #include "common/err.h"
 
 #include <stdbool.h>
@@ -29,7 +29,8 @@ struct dataset {
 struct published {
     const char *family;
     int64_t rows, columns;
-    int64_t chunk_rows; /* the last chunk takes what is left */
+    int64_t chunk_rows; /* the last chunk takes what is left; or, other than 0, */
+    int64_t chunks;     /* so many, divided evenly */
     uint64_t seed;
 };
 
@@ -47,7 +48,8 @@ struct csv_source {
 };
 
 int dataset_csv(struct dusk_client *client, const struct csv_source *spec,
-                struct dataset *ret_data, struct err_text *text);
+                const struct watch *watch, struct dataset *ret_data,
+                struct err_text *text);
 
 /* Images in IDX files: the class `positive` against the rest, pixels over 255,
  * sorted by label so that chunks differ as much as they can. */

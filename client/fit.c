@@ -2,8 +2,10 @@
 
 #include "client/table.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -118,6 +120,14 @@ static long long integer_of(const json_t *object, const char *name)
     return (long long)json_integer_value(json_object_get(object, name));
 }
 
+static int flush_output(struct err_text *text)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return 0;
+    return err_set(text, DUSK_E_IO, "cannot write to standard output: %s",
+                   strerror(errno));
+}
+
 int fit_print(const json_t *problem, struct err_text *text)
 {
     const json_t *p = json_object_get(problem, "problem");
@@ -145,8 +155,14 @@ int fit_print(const json_t *problem, struct err_text *text)
                    json_string_value(json_object_get(run, "variant")), reason);
     }
     printf("\n");
-    fflush(stdout);
-    return rc;
+    return rc < 0 ? rc : flush_output(text);
+}
+
+int fit_print_json(const json_t *document, struct err_text *text)
+{
+    if (json_dumpf(document, stdout, JSON_COMPACT) == 0)
+        putchar('\n');
+    return flush_output(text);
 }
 
 json_t *fit_report(const struct session *session, json_t *problems)

@@ -15,14 +15,17 @@ struct fit_plan {
     void (*warn)(const char *line);
 };
 
-/* Fits; returns one problem of the report (owned) and whether every robust run is
- * certified and no run diverged. */
+/* Fits; returns one problem of the report (owned), and whether every robust run is
+ * certified, or every run where none is robust: the classic form beside a robust one
+ * is there to be compared with. */
 int fit_execute(struct session *session, struct dataset *data,
                 const struct fit_plan *plan, json_t **ret_problem,
                 bool *ret_all_certified, struct err_text *text);
 
-/* Writes headline and table of a problem to standard output. */
+/* Writes headline and table of a problem to standard output, or a document as one
+ * line of JSON.  DUSK_E_IO. */
 int fit_print(const json_t *problem, struct err_text *text);
+int fit_print_json(const json_t *document, struct err_text *text);
 
 /* A report around problems (taken), with what is known of the host. */
 json_t *fit_report(const struct session *session, json_t *problems);

@@ -55,6 +55,8 @@ static int for_chunks(struct model *model, const char *stage, const char *kind,
     if (rc == 0)
         rc = model_await(model, stage, futures, chunks, text);
     if (rc == 0)
+        rc = watch_fetch(&model->watch, futures, (int)chunks, text);
+    if (rc == 0)
         note_all(model, kind, futures);
     for (int64_t i = 0; rc == 0 && i < chunks; i++)
         if ((rc = take(model, i, futures[i], take_arg)) < 0)
@@ -78,7 +80,7 @@ static int take_moments(struct model *model, int64_t chunk, struct dusk_future *
 {
     struct dusk_array sum;
     int64_t rows;
-    int rc = dusk_result(future, DUSK_FOREVER, "la*", &rows, &sum);
+    int rc = dusk_result(future, 0, "la*", &rows, &sum);
     if (rc < 0)
         return rc;
     model->data->chunk_rows[chunk] = rows;
@@ -142,7 +144,7 @@ static int take_summary(struct model *model, int64_t chunk, struct dusk_future *
                         void *arg)
 {
     struct dusk_array diag, c;
-    int rc = dusk_result(future, DUSK_FOREVER, "aa***", &diag, &c);
+    int rc = dusk_result(future, 0, "aa***", &diag, &c);
     if (rc < 0)
         return rc;
     metric_set(&model->metric, chunk, model->data->chunk_rows[chunk], diag.data);
@@ -226,7 +228,9 @@ static int model_total_gram(struct model *model, struct err_text *text)
     int rc = tree_sum(model, model->gram, model->data->chunks, &sum, text);
     if (rc == 0)
         rc = model_await(model, "gram", &sum, 1, text);
-    if (rc == 0 && (rc = dusk_result(sum, DUSK_FOREVER, "a*****", &gram)) < 0)
+    if (rc == 0)
+        rc = watch_fetch(&model->watch, &sum, 1, text);
+    if (rc == 0 && (rc = dusk_result(sum, 0, "a*****", &gram)) < 0)
         watch_failed(rc, text);
     if (rc == 0)
         memcpy(model->total_gram, gram.data,
@@ -337,8 +341,8 @@ static int take_evaluation(struct model *model, int64_t chunk,
     struct certificate_sums s;
     struct dusk_array gradient;
     int64_t rows;
-    int rc = dusk_result(future, DUSK_FOREVER, "daddddl", &s.loss, &gradient, &s.r_y,
-                         &s.r_r, &s.sum_r, &s.sum_y, &rows);
+    int rc = dusk_result(future, 0, "daddddl", &s.loss, &gradient, &s.r_y, &s.r_r,
+                         &s.sum_r, &s.sum_y, &rows);
     if (rc < 0)
         return rc;
     struct certificate_sums *sums = total->sums;
@@ -389,7 +393,7 @@ static int take_dual(struct model *model, int64_t chunk, struct dusk_future *fut
     struct dual *total = arg;
     struct dusk_array transposed;
     double value;
-    int rc = dusk_result(future, DUSK_FOREVER, "da", &value, &transposed);
+    int rc = dusk_result(future, 0, "da", &value, &transposed);
     if (rc < 0)
         return rc;
     total->value += value;
@@ -460,7 +464,9 @@ int model_hessian(struct model *model, const double *b, const int64_t *columns,
         note_all(model, "glm_hessian", tasks);
     if (rc == 0)
         rc = model_await(model, "hessian", &sum, 1, text);
-    if (rc == 0 && (rc = dusk_result(sum, DUSK_FOREVER, "a", &total)) < 0)
+    if (rc == 0)
+        rc = watch_fetch(&model->watch, &sum, 1, text);
+    if (rc == 0 && (rc = dusk_result(sum, 0, "a", &total)) < 0)
         watch_failed(rc, text);
     if (rc == 0)
         memcpy(ret_hessian, total.data, (size_t)(count * count) * sizeof *ret_hessian);
@@ -505,7 +511,7 @@ static int take_losses(struct model *model, int64_t chunk, struct dusk_future *f
 {
     double *total = arg;
     struct dusk_array losses;
-    int rc = dusk_result(future, DUSK_FOREVER, "a", &losses);
+    int rc = dusk_result(future, 0, "a", &losses);
     for (int64_t k = 0; rc == 0 && k < losses.shape[0]; k++)
         total[k] += ((double *)losses.data)[k];
     return rc;

@@ -59,14 +59,11 @@ static int wire_open(struct dusk_client *client, const struct client_action *act
     list_append(&client->wires, &wire->link);
     wire->peer = action->peer;
     wire->to_scheduler = client_core_is_scheduler(client->core, action->peer);
-    int rc = link_check_address(action->address, text);
-    if (rc == 0)
-        rc = link_socket(client->zmq, ZMQ_DEALER, &wire->socket, text);
+    int rc = link_socket(client->zmq, ZMQ_DEALER, &wire->socket, text);
     if (rc == 0)
         rc = link_monitor(client->zmq, wire->socket, &wire->monitor, text);
-    if (rc == 0 && zmq_connect(wire->socket, action->address) < 0)
-        rc = err_set(text, DUSK_E_UNREACHABLE, "cannot connect to %s: %s",
-                     action->address, zmq_strerror(errno));
+    if (rc == 0)
+        rc = link_connect(wire->socket, action->address, text);
     if (rc < 0)
         wire_destroy(wire);
     return rc;

@@ -15,6 +15,13 @@ static json_t *number(double value)
     return isfinite(value) ? json_real(value) : json_null();
 }
 
+/* File names need not be UTF-8, JSON strings must be. */
+static json_t *name_json(const char *name)
+{
+    json_t *string = json_string(name);
+    return string ? string : json_string("(a name that is not UTF-8)");
+}
+
 /* A gap below zero is rounding. */
 static json_t *duality_gap_json(const struct answer *answer)
 {
@@ -233,8 +240,7 @@ static json_t *names_json(const struct dataset *data)
 {
     json_t *names = json_array();
     for (int64_t j = 0; j < data->columns && data->columns_named; j++) {
-        json_t *name = json_string(data->columns_named[j]);
-        json_array_append_new(names, name ? name : json_string("?"));
+        json_array_append_new(names, name_json(data->columns_named[j]));
     }
     return names;
 }
@@ -253,8 +259,8 @@ static json_t *problem_json(const struct results *results,
     const struct model *model = results->model;
     const struct dataset *data = model->data;
     json_t *object = json_pack(
-        "{s:s s:s s:I s:I s:I s:I s:f s:b s:s s:I s:f}", "name", data->name, "family",
-        data->family, "rows", (json_int_t)data->rows, "columns",
+        "{s:o s:s s:I s:I s:I s:I s:f s:b s:s s:I s:f}", "name", name_json(data->name),
+        "family", data->family, "rows", (json_int_t)data->rows, "columns",
         (json_int_t)data->columns, "chunks", (json_int_t)data->chunks, "chunk_rows",
         (json_int_t)data->chunk_rows[0], "l1", model->l1, "intercept",
         (int)model->intercept, "local", run_local_name(results->local), "seed",
@@ -287,6 +293,8 @@ int results_create(const struct results *results, json_t **ret_json,
     else
         *ret_json = json_pack("{s:o s:o}", "problem", problem_json(results, &reference),
                               "runs", runs);
+    if (rc == 0 && !*ret_json)
+        rc = err_set(text, DUSK_E_NOMEM, "no memory for the results");
     answer_fini(&reference);
     return rc;
 }

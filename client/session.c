@@ -49,14 +49,19 @@ void session_label(struct session *session, const char *format, ...)
     va_end(args);
 }
 
+const char *session_scheduler(const struct session_options *options)
+{
+    const char *variable = getenv("DUSK_SCHEDULER_ADDRESS");
+    if (options->scheduler)
+        return options->scheduler;
+    return variable && variable[0] ? variable : NULL;
+}
+
 static int session_cluster(const struct session_options *options,
                            struct session *session, const char **ret_address,
                            struct err_text *text)
 {
-    const char *variable = getenv("DUSK_SCHEDULER_ADDRESS");
-    *ret_address = options->scheduler                ? options->scheduler
-                   : variable && variable[0] != '\0' ? variable
-                                                     : NULL;
+    *ret_address = session_scheduler(options);
     if (*ret_address)
         return 0;
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
@@ -83,6 +88,10 @@ static int session_count(struct session *session, double timeout_s,
         rc = dusk_workers(session->client, timeout_s, &cluster);
     if (rc < 0)
         return watch_failed(rc, text);
+    if (cluster->worker_count == 0) {
+        dusk_cluster_free(cluster);
+        return err_set(text, DUSK_E_UNREACHABLE, "the cluster's last worker has left");
+    }
     session->workers = cluster->worker_count;
     for (int i = 0; i < cluster->worker_count; i++)
         session->threads += (int)cluster->workers[i].nthreads;

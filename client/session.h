@@ -53,6 +53,10 @@ struct session {
     char label[128]; /* of the progress bar */
 };
 
+/* The address of somebody else's cluster that these options and the environment name,
+ * borrowed from them; NULL: an own cluster. */
+const char *session_scheduler(const struct session_options *options);
+
 /* Starts or reaches the cluster and waits for its workers.  A signal from then on
  * stops what watches `watch`.  The session must not move. */
 int session_start(const struct session_options *options, struct session *session,

@@ -30,6 +30,9 @@ static int call_submit(struct dusk_client *client, struct call *call,
                        struct dusk_future **ret_future)
 {
     struct future_spec *spec;
+    const struct client_core *core = client->core;
+    if (core->link == LINK_REFUSED)
+        return client_fail(core->refusal, "%s", core->refusal_text.line);
     int rc = call_finish(call, options, &spec);
     if (rc < 0)
         return rc;

@@ -54,3 +54,13 @@ int watch_await(const struct watch *watch, struct dusk_client *client,
     dusk_as_completed_destroy(completed);
     return rc == DUSK_END ? 0 : rc;
 }
+
+int watch_fetch(const struct watch *watch, struct dusk_future *const *futures, int n,
+                struct err_text *text)
+{
+    int rc;
+    while ((rc = dusk_gather(futures, n, WATCH_TURN_S)) == DUSK_E_TIMEOUT)
+        if ((rc = watch_stopped(watch, text)) < 0)
+            return rc;
+    return rc < 0 ? watch_failed(rc, text) : 0;
+}

@@ -36,6 +36,11 @@ int watch_await(const struct watch *watch, struct dusk_client *client,
                 const char *stage, struct dusk_future *const *futures, int n,
                 struct err_text *text);
 
+/* Brings the results of finished futures here, after which dusk_result does not wait.
+ * Errors as above. */
+int watch_fetch(const struct watch *watch, struct dusk_future *const *futures, int n,
+                struct err_text *text);
+
 /* The line of libdusk's last failure, for a caller's text; returns `rc`. */
 int watch_failed(int rc, struct err_text *text);
 

@@ -54,16 +54,25 @@ static void heap_sink(struct heap *heap, size_t index)
     heap_set(heap, index, link);
 }
 
+int heap_reserve(struct heap *heap, size_t count)
+{
+    size_t capacity = heap->capacity ? heap->capacity : 16;
+    while (capacity < count)
+        capacity *= 2;
+    if (capacity == heap->capacity)
+        return 0;
+    void *links = realloc(heap->links, capacity * sizeof *heap->links);
+    if (!links)
+        return DUSK_E_NOMEM;
+    heap->links = links;
+    heap->capacity = capacity;
+    return 0;
+}
+
 int heap_push(struct heap *heap, struct heap_link *link)
 {
-    if (heap->count == heap->capacity) {
-        size_t capacity = heap->capacity ? 2 * heap->capacity : 16;
-        void *links = realloc(heap->links, capacity * sizeof *heap->links);
-        if (!links)
-            return DUSK_E_NOMEM;
-        heap->links = links;
-        heap->capacity = capacity;
-    }
+    if (heap_reserve(heap, heap->count + 1) < 0)
+        return DUSK_E_NOMEM;
     heap->links[heap->count++] = link;
     heap_rise(heap, heap->count - 1);
     return 0;

@@ -22,6 +22,10 @@ struct heap {
 void heap_init(struct heap *heap);
 void heap_fini(struct heap *heap);
 
+/* Makes room for `count` links in all, so that pushing the first `count` cannot fail.
+ * DUSK_E_NOMEM changes nothing. */
+int heap_reserve(struct heap *heap, size_t count);
+
 /* Adds a link whose priority and order are set.  DUSK_E_NOMEM changes nothing. */
 int heap_push(struct heap *heap, struct heap_link *link);
 

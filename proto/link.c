@@ -2,7 +2,9 @@
 
 #include "proto/limits.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netdb.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,6 +65,7 @@ int link_bind(void *socket, const char *host, unsigned port, char *ret_address,
               size_t address_size, struct err_text *text)
 {
     char wanted[300];
+    set_int(socket, ZMQ_IPV6, strchr(host, ':') != NULL);
     if (port)
         snprintf(wanted, sizeof wanted, "tcp://%s:%u", host, port);
     else
@@ -84,6 +87,34 @@ int link_bind(void *socket, const char *host, unsigned port, char *ret_address,
     return 0;
 }
 
+/* With ZMQ_IPV6 set, libzmq takes the IPv6 address of a name that has both and tries
+ * no other; most daemons listen on IPv4 alone. */
+static bool has_ipv4(const char *address)
+{
+    char host[256];
+    const char *start = address + strlen("tcp://"), *colon = strrchr(address, ':');
+    if (*start == '[')
+        return false;
+    snprintf(host, sizeof host, "%.*s", (int)(colon - start), start);
+    struct addrinfo hints = {.ai_family = AF_INET}, *found = NULL;
+    bool has = getaddrinfo(host, NULL, &hints, &found) == 0;
+    if (has)
+        freeaddrinfo(found);
+    return has;
+}
+
+int link_connect(void *socket, const char *address, struct err_text *text)
+{
+    int rc = link_check_address(address, text);
+    if (rc < 0)
+        return rc;
+    if (set_int(socket, ZMQ_IPV6, !has_ipv4(address)) < 0 ||
+        zmq_connect(socket, address) < 0)
+        return err_set(text, DUSK_E_UNREACHABLE, "cannot connect to %s: %s", address,
+                       zmq_strerror(errno));
+    return 0;
+}
+
 int link_check_address(const char *address, struct err_text *text)
 {
     const char *rest = strncmp(address, "tcp://", 6) == 0 ? address + 6 : NULL;
@@ -94,6 +125,25 @@ int link_check_address(const char *address, struct err_text *text)
         return err_set(text, DUSK_E_INVALID, "'%s' is not an address tcp://HOST:PORT",
                        address);
     return 0;
+}
+
+/* Names are not looked up, and so are not loopback, whatever they begin with. */
+bool link_is_loopback(const char *host)
+{
+    char text[INET6_ADDRSTRLEN + 2];
+    struct in_addr four;
+    struct in6_addr six;
+    size_t size = strlen(host);
+    if (strcmp(host, "localhost") == 0)
+        return true;
+    if (size >= 2 && size < sizeof text && host[0] == '[' && host[size - 1] == ']') {
+        memcpy(text, host + 1, size - 2);
+        text[size - 2] = '\0';
+        return inet_pton(AF_INET6, text, &six) == 1 && IN6_IS_ADDR_LOOPBACK(&six);
+    }
+    if (inet_pton(AF_INET, host, &four) == 1)
+        return ntohl(four.s_addr) >> 24 == IN_LOOPBACKNET;
+    return inet_pton(AF_INET6, host, &six) == 1 && IN6_IS_ADDR_LOOPBACK(&six);
 }
 
 /* ---- sending ---- */

@@ -26,8 +26,16 @@ int link_socket(void *context, int type, void **ret_socket, struct err_text *tex
 int link_bind(void *socket, const char *host, unsigned port, char *ret_address,
               size_t address_size, struct err_text *text);
 
+/* Begins to connect a DEALER to "tcp://HOST:PORT", and goes on trying; a name that has
+ * an IPv4 address is taken by that.  DUSK_E_INVALID, DUSK_E_UNREACHABLE. */
+int link_connect(void *socket, const char *address, struct err_text *text);
+
 /* DUSK_E_INVALID with a line when this is not "tcp://HOST:PORT". */
 int link_check_address(const char *address, struct err_text *text);
+
+/* Whether nobody but this machine reaches a host: an address of loopback, with or
+ * without brackets, or "localhost". */
+bool link_is_loopback(const char *host);
 
 /* Sends the batch as one message; `to` is NULL on a DEALER.  0: sent, and the batch
  * is empty.  > 0: the queue is full, the batch is kept, try later.  DUSK_E_CLOSED:

@@ -206,6 +206,10 @@ int scheduler_check(const struct scheduler *scheduler, struct err_text *text)
 {
     int rc = check_tasks(scheduler, text);
     size_t working = 0;
+    if (rc == 0 && (scheduler->open.capacity < scheduler->worker_count ||
+                    scheduler->backlog.capacity < scheduler->worker_count))
+        rc = err_set(text, DUSK_E_INTERNAL, "the heaps lack room for %zu workers",
+                     scheduler->worker_count);
     LIST_FOREACH (w, &scheduler->workers) {
         const struct worker *worker = CONTAINER_OF(w, struct worker, link);
         working += worker_takes_work(worker);

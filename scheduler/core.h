@@ -32,8 +32,9 @@ struct scheduler {
     size_t state_counts[TASK_STATE_COUNT];
     struct task *agenda_first, *agenda_last;
     struct list no_worker;
-    struct list unplaced; /* queued, but in no heap for lack of memory */
-    uint64_t submissions; /* gives every task its order */
+    uint64_t no_worker_ns; /* since when there are some */
+    struct list unplaced;  /* queued, but in no heap for lack of memory */
+    uint64_t submissions;  /* gives every task its order */
     uint64_t attempts;
     struct functions functions;
     struct failure *no_memory; /* stands in when a failure cannot be allocated */
@@ -101,6 +102,9 @@ void peer_unbind(struct scheduler *scheduler, struct peer_id peer);
 /* Unbinds the peer and has the shell close its connection. */
 void peer_close(struct scheduler *scheduler, struct peer_id peer);
 
+/* The connection is gone, for whoever was behind it. */
+void peer_part(struct scheduler *scheduler, struct peer_id peer);
+
 /* The peer broke the protocol. */
 void peer_violated(struct scheduler *scheduler, struct peer_id peer, const char *format,
                    ...) __attribute__((format(printf, 3, 4)));
@@ -143,6 +147,9 @@ void retire_target_gone(struct scheduler *scheduler, const struct worker *target
 void retire_left(struct scheduler *scheduler, struct worker *worker,
                  const struct task *task);
 void retire_end(struct scheduler *scheduler, struct worker *worker);
+
+/* Notes what waits for long (stalls.c).  DUSK_E_NOMEM. */
+int stalls_start(struct scheduler *scheduler);
 
 /* Answers to status_request and why. */
 void status_answer(struct scheduler *scheduler, struct client *client,

@@ -1,5 +1,6 @@
 /* dusk-scheduler: reads the command line and serves. */
 #include "common/options.h"
+#include "proto/link.h"
 #include "scheduler/shell.h"
 
 #include <math.h>
@@ -149,12 +150,6 @@ static int parse(int argc, char **argv, struct arguments *a, struct command *com
     return rc;
 }
 
-static bool is_loopback(const char *host)
-{
-    return strncmp(host, "127.", 4) == 0 || strcmp(host, "localhost") == 0 ||
-           strcmp(host, "[::1]") == 0;
-}
-
 /* One descriptor a connection. */
 static void raise_descriptor_limit(void)
 {
@@ -173,7 +168,7 @@ int main(int argc, char **argv)
     int rc = parse(argc, argv, &a, &command);
     if (rc != OPTIONS_RUN)
         return rc < 0 ? EXIT_USAGE : EXIT_SUCCESS;
-    if (!is_loopback(a.host) && !a.insecure) {
+    if (!link_is_loopback(a.host) && !a.insecure) {
         fprintf(stderr,
                 "dusk-scheduler: --host %s can be reached from other machines, and "
                 "connections are not encrypted yet: say --insecure to allow that\n",

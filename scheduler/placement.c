@@ -50,7 +50,9 @@ static struct worker *most_bytes(struct scheduler *scheduler, struct task *task)
         unsigned copies = 0;
         BONDS_FOREACH (holder, &input->holder) {
             struct worker *worker = holder_worker(holder);
-            if (!worker_takes_work(worker) || copies++ == COPIES_MAX)
+            if (copies++ == COPIES_MAX)
+                break;
+            if (!worker_takes_work(worker))
                 continue;
             if (worker->input_round != scheduler->input_round)
                 worker->input_bytes = 0;

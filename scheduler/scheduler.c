@@ -3,11 +3,8 @@
 
 #include "proto/limits.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <xxhash.h>
 
 #define MS UINT64_C(1000000)
 
@@ -25,127 +22,6 @@ const struct scheduler_config scheduler_defaults = {
     .bandwidth = 500e6,
     .deaths_allowed = 3,
 };
-
-/* ---- small things that several files use ---- */
-
-bool text_is_clean(struct str text, size_t least)
-{
-    if (text.size < least || text.size > LIMIT_NAME_BYTES)
-        return false;
-    for (size_t i = 0; i < text.size; i++)
-        if ((unsigned char)text.text[i] < ' ' || text.text[i] == 0x7f)
-            return false;
-    return true;
-}
-
-bool text_is(struct str text, const char *word)
-{
-    return strlen(word) == text.size && memcmp(word, text.text, text.size) == 0;
-}
-
-uint64_t text_hash(struct str text)
-{
-    return XXH3_64bits(text.text, text.size);
-}
-
-/* ---- peers ---- */
-
-static void number_add(uint32_t **numbers, size_t *count, size_t *capacity,
-                       uint32_t number)
-{
-    for (size_t i = 0; i < *count; i++)
-        if ((*numbers)[i] == number)
-            return;
-    if (*count == *capacity) {
-        size_t larger = *capacity ? 2 * *capacity : 16;
-        void *more = realloc(*numbers, larger * sizeof **numbers);
-        /* Without memory the peer is found out again at its next message. */
-        if (!more)
-            return;
-        *numbers = more;
-        *capacity = larger;
-    }
-    (*numbers)[(*count)++] = number;
-}
-
-void peer_send(struct scheduler *scheduler, struct peer_id peer,
-               const struct message *message)
-{
-    if (outbox_send(&scheduler->outbox, peer, message) < 0)
-        number_add(&scheduler->doomed, &scheduler->doomed_count,
-                   &scheduler->doomed_capacity, peer.number);
-}
-
-int peer_bind(struct scheduler *scheduler, struct peer_id peer, struct worker *worker,
-              struct client *client)
-{
-    struct peer *bound = map_get(&scheduler->peers, peer.number);
-    if (!bound) {
-        if (scheduler->peers.count >= LIMIT_PEERS || !(bound = malloc(sizeof *bound)))
-            return DUSK_E_NOMEM;
-        if (map_put(&scheduler->peers, peer.number, bound) < 0) {
-            free(bound);
-            return DUSK_E_NOMEM;
-        }
-    }
-    *bound = (struct peer){.worker = worker, .client = client};
-    return 0;
-}
-
-void peer_unbind(struct scheduler *scheduler, struct peer_id peer)
-{
-    free(map_remove(&scheduler->peers, peer.number));
-}
-
-void peer_close(struct scheduler *scheduler, struct peer_id peer)
-{
-    peer_unbind(scheduler, peer);
-    number_add(&scheduler->closing, &scheduler->closing_count,
-               &scheduler->closing_capacity, peer.number);
-}
-
-static void peer_part(struct scheduler *scheduler, struct peer_id peer)
-{
-    struct peer *bound = map_get(&scheduler->peers, peer.number);
-    if (bound && bound->worker)
-        worker_disconnected(scheduler, bound->worker);
-    else if (bound)
-        client_disconnected(scheduler, bound->client);
-}
-
-void peer_violated(struct scheduler *scheduler, struct peer_id peer, const char *format,
-                   ...)
-{
-    char line[200];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(line, sizeof line, format, args);
-    va_end(args);
-    struct note *note = note_add(&scheduler->notes, NOTE_WARNING, "peer dropped");
-    struct peer *bound = map_get(&scheduler->peers, peer.number);
-    if (bound && bound->worker)
-        note_field(note, "worker", "%s", bound->worker->name);
-    if (bound && bound->client)
-        note_field(note, "client", "%06" PRIx64, bound->client->number);
-    note_field(note, "peer", "%" PRIu32, peer.number);
-    note_field(note, "because", "%s", line);
-    peer_part(scheduler, peer);
-    peer_close(scheduler, peer);
-}
-
-void peer_refuse(struct scheduler *scheduler, struct peer_id peer, int code,
-                 const char *format, ...)
-{
-    char line[1024];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(line, sizeof line, format, args);
-    va_end(args);
-    struct note *note = note_add(&scheduler->notes, NOTE_WARNING, "peer refused");
-    note_field(note, "peer", "%" PRIu32, peer.number);
-    note_field(note, "because", "%s", line);
-    peer_send(scheduler, peer, MESSAGE(refuse, .code = code, .reason = str_of(line)));
-}
 
 /* ---- messages ---- */
 
@@ -359,37 +235,6 @@ void scheduler_count(const struct scheduler *scheduler,
     ret_counts->clients = scheduler->client_count;
 }
 
-/* ---- stalls: never a silent wait ---- */
-
-static void note_stall(struct scheduler *scheduler, const struct task *task,
-                       size_t count)
-{
-    char line[LIMIT_TEXT_BYTES];
-    why_line(scheduler, task, line, sizeof line);
-    struct note *note = note_add(&scheduler->notes, NOTE_WARNING, "tasks wait");
-    note_field(note, "tasks", "%zu", count);
-    note_field(note, "first", KEY_FORMAT, KEY_ARGS(task->key));
-    note_field(note, "because", "%s", line);
-}
-
-static void stall_timer(struct scheduler *scheduler, struct timer *timer)
-{
-    uint64_t limit = scheduler->config.stalled_ns;
-    bool stuck = scheduler->now_ns - scheduler->progress_ns >= limit;
-    if (stuck && !list_is_empty(&scheduler->no_worker))
-        note_stall(scheduler,
-                   CONTAINER_OF(scheduler->no_worker.next, struct task, link),
-                   scheduler->state_counts[TASK_NO_WORKER]);
-    const struct heap_link *first = heap_first(&scheduler->queue);
-    LIST_FOREACH (link, &scheduler->workers)
-        if (!first)
-            first = heap_first(&CONTAINER_OF(link, struct worker, link)->queue);
-    if (stuck && first)
-        note_stall(scheduler, CONTAINER_OF(first, struct task, queue),
-                   scheduler->state_counts[TASK_QUEUED]);
-    timer_set(scheduler, timer, scheduler->now_ns + limit);
-}
-
 /* ---- life ---- */
 
 static int prepare(struct scheduler *scheduler)
@@ -402,9 +247,7 @@ static int prepare(struct scheduler *scheduler)
     failure->code = DUSK_E_NOMEM;
     memcpy(failure->line, sentence, sizeof sentence);
     scheduler->no_memory = failure;
-    scheduler->stall_timer.fire = stall_timer;
-    return timer_set(scheduler, &scheduler->stall_timer,
-                     scheduler->now_ns + scheduler->config.stalled_ns);
+    return stalls_start(scheduler);
 }
 
 int scheduler_create(const struct scheduler_config *config, uint64_t now_ns,

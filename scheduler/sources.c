@@ -4,6 +4,8 @@
 
 /* Copies named for one input: enough to try another when one cannot be reached. */
 #define SOURCES_MAX 4
+/* Copies from which these are chosen. */
+#define HOLDERS_MAX 16
 
 static int sources_reserve(struct scheduler *scheduler, size_t count)
 {
@@ -34,24 +36,18 @@ static size_t sources_write(struct scheduler *scheduler, size_t at,
                             const struct task *task, const struct worker *asking)
 {
     struct bond *chain = (struct bond *)&task->holder;
-    size_t first = at, holders = 0;
+    const struct worker *others[HOLDERS_MAX];
+    size_t first = at, count = 0;
     if (asking && bond_find(chain, &asking->held))
         at = source_write(scheduler, at, task, asking);
-    BONDS_FOREACH (counted, chain)
-        holders++;
-    size_t skip = holders ? scheduler->attempts % holders : 0;
+    BONDS_FOREACH (holder, chain)
+        if (holder_worker(holder) != asking && count < HOLDERS_MAX)
+            others[count++] = holder_worker(holder);
     for (int silent = 0; silent <= 1; silent++) {
-        size_t seen = 0;
-        /* Twice around, so that every holder has its turn after the skipped ones. */
-        for (int round = 0; round < 2; round++) {
-            BONDS_FOREACH (holder, chain) {
-                struct worker *worker = holder_worker(holder);
-                size_t place = seen++;
-                if (place < skip || place >= skip + holders || worker == asking ||
-                    worker->silent != (bool)silent || at - first == SOURCES_MAX)
-                    continue;
+        for (size_t i = 0; i < count; i++) {
+            const struct worker *worker = others[(i + scheduler->attempts) % count];
+            if (worker->silent == (bool)silent && at - first < SOURCES_MAX)
                 at = source_write(scheduler, at, task, worker);
-            }
         }
     }
     return at;

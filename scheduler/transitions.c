@@ -1,9 +1,6 @@
 #include "scheduler/core.h"
 
-#include "proto/limits.h"
-
 #include <assert.h>
-#include <stdio.h>
 
 /* ---- the agenda ---- */
 
@@ -32,68 +29,6 @@ static struct task *agenda_take(struct scheduler *scheduler)
     return task;
 }
 
-/* ---- telling clients ---- */
-
-static void tell_finished(struct scheduler *scheduler, struct task *task,
-                          struct client *client)
-{
-    const struct worker *worker = placement_source(task);
-    client_send(scheduler, client,
-                MESSAGE(finished, .key = task->key, .nbytes = task->nbytes,
-                        .worker = task->made_by, .thread = task->thread,
-                        .start_ns = task->start_ns, .stop_ns = task->stop_ns,
-                        .address = str_of(worker->address), .result = task->result));
-}
-
-static void tell_located(struct scheduler *scheduler, struct task *task,
-                         struct client *client)
-{
-    field_sources sources;
-    if (sources_of(scheduler, task, NULL, &sources) == 0)
-        client_send(scheduler, client,
-                    MESSAGE(located, .key = task->key, .sources = sources));
-}
-
-static void tell_failed(struct scheduler *scheduler, const struct task *task,
-                        struct client *client)
-{
-    const struct failure *failure = task->failure;
-    char line[LIMIT_TEXT_BYTES];
-    if (key_equal(failure->origin, task->key) || failure == scheduler->no_memory)
-        snprintf(line, sizeof line, "%s", failure->line);
-    else
-        snprintf(line, sizeof line, "depends on " KEY_FORMAT ", which failed: %s",
-                 KEY_ARGS(failure->origin), failure->line);
-    client_send(scheduler, client,
-                MESSAGE(failed, .key = task->key, .code = failure->code,
-                        .reason = str_of(line)));
-}
-
-void task_tell(struct scheduler *scheduler, struct task *task, struct bond *want)
-{
-    struct client *client = want_client(want);
-    unsigned asked = want->flags;
-    if (task->state != TASK_MEMORY && task->state != TASK_ERRED)
-        return;
-    want->flags &= ~(unsigned)WANT_PLACE;
-    if (task->state == TASK_ERRED)
-        tell_failed(scheduler, task, client);
-    if (task->state == TASK_MEMORY && asked & WANT_RESULT)
-        tell_finished(scheduler, task, client);
-    if (task->state == TASK_MEMORY && asked & WANT_PLACE)
-        tell_located(scheduler, task, client);
-    if (want->flags == 0) {
-        bond_remove(&task->want, want);
-        agenda_add(scheduler, task);
-    }
-}
-
-static void tell_all(struct scheduler *scheduler, struct task *task)
-{
-    BONDS_FOREACH (want, &task->want)
-        task_tell(scheduler, task, want);
-}
-
 /* ---- what entering and leaving a state means ---- */
 
 static void enter_released(struct scheduler *scheduler, struct task *task)
@@ -110,6 +45,7 @@ static void await_data(struct scheduler *scheduler, struct task *task)
     task->worker = placement_emptiest(scheduler, NULL);
     if (!task->worker)
         return;
+    task->placed_ns = scheduler->now_ns;
     list_append(&task->worker->awaited, &task->link);
     task->worker->memory += task->nbytes;
     BONDS_FOREACH (want, &task->want) {
@@ -147,6 +83,8 @@ static void leave_waiting(struct scheduler *scheduler, struct task *task)
 static void enter_no_worker(struct scheduler *scheduler, struct task *task)
 {
     list_init(&task->link);
+    if (list_is_empty(&scheduler->no_worker))
+        scheduler->no_worker_ns = scheduler->now_ns;
     list_append(&scheduler->no_worker, &task->link);
 }
 
@@ -218,7 +156,7 @@ static void enter_memory(struct scheduler *scheduler, struct task *task)
     scheduler->counts.completed++;
     scheduler->progress_ns = scheduler->now_ns;
     tell_dependents(scheduler, task, -1);
-    tell_all(scheduler, task);
+    task_tell_all(scheduler, task);
     payload_unref(task->result);
     task->result = NULL;
     retire_arrived(scheduler, task);
@@ -242,7 +180,7 @@ static void enter_erred(struct scheduler *scheduler, struct task *task)
         if (task_is_active(dependent))
             task_fail_like(scheduler, dependent, task->failure);
     }
-    tell_all(scheduler, task);
+    task_tell_all(scheduler, task);
 }
 
 static void enter_forgotten(struct scheduler *scheduler, struct task *task)

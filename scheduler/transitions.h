@@ -37,5 +37,6 @@ void task_cancel(struct scheduler *scheduler, struct task *task);
 /* Tells one client what there is to tell now: the result, the failure, or nothing
  * yet. */
 void task_tell(struct scheduler *scheduler, struct task *task, struct bond *want);
+void task_tell_all(struct scheduler *scheduler, struct task *task);
 
 #endif

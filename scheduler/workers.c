@@ -207,22 +207,15 @@ void worker_destroy(struct worker *worker)
     free(worker);
 }
 
-/* Heaps of workers never need memory later: each has a place for every worker. */
-static int heap_reserve_one(struct heap *heap, struct heap_link *link)
-{
-    int rc = heap_push(heap, link);
-    if (rc == 0)
-        heap_remove(heap, link);
-    return rc;
-}
-
 static int worker_enlist(struct scheduler *scheduler, struct worker *worker,
                          struct peer_id peer)
 {
     uint64_t name = text_hash(str_of(worker->name));
     uint64_t address = text_hash(str_of(worker->address));
-    if (heap_reserve_one(&scheduler->open, &worker->open) < 0 ||
-        heap_reserve_one(&scheduler->backlog, &worker->backlog) < 0 ||
+    /* Heaps of workers never need memory later: each has a place for every worker. */
+    size_t count = scheduler->worker_count + 1;
+    if (heap_reserve(&scheduler->open, count) < 0 ||
+        heap_reserve(&scheduler->backlog, count) < 0 ||
         timer_set(scheduler, &worker->timer,
                   scheduler->now_ns + scheduler->config.silent_ns) < 0)
         return DUSK_E_NOMEM;
@@ -267,79 +260,6 @@ static struct worker *worker_add(struct scheduler *scheduler, struct peer_id pee
     return worker;
 }
 
-/* ---- agreeing on what it runs and holds ---- */
-
-struct said {
-    struct map runs;      /* by attempt */
-    struct map inventory; /* by key */
-};
-
-static int said_init(struct said *said, const struct msg_hello *hello, void *mark)
-{
-    map_init(&said->runs);
-    map_init(&said->inventory);
-    int rc = 0;
-    for (size_t i = 0; rc == 0 && i < hello->running.count; i++)
-        rc = map_put(&said->runs, hello->running.items[i].attempt, mark);
-    for (size_t i = 0; rc == 0 && i < hello->inventory.count; i++)
-        rc = map_put(&said->inventory, hello->inventory.items[i].key.bits, mark);
-    return rc;
-}
-
-static void said_fini(struct said *said)
-{
-    map_fini(&said->runs);
-    map_fini(&said->inventory);
-}
-
-/* What the worker runs and nobody wants is stopped (again). */
-static void stop_unwanted(struct scheduler *scheduler, struct worker *worker,
-                          const struct msg_hello *hello)
-{
-    worker->outstanding -= (unsigned)worker->stopping.count;
-    map_fini(&worker->stopping);
-    for (size_t i = 0; i < hello->running.count; i++) {
-        const struct run *run = &hello->running.items[i];
-        struct task *task = task_find(scheduler, run->key);
-        if ((task && task->state == TASK_PROCESSING && task->worker == worker &&
-             task->attempt == run->attempt) ||
-            map_get(&worker->stopping, run->attempt))
-            continue;
-        worker_send(scheduler, worker,
-                    MESSAGE(stop_task, .key = run->key, .attempt = run->attempt));
-        if (map_put(&worker->stopping, run->attempt, worker) == 0)
-            worker->outstanding++;
-    }
-}
-
-static void reconcile(struct scheduler *scheduler, struct worker *worker,
-                      const struct msg_hello *hello)
-{
-    struct said said;
-    if (said_init(&said, hello, worker) < 0) {
-        said_fini(&said);
-        peer_violated(scheduler, worker->peer, "no memory for what the worker holds");
-        return;
-    }
-    LIST_FOREACH (link, &worker->processing) {
-        struct task *task = CONTAINER_OF(link, struct task, link);
-        if (!map_get(&said.runs, task->attempt))
-            task_attempt_over(scheduler, task);
-    }
-    stop_unwanted(scheduler, worker, hello);
-    LIST_FOREACH (link, &worker->held.bonds) {
-        struct bond *holder = CONTAINER_OF(link, struct bond, link);
-        if (!map_get(&said.inventory, holder->task->key.bits))
-            task_not_located(scheduler, holder->task, holder);
-    }
-    worker_have(scheduler, worker, &(struct msg_have){.holdings = hello->inventory});
-    said_fini(&said);
-    retire_target_gone(scheduler, worker); /* what it was asked to fetch, too */
-    if (worker->retirement)
-        retire_begin(scheduler, worker, 0); /* and what it was told */
-    placement_refill(scheduler, worker);
-}
-
 static struct worker *worker_by_epoch(const struct scheduler *scheduler,
                                       const struct msg_hello *hello)
 {
@@ -372,7 +292,7 @@ void worker_hello(struct scheduler *scheduler, struct peer_id peer,
                         .number = worker->number,
                         .heartbeat_ms = scheduler->config.heartbeat_ns / 1000000));
     worker_heard(scheduler, worker);
-    reconcile(scheduler, worker, hello);
+    worker_reconcile(scheduler, worker, hello);
 }
 
 void worker_heartbeat(struct scheduler *scheduler, struct worker *worker,

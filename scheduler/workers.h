@@ -81,6 +81,10 @@ struct worker *worker_by_address(const struct scheduler *scheduler, struct str a
 void worker_hello(struct scheduler *scheduler, struct peer_id peer,
                   const struct msg_hello *hello);
 
+/* Takes over what hello says that it runs and holds (reconcile.c). */
+void worker_reconcile(struct scheduler *scheduler, struct worker *worker,
+                      const struct msg_hello *hello);
+
 void worker_heartbeat(struct scheduler *scheduler, struct worker *worker,
                       const struct msg_heartbeat *heartbeat);
 

@@ -188,12 +188,6 @@ static int parse(struct main_options *options, int argc, char **argv)
 
 /* ---- checks ---- */
 
-static bool is_loopback(const char *host)
-{
-    return strncmp(host, "127.", 4) == 0 || strcmp(host, "localhost") == 0 ||
-           strcmp(host, "::1") == 0 || strcmp(host, "[::1]") == 0;
-}
-
 static unsigned processors(void)
 {
     long count = sysconf(_SC_NPROCESSORS_ONLN);
@@ -241,7 +235,7 @@ static int check(struct main_options *options, struct err_text *text)
     }
     if (rc < 0)
         return rc;
-    if (!is_loopback(options->host) && !options->insecure)
+    if (!link_is_loopback(options->host) && !options->insecure)
         return err_set(text, DUSK_E_REFUSED,
                        "--host %s is not loopback, and data would travel unencrypted: "
                        "say --insecure if that is meant",

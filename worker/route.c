@@ -40,8 +40,14 @@ int route_host(const char *address, char ret_host[ROUTE_HOST_BYTES],
         memmove(host, host + 1, strlen(host));
         host[strcspn(host, "]")] = '\0';
     }
-    struct addrinfo hints = {.ai_socktype = SOCK_DGRAM}, *found = NULL;
+    /* A name with addresses of both kinds stands for its IPv4 one, as in link_connect.
+     */
+    struct addrinfo hints = {.ai_family = AF_INET, .ai_socktype = SOCK_DGRAM};
+    struct addrinfo *found = NULL;
     int rc = getaddrinfo(host, colon + 1, &hints, &found);
+    hints.ai_family = AF_UNSPEC;
+    if (rc != 0)
+        rc = getaddrinfo(host, colon + 1, &hints, &found);
     if (rc != 0)
         return err_set(text, DUSK_E_UNREACHABLE, "%s: host %s: %s", address, host,
                        gai_strerror(rc));

@@ -190,9 +190,8 @@ static int dialed_open(struct shell *shell, struct dialed *dialed, const char *a
         rc = loop_add(&shell->loop, dialed->socket, -1, dialed_ready, dialed);
     if (rc == 0)
         rc = loop_add(&shell->loop, dialed->monitor, -1, monitor_ready, dialed);
-    if (rc == 0 && zmq_connect(dialed->socket, address) < 0)
-        rc = err_set(text, DUSK_E_UNREACHABLE, "cannot connect to %s: %s", address,
-                     zmq_strerror(errno));
+    if (rc == 0)
+        rc = link_connect(dialed->socket, address, text);
     return rc;
 }
 

@@ -56,6 +56,7 @@ def usage():
             (["20", "10"], ["--rows", "10", "--chunks", "20"]),
             (["--input", "--l1"], ["--input", "x.csv"]),
             (["--rows"], ["--rows", "10", "--input", "x.csv", "--l1", "1"]),
+            (["--workers", "tcp://h:1"], ["--workers", "2", "--scheduler", "tcp://h:1"]),
             (["gram"], ["--family", "logistic", "--local", "gram"]),
             (["--no-intercept"], ["--intercept", "--no-intercept"])]:
         refuses(2, words, [daemons.DUSK, "admm", *options])

@@ -1,6 +1,7 @@
 /* The ADMM core by its events alone.  Chunk i has f_i(x) = a_i/2 (x - c_i)^2 in every
  * column, so that local answers are one line and the optimum is known. */
 #include "client/admm.h"
+#include "client/admm_flight.h"
 #include "client/metric.h"
 #include "tests/test.h"
 
@@ -286,6 +287,30 @@ START_TEST(a_chunk_is_in_flight_once_and_the_oldest_goes_next)
         flying[pick] = flying[--count];
     }
     admm_destroy(toy.admm);
+}
+END_TEST
+
+/* Chunks 0 to 3 leave in this order; whatever is lost keeps its age. */
+START_TEST(the_oldest_in_flight_stays_the_oldest_after_a_loss)
+{
+    struct flight flight;
+    ck_assert_int_eq(flight_init(&flight, 4), 0);
+    for (int64_t i = 0; i < 4; i++)
+        flight_launch(&flight, i, 10 * i);
+    flight_lose(&flight, 0, 0);
+    flight_lose(&flight, 1, 0);
+    flight_launch(&flight, 0, 100);
+    flight_launch(&flight, 1, 100);
+    int64_t second = flight_launch(&flight, 0, 100);
+    flight_launch(&flight, 1, 100);
+    flight_lose(&flight, 0, second);
+    flight_lose(&flight, 1, 1);
+    for (int64_t i = 0; i < 4; i++) {
+        ck_assert_int_eq(flight_first_once(&flight), i);
+        ck_assert_int_eq(flight_oldest(&flight, 1000), 10 * i);
+        flight_land(&flight, i);
+    }
+    flight_fini(&flight);
 }
 END_TEST
 
@@ -869,6 +894,7 @@ int main(void)
     tcase_add_test(tcase, useless_answers_change_nothing);
     tcase_add_test(tcase, a_lost_update_is_the_same_update_again);
     tcase_add_test(tcase, a_chunk_is_in_flight_once_and_the_oldest_goes_next);
+    tcase_add_test(tcase, the_oldest_in_flight_stays_the_oldest_after_a_loss);
     tcase_add_test(tcase, an_overdue_update_is_copied_and_then_waited_for);
     tcase_add_test(tcase, one_of_two_copies_may_be_lost);
     tcase_add_test(tcase, robust_follows_its_formulas);

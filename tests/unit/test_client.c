@@ -99,6 +99,26 @@ START_TEST(a_refusal_has_its_sentence)
 }
 END_TEST
 
+START_TEST(after_a_refusal_nothing_is_submitted)
+{
+    struct fake_scheduler *fake = fake_start(0, FAKE_POLITE);
+    unsigned port = fake_port(fake);
+    struct dusk_client *client = connected(fake);
+    struct dusk_future *before, *after;
+    OK(dusk_submit(client, &before, "mute", ""));
+    fake_stop(fake);
+    fake = fake_start(port, FAKE_REFUSING);
+    FAILS(DUSK_E_REFUSED, "not on Sundays", dusk_result(before, SOON, ""));
+    FAILS(DUSK_E_REFUSED, "not on Sundays", dusk_submit(client, &after, "echo", ""));
+    FAILS(DUSK_E_REFUSED, "not on Sundays",
+          dusk_scatter(client, &after, "l", INT64_C(1)));
+    FAILS(DUSK_E_REFUSED, "not on Sundays", dusk_map(client, &after, 1, "echo", ""));
+    dusk_release(&before, 1);
+    dusk_close(client);
+    fake_stop(fake);
+}
+END_TEST
+
 START_TEST(a_scheduler_that_starts_late_is_found)
 {
     struct fake_scheduler *fake = fake_start(0, FAKE_POLITE);
@@ -502,6 +522,7 @@ int main(void)
     tcase_add_test(bad, who_speaks_no_zeromq_is_told);
     tcase_add_test(bad, who_speaks_no_dusk_is_told);
     tcase_add_test(bad, a_refusal_has_its_sentence);
+    tcase_add_test(bad, after_a_refusal_nothing_is_submitted);
     tcase_add_test(bad, mistakes_in_arguments_are_named);
     tcase_add_test(bad, mistakes_about_results_are_named);
     suite_add_tcase(suite, bad);

@@ -90,6 +90,23 @@ START_TEST(heap_yields_in_order_with_removals)
 }
 END_TEST
 
+START_TEST(heap_has_the_room_that_was_reserved)
+{
+    static const size_t counts[] = {0, 1, 16, 17, 1000};
+    for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
+        struct heap heap;
+        heap_init(&heap);
+        ck_assert_int_eq(heap_reserve(&heap, counts[i]), 0);
+        ck_assert_uint_ge(heap.capacity, counts[i]);
+        ck_assert_uint_eq(heap.count, 0);
+        size_t capacity = heap.capacity;
+        ck_assert_int_eq(heap_reserve(&heap, counts[i] / 2), 0);
+        ck_assert_uint_eq(heap.capacity, capacity);
+        heap_fini(&heap);
+    }
+}
+END_TEST
+
 START_TEST(list_keeps_order_and_survives_removal_while_walking)
 {
     struct element {
@@ -121,6 +138,7 @@ int main(void)
     TCase *tcase = tcase_create("containers");
     tcase_add_test(tcase, buf_stops_at_its_maximum);
     tcase_add_test(tcase, map_agrees_with_an_array);
+    tcase_add_test(tcase, heap_has_the_room_that_was_reserved);
     tcase_add_test(tcase, heap_yields_in_order_with_removals);
     tcase_add_test(tcase, list_keeps_order_and_survives_removal_while_walking);
     suite_add_tcase(suite, tcase);

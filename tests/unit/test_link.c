@@ -15,7 +15,7 @@ static void setup(void)
     ck_assert_int_eq(link_bind(router, "127.0.0.1", 0, address, sizeof address, &text),
                      0);
     ck_assert_int_eq(link_socket(context, ZMQ_DEALER, &dealer, &text), 0);
-    ck_assert_int_eq(zmq_connect(dealer, address), 0);
+    ck_assert_int_eq(link_connect(dealer, address, &text), 0);
 }
 
 static void teardown(void)
@@ -166,6 +166,31 @@ START_TEST(addresses_are_checked)
 }
 END_TEST
 
+START_TEST(loopback_is_told_from_what_looks_like_it)
+{
+    const char *inside[] = {"127.0.0.1", "127.1.2.3", "localhost", "::1", "[::1]"};
+    const char *outside[] = {"127.example.org",
+                             "127.0.0.1.example.org",
+                             "127.",
+                             "0.0.0.0",
+                             "*",
+                             "",
+                             "::",
+                             "[::]",
+                             "[",
+                             "[]",
+                             "[::1",
+                             "192.0.2.1",
+                             "[127.0.0.1]",
+                             "1::1",
+                             "eth0"};
+    for (size_t i = 0; i < sizeof inside / sizeof inside[0]; i++)
+        ck_assert_msg(link_is_loopback(inside[i]), "%s", inside[i]);
+    for (size_t i = 0; i < sizeof outside / sizeof outside[0]; i++)
+        ck_assert_msg(!link_is_loopback(outside[i]), "%s", outside[i]);
+}
+END_TEST
+
 /* The monitor tells of a closed connection, by the descriptor that its messages
  * carried. */
 START_TEST(the_monitor_names_the_connection)
@@ -175,7 +200,7 @@ START_TEST(the_monitor_names_the_connection)
     ck_assert_int_eq(link_monitor(context, router, &monitor, &text), 0);
     void *visitor;
     ck_assert_int_eq(link_socket(context, ZMQ_DEALER, &visitor, &text), 0);
-    ck_assert_int_eq(zmq_connect(visitor, address), 0);
+    ck_assert_int_eq(link_connect(visitor, address, &text), 0);
     struct batch batch;
     batch_init(&batch);
     batch_add(&batch, MESSAGE(alive, 9));
@@ -209,6 +234,7 @@ int main(void)
     tcase_add_test(tcase, a_full_queue_keeps_the_batch);
     tcase_add_test(tcase, strange_messages_are_refused_and_the_next_is_read);
     tcase_add_test(tcase, addresses_are_checked);
+    tcase_add_test(tcase, loopback_is_told_from_what_looks_like_it);
     tcase_add_test(tcase, the_monitor_names_the_connection);
     suite_add_tcase(suite, tcase);
     return test_main(suite);

@@ -80,19 +80,19 @@ START_TEST(what_a_silent_worker_holds_is_not_missing)
     script_worker(&s, W1, 1, 1);
     script_worker(&s, W2, 1, 1);
     script_client(&s, C1);
-    script_message(&s, C1, MESSAGE(scatter, .key = KEY(1), .nbytes = 100));
-    script_message(&s, W1, MESSAGE(have, .holdings = HOLDS({KEY(1), 100})));
+    script_message(&s, C1, SUBMIT(1, "load"));
+    script_message(&s, W1, DONE(1, 1, 100));
     expect(
-        "w2:run_task 2#1 sum [1@w1]",
+        "w2:run_task 2#2 sum [1@w1]",
         script_message(&s, C1, SUBMIT(2, "sum", ON(KEY(1)), .worker = str_of("w2"))));
     script_gone(&s, W1);
     expect("", script_message(&s, W2,
-                              MESSAGE(missing, .key = KEY(2), .attempt = 1,
+                              MESSAGE(missing, .key = KEY(2), .attempt = 2,
                                       .input = KEY(1), .address = str_of("w1"))));
     expect("c1:because 000001-2 (sum): queued: one of its inputs is on worker w1 only, "
            "which is silent",
            script_message(&s, C1, MESSAGE(why, .key = KEY(2))));
-    expect("w1:welcome 1; w2:run_task 2#2 sum [1@w1]",
+    expect("w1:welcome 1; w2:run_task 2#3 sum [1@w1]",
            script_message(&s, W1,
                           MESSAGE(hello, .magic = PROTOCOL_MAGIC, .major = 1,
                                   .role = ROLE_WORKER, .name = str_of("w1"),

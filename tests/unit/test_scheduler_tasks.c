@@ -330,6 +330,22 @@ START_TEST(no_worker_at_all_has_a_reason)
 }
 END_TEST
 
+START_TEST(waits_are_noted_while_others_go_on)
+{
+    script_message(&s, C1, SUBMIT(1, "add", .worker = str_of("w7")));
+    script_message(&s, C1, MESSAGE(scatter, .key = KEY(2), .nbytes = 9));
+    for (uint64_t i = 0; i < 4; i++) {
+        script_message(&s, C1, SUBMIT(10 + i, "add"));
+        script_message(&s, W1, DONE(10 + i, 1 + i, 8));
+        script_wait(&s, 1300);
+    }
+    ck_assert_ptr_nonnull(strstr(s.notes, "first=000001-1 because=may run on worker w7 "
+                                          "only, and no such worker is registered"));
+    ck_assert_ptr_nonnull(strstr(s.notes, "first=000001-2 because=waits for its data to "
+                                          "arrive at worker w1"));
+}
+END_TEST
+
 START_TEST(status_shows_everything)
 {
     script_message(&s, C1, SUBMIT(1, "add"));
@@ -366,6 +382,7 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, locate_fails_when_it_never_will_be);
     tcase_add_test(tests, every_wait_has_a_reason);
     tcase_add_test(tests, no_worker_at_all_has_a_reason);
+    tcase_add_test(tests, waits_are_noted_while_others_go_on);
     tcase_add_test(tests, status_shows_everything);
 }
 

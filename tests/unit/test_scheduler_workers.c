@@ -218,6 +218,16 @@ START_TEST(what_is_no_longer_held_is_made_again)
 }
 END_TEST
 
+/* All of them idle, so that no heap of workers grows by use; the check after each
+ * step looks at their room. */
+START_TEST(there_is_room_for_many_idle_workers)
+{
+    for (int peer = 20; peer < 59; peer++)
+        script_worker(&s, (enum script_peer)peer, 1, 1);
+    expect("w59:welcome 40", script_worker(&s, (enum script_peer)59, 1, 1));
+}
+END_TEST
+
 START_TEST(goodbye_is_at_once)
 {
     script_worker(&s, W1, 1, 1);
@@ -367,6 +377,29 @@ START_TEST(a_client_says_goodbye)
 }
 END_TEST
 
+START_TEST(a_client_that_takes_nothing_is_parted_with)
+{
+    static char data[16 << 20];
+    struct frame frame = {.data = data, .size = sizeof data};
+    struct payload *payload;
+    ck_assert_int_eq(payload_create(malloc(1), 1, &frame, 1, &payload), 0);
+    script_client(&s, C1);
+    script_client(&s, C2);
+    script_worker(&s, W1, 1, 100);
+    for (uint64_t i = 1; i <= 20; i++) {
+        scheduler_message(s.scheduler, (struct peer_id){C1}, SUBMIT(i, "f"), s.now_ns);
+        scheduler_message(s.scheduler, (struct peer_id){W1},
+                          MESSAGE(done, .key = KEY(i), .attempt = i, .result = payload),
+                          s.now_ns);
+    }
+    payload_unref(payload);
+    const char *out = script_message(&s, C2, MESSAGE(alive));
+    ck_assert_ptr_nonnull(strstr(out, "c1:closed"));
+    ck_assert_ptr_nonnull(strstr(out, "c2:alive"));
+    ck_assert_ptr_nonnull(strstr(s.notes, "too much waits for it"));
+}
+END_TEST
+
 START_TEST(everybody_is_told_when_it_ends)
 {
     script_client(&s, C1);
@@ -388,6 +421,7 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, a_reconnection_keeps_the_work);
     tcase_add_test(tests, what_was_done_meanwhile_counts);
     tcase_add_test(tests, what_is_no_longer_held_is_made_again);
+    tcase_add_test(tests, there_is_room_for_many_idle_workers);
     tcase_add_test(tests, goodbye_is_at_once);
     tcase_add_test(tests, a_namesake_takes_the_place_of_the_silent);
     tcase_add_test(tests, a_task_that_kills_is_stopped);
@@ -398,6 +432,7 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, a_client_that_stays_away_is_forgotten);
     tcase_add_test(tests, a_client_that_comes_back_finds_its_work);
     tcase_add_test(tests, a_client_says_goodbye);
+    tcase_add_test(tests, a_client_that_takes_nothing_is_parted_with);
     tcase_add_test(tests, everybody_is_told_when_it_ends);
 }
 

@@ -112,6 +112,7 @@ static const struct {
     {{"tcp://127.0.0.1:1", "--memory-limit", "1MB", NULL}, 1, "--memory-limit"},
     {{"tcp://127.0.0.1:1", "--memory-limit", "1.5", NULL}, 1, "--memory-limit"},
     {{"tcp://127.0.0.1:1", "--host", "0.0.0.0", NULL}, 1, "--insecure"},
+    {{"tcp://127.0.0.1:1", "--host", "127.example.org", NULL}, 1, "--insecure"},
     {{"tcp://127.0.0.1:1", "--host", "192.0.2.1", "--insecure", NULL}, 1, "192.0.2.1"},
     {{"tcp://127.0.0.1:1", "--local-directory", "/nonexistent", NULL},
      1,
