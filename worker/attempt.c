@@ -80,10 +80,10 @@ static void attempt_unlink(struct worker_core *core, struct attempt *attempt)
     struct attempt *first = map_get(&core->attempts, attempt->key.bits);
     core->attempt_count--;
     if (first == attempt) {
+        /* In the place that has become free, which cannot fail. */
+        map_remove(&core->attempts, attempt->key.bits);
         if (attempt->next)
             map_put(&core->attempts, attempt->key.bits, attempt->next);
-        else
-            map_remove(&core->attempts, attempt->key.bits);
         return;
     }
     while (first->next != attempt)

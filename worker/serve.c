@@ -160,6 +160,8 @@ void serve_advance(struct worker_core *core)
         int rc = here ? 0 : memory_make_room(core, arrival->bytes);
         if (rc > 0 || (rc < 0 && core_is_moving(core)))
             return;
+        /* Out of the list first: telling the peer may fail and lose it. */
+        list_remove(&arrival->link);
         struct err_text text;
         /* The answer may lose the peer, which ends the arrivals on the list. */
         list_remove(&arrival->link);

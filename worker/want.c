@@ -41,10 +41,11 @@ void host_destroy(struct worker_core *core, struct host *host)
         while (first->next != host)
             first = first->next;
         first->next = host->next;
-    } else if (host->next) {
-        map_put(&core->hosts, host->hash, host->next);
     } else {
+        /* In the place that has become free, which cannot fail. */
         map_remove(&core->hosts, host->hash);
+        if (host->next)
+            map_put(&core->hosts, host->hash, host->next);
     }
     list_remove(&host->link);
     heap_fini(&host->queue);

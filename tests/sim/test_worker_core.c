@@ -15,6 +15,37 @@
 #define THREADS 2
 #define LIMIT (1u << 20)
 
+/* Built with TORTURE, allocations inside the core fail now and then; the worker may
+ * then end, but never with its books in disorder. */
+#ifdef TORTURE
+static struct sim *sim_in_core;
+
+static bool fails(void);
+
+#define WRAP(type, name, parameters, arguments)                                        \
+    type __real_##name parameters;                                                     \
+    type __wrap_##name parameters;                                                     \
+    type __wrap_##name parameters                                                      \
+    {                                                                                  \
+        return fails() ? NULL : __real_##name arguments;                               \
+    }
+WRAP(void *, malloc, (size_t size), (size))
+WRAP(void *, calloc, (size_t count, size_t size), (count, size))
+WRAP(void *, realloc, (void *old, size_t size), (old, size))
+WRAP(char *, strdup, (const char *text), (text))
+WRAP(char *, strndup, (const char *text, size_t size), (text, size))
+#define CORE(call)                                                                     \
+    do {                                                                               \
+        sim_in_core = sim;                                                             \
+        call;                                                                          \
+        sim_in_core = NULL;                                                            \
+    } while (0)
+#define MAY_END true
+#else
+#define CORE(call) call
+#define MAY_END false
+#endif
+
 struct sim_job {
     struct job *job;
     size_t room;
@@ -55,6 +86,21 @@ struct sim {
     bool registered;
     unsigned answers, spills, ended;
 };
+
+static unsigned below(struct sim *sim, unsigned limit);
+
+#ifdef TORTURE
+static unsigned failures;
+
+static bool fails(void)
+{
+    struct sim *sim = sim_in_core;
+    if (!sim || sim->calm || below(sim, 1500) != 0)
+        return false;
+    failures++;
+    return true;
+}
+#endif
 
 static uint64_t next(struct sim *sim)
 {
@@ -256,7 +302,9 @@ static void take_actions(struct sim *sim)
         digest(sim, action->kind);
         switch (action->kind) {
         case WORKER_DIAL:
-            if (strcmp(action->text, "tcp://scheduler:1") == 0) {
+            if (!action->text) {
+                break;
+            } else if (strcmp(action->text, "tcp://scheduler:1") == 0) {
                 sim->scheduler = action->peer;
             } else {
                 ck_assert_uint_lt(sim->host_count, 256);
@@ -304,7 +352,7 @@ static void settle(struct sim *sim)
     take_actions(sim);
     ck_assert_msg(worker_core_check(sim->core, &text) == 0, "%s", text.line);
     ck_assert_uint_le(sim->core->store.used, sim->core->store.limit);
-    ck_assert_uint_eq(sim->ended, 0);
+    ck_assert(MAY_END || !sim->ended);
     digest(sim, sim->core->store.used);
 }
 
@@ -312,7 +360,7 @@ static void settle(struct sim *sim)
 
 static void from_scheduler(struct sim *sim, const struct message *message)
 {
-    worker_core_message(sim->core, sim->scheduler, message, sim->now);
+    CORE(worker_core_message(sim->core, sim->scheduler, message, sim->now));
 }
 
 static void do_submit(struct sim *sim)
@@ -374,31 +422,31 @@ static void do_fly(struct sim *sim)
     struct sim_flight flight = sim->flights[at];
     sim->flights[at] = sim->flights[--sim->flight_count];
     if (mishap(sim, 10)) {
-        worker_core_peer_gone(sim->core, flight.peer, sim->now);
+        CORE(worker_core_peer_gone(sim->core, flight.peer, sim->now));
         return;
     }
     if (mishap(sim, 15)) {
-        worker_core_message(sim->core, flight.peer,
-                            MESSAGE(no_data, .request = flight.request,
-                                    .key = flight.key, .code = DUSK_E_NOT_FOUND),
-                            sim->now);
+        CORE(worker_core_message(sim->core, flight.peer,
+                                 MESSAGE(no_data, .request = flight.request,
+                                         .key = flight.key, .code = DUSK_E_NOT_FOUND),
+                                 sim->now));
         return;
     }
     struct payload *payload = payload_of(flight.key);
     uint64_t sum = payload_checksum(payload) + mishap(sim, 5);
-    worker_core_message(sim->core, flight.peer,
-                        MESSAGE(data, .request = flight.request, .key = flight.key,
-                                .checksum = sum, .data = payload),
-                        sim->now);
+    CORE(worker_core_message(sim->core, flight.peer,
+                             MESSAGE(data, .request = flight.request, .key = flight.key,
+                                     .checksum = sum, .data = payload),
+                             sim->now));
     payload_unref(payload);
 }
 
 static void do_get(struct sim *sim)
 {
-    worker_core_message(
+    CORE(worker_core_message(
         sim->core, (struct peer_id){1 + below(sim, VISITORS)},
         MESSAGE(get_data, .request = next(sim) >> 1, .key = key_of(below(sim, KEYS))),
-        sim->now);
+        sim->now));
 }
 
 static void do_put(struct sim *sim)
@@ -406,10 +454,10 @@ static void do_put(struct sim *sim)
     struct task_key key = key_of(below(sim, KEYS));
     struct payload *payload = payload_of(key);
     uint64_t sum = payload_checksum(payload) + mishap(sim, 10);
-    worker_core_message(
+    CORE(worker_core_message(
         sim->core, (struct peer_id){1 + below(sim, VISITORS)},
         MESSAGE(put_data, .request = 5, .key = key, .checksum = sum, .data = payload),
-        sim->now);
+        sim->now));
     payload_unref(payload);
 }
 
@@ -427,7 +475,7 @@ static void do_compute(struct sim *sim)
     size_t needs = bytes_of(job->key);
     if (job->code == 0 && needs > running->room) {
         running->asked = true;
-        worker_core_room(sim->core, job, needs - running->room, sim->now);
+        CORE(worker_core_room(sim->core, job, needs - running->room, sim->now));
         return;
     }
     if (job->code == 0 && mishap(sim, 10))
@@ -439,7 +487,7 @@ static void do_compute(struct sim *sim)
     for (unsigned i = at; i + 1 < sim->job_count; i++)
         sim->jobs[i] = sim->jobs[i + 1];
     sim->job_count--;
-    worker_core_finished(sim->core, job, sim->now);
+    CORE(worker_core_finished(sim->core, job, sim->now));
 }
 
 /* The oldest file operation ends. */
@@ -455,30 +503,31 @@ static void do_disk(struct sim *sim)
     if (operation.read) {
         struct payload *payload =
             mishap(sim, 5) ? NULL : payload_ref(sim->disk[operation.file]);
-        worker_core_read(sim->core, operation.file, payload, "unreadable", sim->now);
+        CORE(worker_core_read(sim->core, operation.file, payload, "unreadable",
+                              sim->now));
     } else if (mishap(sim, 10)) {
         payload_unref(operation.payload);
-        worker_core_written(sim->core, operation.file, DUSK_E_DISK_FULL, "disk full",
-                            sim->now);
+        CORE(worker_core_written(sim->core, operation.file, DUSK_E_DISK_FULL,
+                                 "disk full", sim->now));
     } else {
         payload_unref(sim->disk[operation.file]);
         sim->disk[operation.file] = operation.payload;
-        worker_core_written(sim->core, operation.file, 0, "", sim->now);
+        CORE(worker_core_written(sim->core, operation.file, 0, "", sim->now));
     }
 }
 
 static void do_network(struct sim *sim)
 {
     if (mishap(sim, 20))
-        worker_core_peer_gone(sim->core, sim->scheduler, sim->now);
+        CORE(worker_core_peer_gone(sim->core, sim->scheduler, sim->now));
     else if (mishap(sim, 20))
         from_scheduler(sim, MESSAGE(register_again, .epoch = 5));
     else if (mishap(sim, 20))
-        worker_core_peer_gone(sim->core, (struct peer_id){1 + below(sim, VISITORS)},
-                              sim->now);
+        CORE(worker_core_peer_gone(
+            sim->core, (struct peer_id){1 + below(sim, VISITORS)}, sim->now));
     else if (sim->host_count && mishap(sim, 20))
-        worker_core_peer_gone(sim->core, sim->hosts[below(sim, sim->host_count)],
-                              sim->now);
+        CORE(worker_core_peer_gone(sim->core, sim->hosts[below(sim, sim->host_count)],
+                                   sim->now));
 }
 
 static void do_time(struct sim *sim)
@@ -486,9 +535,9 @@ static void do_time(struct sim *sim)
     sim->now += (uint64_t)below(sim, 1000) * NS_PER_MS;
     if (mishap(sim, 5))
         sim->now += 20 * NS_PER_S;
-    worker_core_resident(sim->core, below(sim, LIMIT), sim->now);
+    CORE(worker_core_resident(sim->core, below(sim, LIMIT), sim->now));
     if (sim->now >= worker_core_deadline(sim->core))
-        worker_core_tick(sim->core, sim->now);
+        CORE(worker_core_tick(sim->core, sim->now));
 }
 
 static void do_alive(struct sim *sim)
@@ -541,20 +590,20 @@ static void sim_stop(struct sim *sim)
 static uint64_t sim_run(uint64_t seed, unsigned steps, struct sim *sim)
 {
     sim_start(sim, seed);
-    for (unsigned i = 0; i < steps; i++) {
+    for (unsigned i = 0; i < steps && !sim->ended; i++) {
         mischief[below(sim, sizeof mischief / sizeof mischief[0])](sim);
         settle(sim);
     }
     sim->calm = true;
-    for (unsigned i = 0; i < 20000 && sim->outstanding_count; i++) {
+    for (unsigned i = 0; i < 20000 && sim->outstanding_count && !sim->ended; i++) {
         healing[below(sim, sizeof healing / sizeof healing[0])](sim);
         settle(sim);
     }
-    ck_assert_msg(sim->outstanding_count == 0,
+    ck_assert_msg(sim->outstanding_count == 0 || sim->ended,
                   "seed %llu: %u attempts were never answered, first " KEY_FORMAT,
                   (unsigned long long)seed, sim->outstanding_count,
                   KEY_ARGS(sim->outstanding[0].key));
-    ck_assert_uint_eq(sim->core->attempt_count, 0);
+    ck_assert(sim->core->attempt_count == 0 || sim->ended);
     uint64_t result = sim->digest;
     sim_stop(sim);
     return result;
@@ -566,7 +615,7 @@ START_TEST(whatever_happens_each_attempt_has_one_answer)
 {
     uint64_t seed = (uint64_t)_i + 1;
     sim_run(seed, 1500, &sims[0]);
-    ck_assert_uint_gt(sims[0].answers, 20);
+    ck_assert(MAY_END || sims[0].answers > 20);
 }
 END_TEST
 
@@ -585,7 +634,10 @@ START_TEST(memory_is_short_enough_to_spill)
         sim_run(seed, 1500, &sims[0]);
         spills += sims[0].spills;
     }
-    ck_assert_uint_gt(spills, 20);
+    ck_assert(MAY_END || spills > 20);
+#ifdef TORTURE
+    ck_assert_uint_gt(failures, 5); /* or the wrapping does not work */
+#endif
 }
 END_TEST
 
