@@ -219,12 +219,12 @@ START_TEST(what_is_no_longer_held_is_made_again)
 END_TEST
 
 /* All of them idle, so that no heap of workers grows by use; the check after each
- * step looks at their room.  (The script calls peers from 11 on clients.) */
+ * step looks at their room. */
 START_TEST(there_is_room_for_many_idle_workers)
 {
     for (int peer = 20; peer < 59; peer++)
         script_worker(&s, (enum script_peer)peer, 1, 1);
-    expect("c49:welcome 40", script_worker(&s, (enum script_peer)59, 1, 1));
+    expect("w59:welcome 40", script_worker(&s, (enum script_peer)59, 1, 1));
 }
 END_TEST
 
