@@ -224,7 +224,7 @@ START_TEST(there_is_room_for_many_idle_workers)
 {
     for (int peer = 20; peer < 59; peer++)
         script_worker(&s, (enum script_peer)peer, 1, 1);
-    expect("c49:welcome 40", script_worker(&s, (enum script_peer)59, 1, 1));
+    expect("w59:welcome 40", script_worker(&s, (enum script_peer)59, 1, 1));
 }
 END_TEST
 
