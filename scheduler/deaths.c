@@ -116,8 +116,30 @@ void death_suspected(struct scheduler *scheduler, const struct worker *worker)
     scheduler->graves.items[place] = grave;
 }
 
+/* A worker without a name of its own goes by its address, which its successor does
+ * not share; who asks for its name is told what it was. */
+static void name_the_dead(const struct scheduler *scheduler,
+                          const struct msg_hello *hello, struct death *death)
+{
+    snprintf(death->worker, sizeof death->worker, STR_FORMAT,
+             STR_ARGS(hello->name.size ? hello->name : hello->address));
+    LIST_FOREACH (link, &scheduler->workers) {
+        const struct worker *worker = CONTAINER_OF(link, struct worker, link);
+        if (worker->epoch == death->epoch)
+            snprintf(death->worker, sizeof death->worker, "%s", worker->name);
+    }
+    for (size_t i = 0; i < GRAVES_MAX; i++) {
+        const struct grave *grave = scheduler->graves.items[i];
+        if (grave && grave->epoch == death->epoch)
+            snprintf(death->worker, sizeof death->worker, "%s", grave->name);
+    }
+}
+
 void death_reported(struct scheduler *scheduler, const struct msg_hello *hello)
 {
+    struct death death = {.epoch = hello->previous_epoch,
+                          .status = (int)hello->previous_status};
+    name_the_dead(scheduler, hello, &death);
     /* Who was thought dead and is here is not; whose end is known needs no guess. */
     for (size_t i = 0; i < GRAVES_MAX; i++) {
         const struct grave *grave = scheduler->graves.items[i];
@@ -127,10 +149,6 @@ void death_reported(struct scheduler *scheduler, const struct msg_hello *hello)
     }
     if (hello->previous_epoch == 0)
         return;
-    struct death death = {.epoch = hello->previous_epoch,
-                          .status = (int)hello->previous_status};
-    snprintf(death.worker, sizeof death.worker, STR_FORMAT,
-             STR_ARGS(hello->name.size ? hello->name : hello->address));
     struct note *note = note_add(&scheduler->notes, NOTE_WARNING, "worker died");
     char text[128];
     death_write(&death, text, sizeof text);

@@ -155,7 +155,7 @@ static int parse(struct main_options *options, int argc, char **argv)
          .words = log_level_names,
          .to.choice = &options->log_level,
          .shown = true,
-         .help = "debug, info, warning or error"},
+         .help = "the least level that is logged"},
         {0},
     };
     const struct positional_spec positionals[] = {

@@ -12,11 +12,17 @@ const MEASURES = [
 const SMALLEST = 1e-16;
 const LARGEST = 1e3;
 
-// The points of a run that have this measure, in time order.
-function measured(run, column) {
+// Left of every logarithmic time axis: where a run's start, at time zero, is drawn.
+const EARLIEST = 1e-9;
+
+// The points of a run that have this measure, in time order.  A residual of zero is
+// one that was not measured yet; a gap of zero is below all that can be drawn.
+function measured(run, measure) {
     return run.trace
-        .filter(record => isNumber(record[column]))
-        .map(record => [record[0], Math.max(record[column], SMALLEST / 10)]);
+        .filter(record => isNumber(record[measure.column]) &&
+            (measure.key === "gap" || record[measure.column] > 0))
+        .map(record => [Math.max(record[0], EARLIEST),
+            Math.max(record[measure.column], SMALLEST / 10)]);
 }
 
 // A screen shows no more than a first, lowest, highest and last point a pixel;
@@ -81,7 +87,7 @@ class ConvergencePanel {
     constructor(parent, measure, runs) {
         this.measure = measure;
         this.series = runs.map((run, index) =>
-            ({ run, index, points: measured(run, measure.column) }));
+            ({ run, index, points: measured(run, measure) }));
         const panel = d3.select(parent).append("div").attr("class", "panel");
         panel.append("h4").text(measure.title);
         this.svg = panel.append("svg").attr("class", "chart").attr("role", "img")

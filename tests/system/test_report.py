@@ -180,6 +180,34 @@ def check_bare(tests, chrome, page):
     tests.check("no picture came of it", chrome.run(COUNT.format("img")), 0)
 
 
+def different_times(report):
+    """The same, with a first run of each problem that is a thousand times quicker."""
+    report = json.loads(json.dumps(report))
+    for problem in report["problems"]:
+        run = problem["runs"][0]
+        run["seconds"] /= 1000
+        for record in run["trace"]:
+            record[0] /= 1000
+        run["trace"][0][0] = 0
+        run["tasks"] = []
+    return report
+
+
+# Lines whose path holds a coordinate that is no number are not drawn at all.
+BROKEN = "document.querySelectorAll('path.line[d*=NaN]').length"
+
+
+def check_times(tests, chrome, page):
+    """Runs that took very different times begin on a logarithmic axis."""
+    chrome.open(page)
+    chrome.frame()
+    tests.check("very different times: the axis is logarithmic", chrome.run(
+        "document.querySelector('[aria-pressed=true]').textContent"), "log")
+    tests.check("very different times: all lines are drawn", chrome.run(BROKEN), 0)
+    tests.check("very different times: there are lines",
+                chrome.run("document.querySelectorAll('path.line').length > 0"), True)
+
+
 def main(tool):
     if not browser.find():
         print("1..0 # SKIP chromium is not installed")
@@ -196,6 +224,7 @@ def main(tool):
         check_legend(tests, chrome)
         tests.check("no errors, no requests", chrome.troubles(), [])
         check_layouts(tests, chrome, page)
+        check_times(tests, chrome, write_page(tool, different_times(fake_report()), folder))
         check_bare(tests, chrome, write_page(tool, bare_report(fake_report()), folder))
         many = fake_report("--task-seconds", "0.0002", "--threads", "48")
         chrome.open(write_page(tool, many, folder))
