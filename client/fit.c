@@ -120,6 +120,29 @@ static long long integer_of(const json_t *object, const char *name)
     return (long long)json_integer_value(json_object_get(object, name));
 }
 
+#define COEFFICIENTS_SHOWN 40
+
+/* Of the first certified run, those that are not zero, for columns with names. */
+static void print_coefficients(const json_t *problem, const json_t *runs)
+{
+    const json_t *names = json_object_get(problem, "column_names"), *b = NULL;
+    for (size_t i = 0; !b && i < json_array_size(runs); i++)
+        if (json_is_true(json_object_get(json_array_get(runs, i), "certified")))
+            b = json_object_get(json_array_get(runs, i), "coefficients");
+    if (!b || json_array_size(names) != json_array_size(b))
+        return;
+    int shown = 0, more = 0;
+    for (size_t j = 0; j < json_array_size(b); j++) {
+        double value = json_number_value(json_array_get(b, j));
+        if (value != 0 && shown == COEFFICIENTS_SHOWN)
+            more++;
+        if (value != 0 && shown < COEFFICIENTS_SHOWN && ++shown)
+            printf("%16.9g  %s\n", value, json_string_value(json_array_get(names, j)));
+    }
+    if (more)
+        printf("%16s  and %d more that are not zero: see --json\n", "...", more);
+}
+
 static int flush_output(struct err_text *text)
 {
     if (fflush(stdout) == 0 && !ferror(stdout))
@@ -155,6 +178,7 @@ int fit_print(const json_t *problem, struct err_text *text)
                    json_string_value(json_object_get(run, "variant")), reason);
     }
     printf("\n");
+    print_coefficients(p, runs);
     return rc < 0 ? rc : flush_output(text);
 }
 

@@ -236,11 +236,15 @@ static int count_nonzero(const struct model *model, const double *b)
     return count;
 }
 
-static json_t *names_json(const struct dataset *data)
+/* In the order of the coefficients. */
+static json_t *names_json(const struct model *model)
 {
+    const struct dataset *data = model->data;
     json_t *names = json_array();
     for (int64_t j = 0; j < data->columns && data->columns_named; j++) {
         json_array_append_new(names, name_json(data->columns_named[j]));
+        if (data->columns_named && model->intercept)
+            json_array_append_new(names, json_string("(intercept)"));
     }
     return names;
 }
@@ -271,7 +275,7 @@ static json_t *problem_json(const struct results *results,
     json_object_set_new(object, "certified", json_boolean(reference->certified));
     json_object_set_new(object, "nonzero",
                         json_integer(count_nonzero(model, reference->b)));
-    json_object_set_new(object, "column_names", names_json(data));
+    json_object_set_new(object, "column_names", names_json(model));
     if (data->image_width > 0)
         json_object_set_new(object, "image", image_json(results));
     json_object_set_new(object, "setup_tasks", setup_tasks_json(results->setup));

@@ -33,6 +33,15 @@ static void show_progress(void *arg, const char *stage, int64_t done, int64_t to
                     session->label, stage);
 }
 
+/* What libdusk has to say while it waits, from whichever of its threads; the progress
+ * bar's line makes room for it. */
+static void show_log(void *arg, enum dusk_log_level level, const char *line)
+{
+    const char *erase = isatty(STDERR_FILENO) ? "\r\033[K" : "";
+    if (level >= DUSK_LOG_WARNING)
+        fprintf(stderr, "%sdusk: %s\n", erase, line);
+}
+
 /* Nobody starts an embedded scheduler again, so waiting for it would be for ever. */
 static int check_cluster(void *arg, struct err_text *text)
 {
@@ -113,8 +122,11 @@ int session_start(const struct session_options *options, struct session *session
     int rc = session_cluster(options, session, &address, text);
     if (rc == 0 && (rc = dusk_connect(address, timeout_s, &session->client)) < 0)
         watch_failed(rc, text);
-    if (rc == 0)
+    if (rc == 0) {
+        if (!session->cluster)
+            dusk_set_log(session->client, show_log, NULL);
         rc = session_count(session, timeout_s, text);
+    }
     if (rc < 0)
         session_stop(session);
     return rc;

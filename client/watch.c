@@ -1,5 +1,7 @@
 #include "client/watch.h"
 
+#include <string.h>
+
 int watch_failed(int rc, struct err_text *text)
 {
     return err_set(text, rc, "%s", dusk_last_error());
@@ -8,8 +10,8 @@ int watch_failed(int rc, struct err_text *text)
 int watch_stopped(const struct watch *watch, struct err_text *text)
 {
     if (watch->stop && *watch->stop)
-        return err_set(text, DUSK_E_CANCELLED, "stopped by signal %d",
-                       (int)*watch->stop);
+        return err_set(text, DUSK_E_CANCELLED, "stopped by SIG%s",
+                       sigabbrev_np((int)*watch->stop));
     return watch->check ? watch->check(watch->arg, text) : 0;
 }
 

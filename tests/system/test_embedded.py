@@ -69,7 +69,7 @@ def asked_to_end():
     for number in signal.SIGINT, signal.SIGTERM:
         run = Run(lambda run: run.job.send_signal(number))
         assert run.job.returncode == 1, run.job.returncode
-        assert f"stopped by signal {int(number)}" in run.message, run.message
+        assert f"stopped by {number.name}" in run.message, run.message
 
 
 def killed_with_a_stopped_worker():
