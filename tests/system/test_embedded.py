@@ -95,7 +95,10 @@ def all_killed():
 
     def disturb(run):
         for pid in run.job.pid, *run.parts:
-            os.kill(pid, signal.SIGKILL)
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass  # it ended with the one before
 
     Run(disturb)
 
