@@ -91,8 +91,8 @@ void worker_heartbeat(struct scheduler *scheduler, struct worker *worker,
 /* Its connection is closed: silent at once, lost soon. */
 void worker_disconnected(struct scheduler *scheduler, struct worker *worker);
 
-/* It is gone: work and data are looked for elsewhere.  `why` goes into the note.
- * Frees the worker. */
+/* It is gone: work and data are looked for elsewhere.  `lost` tells that it did not
+ * leave on purpose; `why` goes into the note.  Frees the worker. */
 void worker_remove(struct scheduler *scheduler, struct worker *worker, bool lost,
                    const char *why);
 

@@ -1,9 +1,7 @@
 /* The same, blocking: the best score is a task that depends on all the others, and
  * only its result comes here.
  *
- *     cc best_score_blocking.c -o best_score_blocking $(pkg-config --cflags --libs
- * dusk)
- */
+ *     cc best_score_blocking.c $(pkg-config --cflags --libs dusk) */
 #include <dusk.h>
 
 #include <stdio.h>
