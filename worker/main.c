@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -364,6 +365,7 @@ static int run_all(struct main_options *options)
 int main(int argc, char **argv)
 {
     one_blas_thread(argv);
+    prctl(PR_SET_NAME, "dusk-worker"); /* and not "exe", after /proc/self/exe */
     struct main_options options = {
         .directory = temporary_directory(),
         .memory_text = "auto",
