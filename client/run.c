@@ -38,8 +38,7 @@ struct driver {
     struct dusk_as_completed *completed;
     struct list flights;
     struct dusk_future **factor; /* (N) what the gram updates solve with */
-    bool own_factor;
-    double *rho_metric; /* (q) of the classic form on Gram matrices */
+    double *rho_metric;          /* (q) of the classic form on Gram matrices */
     uint64_t start_ns;
     struct err_text *text;
 };
@@ -259,7 +258,6 @@ static int driver_factor(struct driver *driver)
     int64_t chunks = model->data->chunks;
     driver->factor = calloc((size_t)chunks, sizeof(struct dusk_future *));
     driver->rho_metric = calloc((size_t)model->q, sizeof *driver->rho_metric);
-    driver->own_factor = true;
     if (!driver->factor || !driver->rho_metric)
         return err_set(driver->text, DUSK_E_NOMEM, "no memory for factors");
     for (int64_t j = 0; j < model->q; j++)
@@ -401,7 +399,7 @@ static int driver_trace(struct driver *driver)
 static void driver_fini(struct driver *driver)
 {
     admm_destroy(driver->admm);
-    if (driver->own_factor && driver->factor) {
+    if (driver->factor && driver->factor != driver->model->factor) {
         dusk_release(driver->factor, (int)driver->model->data->chunks);
         free(driver->factor);
     }

@@ -96,16 +96,23 @@ int link_bind(void *socket, const char *host, unsigned port, char *ret_address,
     return 0;
 }
 
+void link_host(const char *address, char ret_host[LINK_HOST_BYTES])
+{
+    const char *start = address + strlen("tcp://"), *end = strrchr(address, ':');
+    if (*start == '[' && end[-1] == ']') {
+        start++;
+        end--;
+    }
+    snprintf(ret_host, LINK_HOST_BYTES, "%.*s", (int)(end - start), start);
+}
+
 /* With ZMQ_IPV6 set, libzmq takes the IPv6 address of a name that has both and tries
  * no other; most daemons listen on IPv4 alone. */
 static bool has_ipv4(const char *address)
 {
-    char host[256];
-    const char *start = address + strlen("tcp://"), *colon = strrchr(address, ':');
-    if (*start == '[')
-        return false;
-    snprintf(host, sizeof host, "%.*s", (int)(colon - start), start);
+    char host[LINK_HOST_BYTES];
     struct addrinfo hints = {.ai_family = AF_INET}, *found = NULL;
+    link_host(address, host);
     bool has = getaddrinfo(host, NULL, &hints, &found) == 0;
     if (has)
         freeaddrinfo(found);

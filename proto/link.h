@@ -37,6 +37,11 @@ int link_connect(void *socket, const char *address, struct err_text *text);
 /* DUSK_E_INVALID with a line when this is not "tcp://HOST:PORT". */
 int link_check_address(const char *address, struct err_text *text);
 
+/* The HOST of an address that link_check_address accepts, without the brackets of an
+ * IPv6 one. */
+#define LINK_HOST_BYTES 256
+void link_host(const char *address, char ret_host[LINK_HOST_BYTES]);
+
 /* Whether nobody but this machine reaches a host: an address of loopback, with or
  * without brackets, or "localhost". */
 bool link_is_loopback(const char *host);

@@ -1,5 +1,7 @@
 #include "worker/route.h"
 
+#include "proto/link.h"
+
 #include <errno.h>
 #include <netdb.h>
 #include <stdio.h>
@@ -32,22 +34,17 @@ static int local_address(const struct addrinfo *to, char *ret_host)
 int route_host(const char *address, char ret_host[ROUTE_HOST_BYTES],
                struct err_text *text)
 {
-    char host[256];
-    const char *start = address + strlen("tcp://");
-    const char *colon = strrchr(address, ':');
-    snprintf(host, sizeof host, "%.*s", (int)(colon - start), start);
-    if (host[0] == '[') {
-        memmove(host, host + 1, strlen(host));
-        host[strcspn(host, "]")] = '\0';
-    }
+    char host[LINK_HOST_BYTES];
+    const char *port = strrchr(address, ':') + 1;
+    link_host(address, host);
     /* A name with addresses of both kinds stands for its IPv4 one, as in link_connect.
      */
     struct addrinfo hints = {.ai_family = AF_INET, .ai_socktype = SOCK_DGRAM};
     struct addrinfo *found = NULL;
-    int rc = getaddrinfo(host, colon + 1, &hints, &found);
+    int rc = getaddrinfo(host, port, &hints, &found);
     hints.ai_family = AF_UNSPEC;
     if (rc != 0)
-        rc = getaddrinfo(host, colon + 1, &hints, &found);
+        rc = getaddrinfo(host, port, &hints, &found);
     if (rc != 0)
         return err_set(text, DUSK_E_UNREACHABLE, "%s: host %s: %s", address, host,
                        gai_strerror(rc));

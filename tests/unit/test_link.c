@@ -290,6 +290,11 @@ START_TEST(addresses_are_checked)
         ck_assert_int_eq(link_check_address(bad[i], &text), DUSK_E_INVALID);
         ck_assert_ptr_nonnull(strstr(text.line, bad[i]));
     }
+    char host[LINK_HOST_BYTES];
+    link_host("tcp://host:8786", host);
+    ck_assert_str_eq(host, "host");
+    link_host("tcp://[::1]:1", host);
+    ck_assert_str_eq(host, "::1");
     void *second;
     unsigned port = (unsigned)atoi(strrchr(address, ':') + 1);
     char taken[128];
