@@ -35,7 +35,11 @@ extern "C" {
     E(DIVERGED, -19, "diverged")                                                       \
     E(BUSY, -20, "busy")                                                               \
     E(CLOSED, -21, "closed")                                                           \
-    E(INTERNAL, -22, "internal error")
+    E(INTERNAL, -22, "internal error")                                                 \
+    E(DEADLINE, -23, "deadline passed")                                                \
+    E(KEYS, -24, "keys do not fit")                                                    \
+    E(FORBIDDEN, -25, "not permitted")                                                 \
+    E(CLOCK, -26, "clocks differ")
 
 enum dusk_error {
     DUSK_OK = 0,
