@@ -7,11 +7,19 @@
 #include "scheduler/functions.h"
 #include "scheduler/notes.h"
 #include "scheduler/placement.h"
+#include "scheduler/published.h"
+#include "scheduler/recovery.h"
+#include "scheduler/replicas.h"
 #include "scheduler/scheduler.h"
 #include "scheduler/task.h"
 #include "scheduler/timers.h"
 #include "scheduler/transitions.h"
 #include "scheduler/workers.h"
+
+/* Attempts of different lives of a scheduler bear different numbers; people are shown
+ * the lower bits. */
+#define EPOCH_ATTEMPT_BITS 32
+#define ATTEMPT_SHOWN(attempt) ((attempt)&UINT32_MAX)
 
 /* Who is behind a connection; exactly one is set. */
 struct peer {
@@ -31,6 +39,7 @@ struct scheduler {
     struct map tasks;
     size_t state_counts[TASK_STATE_COUNT];
     struct task *agenda_first, *agenda_last;
+    struct list scarce; /* tasks with too few lasting copies, by their extra */
     struct list no_worker;
     uint64_t no_worker_ns; /* since when there are some */
     struct list unplaced;  /* queued, but in no heap for lack of memory */
@@ -57,6 +66,11 @@ struct scheduler {
     struct list clients;
     size_t client_count;
     struct map client_numbers;
+    struct list publications;
+    size_t publication_count;
+    struct outbox journal; /* records, as for a peer */
+    struct recording recording;
+    struct recovery recovery;
     /* peers to part with: those whose outbox overflowed, then those to close */
     uint32_t *doomed;
     size_t doomed_count, doomed_capacity;
@@ -77,6 +91,11 @@ static inline struct task *task_find(const struct scheduler *scheduler,
 static inline bool task_is_wanted(struct task *task)
 {
     return bond_first(&task->want) != NULL;
+}
+
+static inline bool task_is_needed(struct task *task)
+{
+    return task->needed_by > 0 || task_is_wanted(task);
 }
 
 static inline struct worker *holder_worker(const struct bond *bond)
@@ -118,6 +137,9 @@ bool text_is_clean(struct str text, size_t least);
 bool text_is(struct str text, const char *word);
 uint64_t text_hash(struct str text);
 
+/* Works off what an event has caused, which may cause more. */
+void scheduler_settle(struct scheduler *scheduler);
+
 /* What workers answer (answers.c). */
 void worker_done(struct scheduler *scheduler, struct worker *worker,
                  const struct msg_done *done);
@@ -127,6 +149,8 @@ void worker_missing(struct scheduler *scheduler, struct worker *worker,
                     const struct msg_missing *missing);
 void worker_have(struct scheduler *scheduler, struct worker *worker,
                  const struct msg_have *have);
+void worker_inventory(struct scheduler *scheduler, struct worker *worker,
+                      field_holdings holdings);
 void worker_dropped(struct scheduler *scheduler, struct worker *worker,
                     const struct msg_dropped *dropped);
 
