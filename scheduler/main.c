@@ -18,9 +18,10 @@ struct arguments {
     int64_t port;
     int64_t ready_fd;
     bool insecure, check;
+    const char *journal;
     int log_level;
     int64_t heartbeat_ns, silent_ns, lost_ns, closed_ns, client_closed_ns, stalled_ns,
-        retire_ns;
+        retire_ns, recovery_ns;
     int64_t bandwidth;
     int64_t deaths_allowed;
 };
@@ -39,6 +40,7 @@ static void arguments_init(struct arguments *a)
         .closed_ns = (int64_t)config->closed_ns,
         .client_closed_ns = (int64_t)config->client_closed_ns,
         .stalled_ns = (int64_t)config->stalled_ns,
+        .recovery_ns = (int64_t)config->recovery_ns,
         .retire_ns = (int64_t)config->retire_ns,
         .bandwidth = (int64_t)config->bandwidth,
         .deaths_allowed = config->deaths_allowed,
@@ -55,6 +57,8 @@ static void config_fill(const struct arguments *a, struct scheduler_config *conf
     config->client_closed_ns = (uint64_t)a->client_closed_ns;
     config->stalled_ns = (uint64_t)a->stalled_ns;
     config->retire_ns = (uint64_t)a->retire_ns;
+    config->recovery_ns = (uint64_t)a->recovery_ns;
+    config->journal = a->journal != NULL;
     config->bandwidth = (double)a->bandwidth;
     config->deaths_allowed = (unsigned)a->deaths_allowed;
     while (getrandom(&config->epoch, sizeof config->epoch, 0) < 0 || config->epoch == 0)
@@ -90,6 +94,12 @@ static int parse(int argc, char **argv, struct arguments *a, struct command *com
          .to.flag = &a->insecure,
          .help = "allow --host to be more than this machine: whoever reaches the port "
                  "can run tasks and read data"},
+        {.name = "journal",
+         .argument = "FILE",
+         .kind = OPTION_STRING,
+         .to.string = &a->journal,
+         .help = "keep here what must outlive the scheduler: published names and what "
+                 "can make their results again"},
         {.name = "ready-fd",
          .argument = "FD",
          .kind = OPTION_INTEGER,
@@ -116,6 +126,9 @@ static int parse(int argc, char **argv, struct arguments *a, struct command *com
         DURATION("closed", &a->closed_ns,
                  "a worker whose connection closed is given up after that"),
         DURATION("client-closed", &a->client_closed_ns, "the same for a client"),
+        DURATION("recovery", &a->recovery_ns,
+                 "after a restart, how long workers and clients may come back before "
+                 "their work is given up"),
         DURATION("stalled", &a->stalled_ns, "tasks that wait longer are logged"),
         DURATION("retire", &a->retire_ns,
                  "the longest that a worker's retirement may take"),
@@ -178,7 +191,8 @@ int main(int argc, char **argv)
     struct shell_options options = {.host = a.host,
                                     .port = (unsigned)a.port,
                                     .ready_fd = (int)a.ready_fd,
-                                    .check = a.check};
+                                    .check = a.check,
+                                    .journal = a.journal};
     config_fill(&a, &options.config);
     raise_descriptor_limit();
     struct log log;

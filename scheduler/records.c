@@ -15,6 +15,11 @@ void records_forget(struct scheduler *scheduler)
     outbox_forget(&scheduler->journal, journal_lane);
 }
 
+bool scheduler_has_records(const struct scheduler *scheduler)
+{
+    return !list_is_empty(&scheduler->journal.dirty);
+}
+
 const struct batch *scheduler_next_record(struct scheduler *scheduler)
 {
     struct outbox_lane *lane = outbox_next(&scheduler->journal);

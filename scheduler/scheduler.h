@@ -63,6 +63,8 @@ uint64_t scheduler_next_deadline(const struct scheduler *scheduler);
  * event, has them written to the disk as a whole, and says how that went, before the
  * next event. */
 
+bool scheduler_has_records(const struct scheduler *scheduler);
+
 /* The next batch to write, borrowed until the next call; NULL when there is none. */
 const struct batch *scheduler_next_record(struct scheduler *scheduler);
 void scheduler_recorded(struct scheduler *scheduler, int code, const char *line,
