@@ -11,16 +11,16 @@ static const struct {
     [MEMBER_CLIENT] = {"client", RIGHT_SUBMIT | RIGHT_UPLOAD | RIGHT_SHUTDOWN},
     [MEMBER_SUBMITTER] = {"submitter", RIGHT_SUBMIT},
 };
-enum { ROLES_END = sizeof roles / sizeof roles[0] };
+#define ROLES_END (sizeof roles / sizeof roles[0])
 
 unsigned member_role_rights(enum member_role role)
 {
-    return role > 0 && role < ROLES_END ? roles[role].rights : 0;
+    return role >= MEMBER_WORKER && role < ROLES_END ? roles[role].rights : 0;
 }
 
 const char *member_role_name(enum member_role role)
 {
-    return role > 0 && role < ROLES_END ? roles[role].name : NULL;
+    return role >= MEMBER_WORKER && role < ROLES_END ? roles[role].name : NULL;
 }
 
 enum member_role member_role_parse(const char *word)
