@@ -2,6 +2,7 @@
 #ifndef SCHEDULER_CORE_H
 #define SCHEDULER_CORE_H
 
+#include "proto/rights.h"
 #include "scheduler/clients.h"
 #include "scheduler/deaths.h"
 #include "scheduler/functions.h"
@@ -105,6 +106,9 @@ void peer_unbind(struct scheduler *scheduler, struct peer_id peer);
 
 /* Unbinds the peer and has the shell close its connection. */
 void peer_close(struct scheduler *scheduler, struct peer_id peer);
+
+/* What whoever is behind the connection may do (enum peer_right, or-ed). */
+unsigned peer_rights(const struct scheduler *scheduler, struct peer_id peer);
 
 /* The connection is gone, for whoever was behind it. */
 void peer_part(struct scheduler *scheduler, struct peer_id peer);
