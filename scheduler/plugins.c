@@ -72,9 +72,9 @@ static void plugin_settle(struct scheduler *scheduler, struct plugin *plugin)
         return;
     client_outcome(scheduler, plugin->client, plugin->request, plugin->code,
                    plugin->text.line);
-    struct note *note = note_add(&scheduler->notes,
-                                 plugin->code < 0 ? NOTE_WARNING : NOTE_INFO,
-                                 plugin->code < 0 ? "plugin not loaded" : "plugin loaded");
+    struct note *note =
+        note_add(&scheduler->notes, plugin->code < 0 ? NOTE_WARNING : NOTE_INFO,
+                 plugin->code < 0 ? "plugin not loaded" : "plugin loaded");
     note_field(note, "plugin", "%s", plugin->name);
     note_field(note, "client", "%06" PRIx64, plugin->client);
     note_field(note, "bytes", "%zu", payload_bytes(plugin->data));
@@ -155,9 +155,9 @@ static int check_room(const struct scheduler *scheduler, size_t bytes,
         held += payload_bytes(CONTAINER_OF(link, struct plugin, link)->data);
     }
     if (bytes > LIMIT_PLUGIN_BYTES)
-        return err_set(text, DUSK_E_LIMIT, "it takes %s, and at most %s are allowed",
-                       units_bytes((int64_t)bytes).text,
-                       units_bytes(LIMIT_PLUGIN_BYTES).text);
+        return err_set(text, DUSK_E_LIMIT,
+                       "a plugin may take %u bytes, and this one takes %zu",
+                       LIMIT_PLUGIN_BYTES, bytes);
     if (count == LIMIT_PLUGINS || held + bytes > LIMIT_PLUGINS_BYTES)
         return err_set(text, DUSK_E_LIMIT,
                        "the scheduler holds %zu plugins already, which take %s", count,
@@ -165,9 +165,12 @@ static int check_room(const struct scheduler *scheduler, size_t bytes,
     return 0;
 }
 
-static int check_upload(const struct scheduler *scheduler,
+static int check_upload(const struct scheduler *scheduler, const struct client *client,
                         const struct msg_upload *upload, struct err_text *text)
 {
+    if (!(peer_rights(scheduler, client->peer) & RIGHT_UPLOAD))
+        return err_set(text, DUSK_E_FORBIDDEN,
+                       "the key of this client does not allow uploads");
     if (!scheduler->config.allow_upload)
         return err_set(text, DUSK_E_FORBIDDEN,
                        "the scheduler takes no uploads: it was started without "
@@ -206,7 +209,7 @@ void plugin_upload(struct scheduler *scheduler, struct client *client,
         plugin_settle(scheduler, plugin);
         return;
     }
-    int rc = check_upload(scheduler, upload, &text);
+    int rc = check_upload(scheduler, client, upload, &text);
     if (rc == 0 && !(plugin = plugin_create(scheduler, client, upload)))
         rc = err_set(&text, DUSK_E_NOMEM, "the scheduler is out of memory");
     if (rc < 0) {

@@ -38,20 +38,22 @@ void shutdown_begin(struct scheduler *scheduler, const struct client *client,
                     uint64_t request)
 {
     struct shutdown *shutdown = &scheduler->shutdown;
-    bool again = shutdown->begun;
-    if (!again) {
-        shutdown->timer.fire = shutdown_timer;
-        if (timer_set(scheduler, &shutdown->timer, scheduler->now_ns + PATIENCE_NS) < 0) {
-            client_outcome(scheduler, client->number, request, DUSK_E_NOMEM,
-                           "the scheduler is out of memory");
-            return;
-        }
+    if (!(peer_rights(scheduler, client->peer) & RIGHT_SHUTDOWN)) {
+        client_outcome(scheduler, client->number, request, DUSK_E_FORBIDDEN,
+                       "the key of this client does not allow to end the cluster");
+        return;
     }
-    shutdown->begun = true;
     shutdown->client = client->number;
     shutdown->request = request;
-    if (again)
+    if (shutdown->begun)
         return;
+    shutdown->timer.fire = shutdown_timer;
+    if (timer_set(scheduler, &shutdown->timer, scheduler->now_ns + PATIENCE_NS) < 0) {
+        client_outcome(scheduler, client->number, request, DUSK_E_NOMEM,
+                       "the scheduler is out of memory");
+        return;
+    }
+    shutdown->begun = true;
     struct note *note = note_add(&scheduler->notes, NOTE_INFO, "shutting down");
     note_field(note, "client", "%06" PRIx64, client->number);
     note_field(note, "name", "%s", client->name);

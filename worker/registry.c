@@ -196,7 +196,8 @@ static bool is_loaded(const struct registry *registry, uint64_t checksum)
     return false;
 }
 
-/* A file without a name: nothing is left of it, and no file system forbids to run it. */
+/* A file without a name: nothing is left of it, and no file system forbids to run it.
+ */
 int registry_load_bytes(struct registry *registry, const char *name, uint64_t checksum,
                         const void *data, size_t size, struct err_text *text)
 {
