@@ -234,7 +234,8 @@ static uint64_t turn_timeout(const struct shell *shell)
 
 static int serve(struct shell *shell)
 {
-    while (!shell->stopping && shell->failure == 0) {
+    while (!shell->stopping && shell->failure == 0 &&
+           !scheduler_has_ended(shell->scheduler)) {
         if (loop_turn(&shell->loop, turn_timeout(shell)) < 0)
             return err_set(shell->text, DUSK_E_IO, "cannot wait for messages");
         uint64_t now_ns = clock_monotonic_ns();
