@@ -8,6 +8,7 @@
 #define CLIENT_CLIENT_H
 
 #include "client/core.h"
+#include "proto/keys.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -22,7 +23,10 @@ struct dusk_client {
     struct client_core *core;
     pid_t pid; /* after fork() nothing here can be used */
     bool open;
-    char *address; /* owned */
+    char *address;    /* owned */
+    bool keyed;       /* by `join` */
+    struct join join; /* what the join file says */
+    unsigned closed;  /* for curve_explain, of connections to the scheduler */
     void *zmq;
     struct list wires; /* struct wire, in pump.c */
     zmq_pollitem_t *items;
