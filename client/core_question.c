@@ -93,17 +93,16 @@ static void futures_drop(struct client_question *question)
 }
 
 static int adopt_all(struct client_core *core, struct client_question *question,
-                     field_members members)
+                     field_published_tasks tasks)
 {
-    question->futures = calloc(members.count + 1, sizeof *question->futures);
+    question->futures = calloc(tasks.count + 1, sizeof *question->futures);
     if (!question->futures)
         return DUSK_E_NOMEM;
     int rc = 0;
     size_t count = 0;
-    while (rc == 0 && count < members.count) {
-        const struct member *member = &members.items[count];
-        rc = client_core_adopt(core, member->key, member->what,
-                               &question->futures[count]);
+    while (rc == 0 && count < tasks.count) {
+        const struct published_task *task = &tasks.items[count];
+        rc = client_core_adopt(core, task->key, task->what, &question->futures[count]);
         count += rc == 0;
     }
     question->future_count = count;
@@ -113,10 +112,10 @@ static int adopt_all(struct client_core *core, struct client_question *question,
 }
 
 /* Nobody asks for these any more; the scheduler thinks that this client wants them. */
-static int release_members(struct client_core *core, field_members members)
+static int release_tasks(struct client_core *core, field_published_tasks tasks)
 {
     struct client_question nobody = {0};
-    int rc = adopt_all(core, &nobody, members);
+    int rc = adopt_all(core, &nobody, tasks);
     if (rc == 0)
         futures_drop(&nobody);
     return rc;
@@ -129,7 +128,7 @@ static int on_published(struct client_core *core, struct client_question *questi
     if (published->code < 0)
         return (question->reason = str_copy(published->reason)) ? 0 : DUSK_E_NOMEM;
     return question->kind == ASK_GET_PUBLISHED
-               ? adopt_all(core, question, published->members)
+               ? adopt_all(core, question, published->tasks)
                : 0;
 }
 
@@ -153,7 +152,7 @@ int client_question_message(struct client_core *core, const struct message *mess
     if (!question) {
         core->late++;
         return message->type == MSG_published
-                   ? release_members(core, message->published.members)
+                   ? release_tasks(core, message->published.tasks)
                    : 0;
     }
     int rc = answer_read(core, question, message);

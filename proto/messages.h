@@ -84,9 +84,15 @@ enum submit_flag {
     F(u64, nbytes)
 
 /* A published task: its function, or "scattered data". */
-#define ELEMENT_member(F)                                                              \
+#define ELEMENT_published_task(F)                                                      \
     F(key, key)                                                                        \
     F(str, what)
+
+/* A member of a cluster with keys: enum member_role, and its public key. */
+#define ELEMENT_member_row(F)                                                          \
+    F(u64, role)                                                                       \
+    F(str, name)                                                                       \
+    F(str, key)
 
 #define ELEMENTS(E)                                                                    \
     E(holding)                                                                         \
@@ -96,7 +102,8 @@ enum submit_flag {
     E(state_row)                                                                       \
     E(client_row)                                                                      \
     E(publication_row)                                                                 \
-    E(member)
+    E(published_task)                                                                  \
+    E(member_row)
 
 /* ---- everybody ---- */
 
@@ -119,6 +126,7 @@ enum submit_flag {
     F(keys, previous_running)                                                          \
     F(holdings, inventory)                                                             \
     F(runs, running)                                                                   \
+    F(u64, unix_ns)                                                                    \
     F(u64, scheduler_epoch)
 
 #define MESSAGE_welcome(F)                                                             \
@@ -225,7 +233,7 @@ enum submit_flag {
     F(u64, request)                                                                    \
     F(i64, code)                                                                       \
     F(str, reason)                                                                     \
-    F(members, members)
+    F(published_tasks, tasks)
 
 /* ---- scheduler to worker ---- */
 
@@ -247,6 +255,8 @@ enum submit_flag {
 #define MESSAGE_acquire(F) F(sources, sources)
 
 #define MESSAGE_retired(F) F(u64, moved)
+
+#define MESSAGE_members(F) F(member_rows, members)
 
 /* ---- worker to scheduler ---- */
 
@@ -312,6 +322,31 @@ enum submit_flag {
     F(u64, request)                                                                    \
     F(key, key)
 
+/* ---- uploads and the cluster's end ---- */
+
+#define MESSAGE_upload(F)                                                              \
+    F(u64, request)                                                                    \
+    F(str, name)                                                                       \
+    F(u64, checksum)                                                                   \
+    F(blob, plugin)
+
+#define MESSAGE_outcome(F)                                                             \
+    F(u64, request)                                                                    \
+    F(i64, code)                                                                       \
+    F(str, reason)
+
+#define MESSAGE_load_plugin(F)                                                         \
+    F(str, name)                                                                       \
+    F(u64, checksum)                                                                   \
+    F(blob, plugin)
+
+#define MESSAGE_plugin_loaded(F)                                                       \
+    F(u64, checksum)                                                                   \
+    F(i64, code)                                                                       \
+    F(str, reason)
+
+#define MESSAGE_shutdown(F) F(u64, request)
+
 /* Numbers never change meaning. */
 #define MESSAGES(M)                                                                    \
     M(1, hello)                                                                        \
@@ -355,7 +390,13 @@ enum submit_flag {
     M(62, get_published)                                                               \
     M(63, published)                                                                   \
     M(64, want)                                                                        \
-    M(65, replicate)
+    M(65, replicate)                                                                   \
+    M(70, upload)                                                                      \
+    M(71, outcome)                                                                     \
+    M(72, load_plugin)                                                                 \
+    M(73, plugin_loaded)                                                               \
+    M(74, shutdown)                                                                    \
+    M(80, members)
 
 /* ---- what the table makes ---- */
 

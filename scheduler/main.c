@@ -17,11 +17,11 @@ struct arguments {
     const char *host;
     int64_t port;
     int64_t ready_fd;
-    bool insecure, check;
-    const char *journal;
+    const char *keys, *journal;
+    bool insecure, allow_upload, check;
     int log_level;
     int64_t heartbeat_ns, silent_ns, lost_ns, closed_ns, client_closed_ns, stalled_ns,
-        retire_ns, recovery_ns;
+        retire_ns, recovery_ns, clock_skew_ns;
     int64_t bandwidth;
     int64_t deaths_allowed;
 };
@@ -42,6 +42,7 @@ static void arguments_init(struct arguments *a)
         .stalled_ns = (int64_t)config->stalled_ns,
         .recovery_ns = (int64_t)config->recovery_ns,
         .retire_ns = (int64_t)config->retire_ns,
+        .clock_skew_ns = (int64_t)config->clock_skew_ns,
         .bandwidth = (int64_t)config->bandwidth,
         .deaths_allowed = config->deaths_allowed,
     };
@@ -59,8 +60,10 @@ static void config_fill(const struct arguments *a, struct scheduler_config *conf
     config->retire_ns = (uint64_t)a->retire_ns;
     config->recovery_ns = (uint64_t)a->recovery_ns;
     config->journal = a->journal != NULL;
+    config->clock_skew_ns = (uint64_t)a->clock_skew_ns;
     config->bandwidth = (double)a->bandwidth;
     config->deaths_allowed = (unsigned)a->deaths_allowed;
+    config->allow_upload = a->allow_upload;
     while (getrandom(&config->epoch, sizeof config->epoch, 0) < 0 || config->epoch == 0)
         ;
 }
@@ -89,11 +92,22 @@ static int parse(int argc, char **argv, struct arguments *a, struct command *com
          .to.integer = &a->port,
          .shown = true,
          .help = "the port to listen at; 0: any that is free"},
+        {.name = "keys",
+         .argument = "DIR",
+         .kind = OPTION_STRING,
+         .to.string = &a->keys,
+         .help = "encrypt, and let in only whom the directory's allow-list names; "
+                 "`dusk keygen DIR` makes it; SIGHUP reads the list again"},
         {.name = "insecure",
          .kind = OPTION_FLAG,
          .to.flag = &a->insecure,
-         .help = "allow --host to be more than this machine: whoever reaches the port "
-                 "can run tasks and read data"},
+         .help = "allow --host to be more than this machine without keys: whoever "
+                 "reaches the port can run tasks and read data"},
+        {.name = "allow-upload",
+         .kind = OPTION_FLAG,
+         .to.flag = &a->allow_upload,
+         .help = "let clients upload plugins, which run as part of the workers that "
+                 "allow it too"},
         {.name = "journal",
          .argument = "FILE",
          .kind = OPTION_STRING,
@@ -130,6 +144,8 @@ static int parse(int argc, char **argv, struct arguments *a, struct command *com
                  "after a restart, how long workers and clients may come back before "
                  "their work is given up"),
         DURATION("stalled", &a->stalled_ns, "tasks that wait longer are logged"),
+        DURATION("allowed-clock-skew", &a->clock_skew_ns,
+                 "peers whose clocks differ by more are refused"),
         DURATION("retire", &a->retire_ns,
                  "the longest that a worker's retirement may take"),
         {.kind = OPTION_GROUP, .help = "Placement"},
@@ -156,7 +172,8 @@ static int parse(int argc, char **argv, struct arguments *a, struct command *com
         .summary =
             "The scheduler of a dusk cluster: workers and clients connect to it.",
         .options = options,
-        .epilogue = "Exit codes: 0 stopped by a signal, 1 failed, 2 usage.",
+        .epilogue =
+            "Exit codes: 0 stopped by a signal or by dusk shutdown, 1 failed, 2 usage.",
     };
     int rc = options_parse(command, argc, argv, stdout, stderr);
     command->options = NULL;
@@ -181,10 +198,11 @@ int main(int argc, char **argv)
     int rc = parse(argc, argv, &a, &command);
     if (rc != OPTIONS_RUN)
         return rc < 0 ? EXIT_USAGE : EXIT_SUCCESS;
-    if (!link_is_loopback(a.host) && !a.insecure) {
+    if (!link_is_loopback(a.host) && !a.keys && !a.insecure) {
         fprintf(stderr,
-                "dusk-scheduler: --host %s can be reached from other machines, and "
-                "connections are not encrypted yet: say --insecure to allow that\n",
+                "dusk-scheduler: --host %s can be reached from other machines: make "
+                "keys with `dusk keygen DIR` and say --keys DIR, or --insecure to let "
+                "everybody in\n",
                 a.host);
         return EXIT_USAGE;
     }
@@ -192,6 +210,7 @@ int main(int argc, char **argv)
                                     .port = (unsigned)a.port,
                                     .ready_fd = (int)a.ready_fd,
                                     .check = a.check,
+                                    .keys = a.keys,
                                     .journal = a.journal};
     config_fill(&a, &options.config);
     raise_descriptor_limit();

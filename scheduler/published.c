@@ -211,21 +211,20 @@ void client_get_published(struct scheduler *scheduler, struct client *client,
         return;
     }
     size_t count = publication->key_count;
-    struct member *members = calloc(count + 1, sizeof *members);
-    if (!members) {
+    struct published_task *tasks = calloc(count + 1, sizeof *tasks);
+    if (!tasks) {
         answer(scheduler, client, get->request, DUSK_E_NOMEM,
                "the scheduler is out of memory");
         return;
     }
     for (size_t i = 0; i < count; i++) {
         const struct task *task = task_find(scheduler, publication->keys[i]);
-        members[i] = (struct member){publication->keys[i],
-                                     str_of(task ? task_what(task) : "cancelled")};
+        tasks[i] = (struct published_task){
+            publication->keys[i], str_of(task ? task_what(task) : "cancelled")};
     }
-    client_send(
-        scheduler, client,
-        MESSAGE(published, .request = get->request, .members = {members, count}));
-    free(members);
+    client_send(scheduler, client,
+                MESSAGE(published, .request = get->request, .tasks = {tasks, count}));
+    free(tasks);
     for (size_t i = 0; i < count; i++)
         client_want_key(scheduler, client, publication->keys[i], WANT_RESULT);
 }
