@@ -93,7 +93,7 @@ static void futures_drop(struct client_question *question)
 }
 
 static int adopt_all(struct client_core *core, struct client_question *question,
-                     field_published_tasks tasks)
+                     field_task_rows tasks)
 {
     question->futures = calloc(tasks.count + 1, sizeof *question->futures);
     if (!question->futures)
@@ -101,8 +101,8 @@ static int adopt_all(struct client_core *core, struct client_question *question,
     int rc = 0;
     size_t count = 0;
     while (rc == 0 && count < tasks.count) {
-        const struct published_task *task = &tasks.items[count];
-        rc = client_core_adopt(core, task->key, task->what, &question->futures[count]);
+        const struct task_row *row = &tasks.items[count];
+        rc = client_core_adopt(core, row->key, row->what, &question->futures[count]);
         count += rc == 0;
     }
     question->future_count = count;
@@ -112,7 +112,7 @@ static int adopt_all(struct client_core *core, struct client_question *question,
 }
 
 /* Nobody asks for these any more; the scheduler thinks that this client wants them. */
-static int release_tasks(struct client_core *core, field_published_tasks tasks)
+static int release_tasks(struct client_core *core, field_task_rows tasks)
 {
     struct client_question nobody = {0};
     int rc = adopt_all(core, &nobody, tasks);

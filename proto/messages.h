@@ -77,6 +77,12 @@ enum submit_flag {
     F(u64, wanted)                                                                     \
     F(u64, silence_ns)
 
+/* A member of a cluster with keys: enum member_role, and its public key. */
+#define ELEMENT_member_row(F)                                                          \
+    F(u64, role)                                                                       \
+    F(str, name)                                                                       \
+    F(str, key)
+
 #define ELEMENT_publication_row(F)                                                     \
     F(str, name)                                                                       \
     F(u64, tasks)                                                                      \
@@ -84,15 +90,9 @@ enum submit_flag {
     F(u64, nbytes)
 
 /* A published task: its function, or "scattered data". */
-#define ELEMENT_published_task(F)                                                      \
+#define ELEMENT_task_row(F)                                                            \
     F(key, key)                                                                        \
     F(str, what)
-
-/* A member of a cluster with keys: enum member_role, and its public key. */
-#define ELEMENT_member_row(F)                                                          \
-    F(u64, role)                                                                       \
-    F(str, name)                                                                       \
-    F(str, key)
 
 #define ELEMENTS(E)                                                                    \
     E(holding)                                                                         \
@@ -101,9 +101,9 @@ enum submit_flag {
     E(worker_row)                                                                      \
     E(state_row)                                                                       \
     E(client_row)                                                                      \
+    E(member_row)                                                                      \
     E(publication_row)                                                                 \
-    E(published_task)                                                                  \
-    E(member_row)
+    E(task_row)
 
 /* ---- everybody ---- */
 
@@ -233,7 +233,7 @@ enum submit_flag {
     F(u64, request)                                                                    \
     F(i64, code)                                                                       \
     F(str, reason)                                                                     \
-    F(published_tasks, tasks)
+    F(task_rows, tasks)
 
 /* ---- scheduler to worker ---- */
 

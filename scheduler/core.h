@@ -69,13 +69,13 @@ struct scheduler {
     struct list clients;
     size_t client_count;
     struct map client_numbers;
+    struct list plugins; /* that were uploaded */
+    struct shutdown shutdown;
     struct list publications;
     size_t publication_count;
     struct outbox journal; /* records, as for a peer */
     struct recording recording;
     struct recovery recovery;
-    struct list plugins; /* that were uploaded */
-    struct shutdown shutdown;
     /* peers to part with: those whose outbox overflowed, then those to close */
     uint32_t *doomed;
     size_t doomed_count, doomed_capacity;

@@ -17,8 +17,9 @@ struct arguments {
     const char *host;
     int64_t port;
     int64_t ready_fd;
-    const char *keys, *journal;
+    const char *keys;
     bool insecure, allow_upload, check;
+    const char *journal;
     int log_level;
     int64_t heartbeat_ns, silent_ns, lost_ns, closed_ns, client_closed_ns, stalled_ns,
         retire_ns, recovery_ns, clock_skew_ns;
@@ -58,9 +59,9 @@ static void config_fill(const struct arguments *a, struct scheduler_config *conf
     config->client_closed_ns = (uint64_t)a->client_closed_ns;
     config->stalled_ns = (uint64_t)a->stalled_ns;
     config->retire_ns = (uint64_t)a->retire_ns;
+    config->clock_skew_ns = (uint64_t)a->clock_skew_ns;
     config->recovery_ns = (uint64_t)a->recovery_ns;
     config->journal = a->journal != NULL;
-    config->clock_skew_ns = (uint64_t)a->clock_skew_ns;
     config->bandwidth = (double)a->bandwidth;
     config->deaths_allowed = (unsigned)a->deaths_allowed;
     config->allow_upload = a->allow_upload;

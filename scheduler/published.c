@@ -211,20 +211,20 @@ void client_get_published(struct scheduler *scheduler, struct client *client,
         return;
     }
     size_t count = publication->key_count;
-    struct published_task *tasks = calloc(count + 1, sizeof *tasks);
-    if (!tasks) {
+    struct task_row *rows = calloc(count + 1, sizeof *rows);
+    if (!rows) {
         answer(scheduler, client, get->request, DUSK_E_NOMEM,
                "the scheduler is out of memory");
         return;
     }
     for (size_t i = 0; i < count; i++) {
         const struct task *task = task_find(scheduler, publication->keys[i]);
-        tasks[i] = (struct published_task){
-            publication->keys[i], str_of(task ? task_what(task) : "cancelled")};
+        rows[i] = (struct task_row){publication->keys[i],
+                                    str_of(task ? task_what(task) : "cancelled")};
     }
     client_send(scheduler, client,
-                MESSAGE(published, .request = get->request, .tasks = {tasks, count}));
-    free(tasks);
+                MESSAGE(published, .request = get->request, .tasks = {rows, count}));
+    free(rows);
     for (size_t i = 0; i < count; i++)
         client_want_key(scheduler, client, publication->keys[i], WANT_RESULT);
 }

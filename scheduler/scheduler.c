@@ -307,9 +307,9 @@ int scheduler_create(const struct scheduler_config *config, uint64_t now_ns,
     list_init(&scheduler->refill);
     list_init(&scheduler->freeing);
     list_init(&scheduler->clients);
+    list_init(&scheduler->plugins);
     list_init(&scheduler->publications);
     map_init(&scheduler->recovery.unclaimed);
-    list_init(&scheduler->plugins);
     int rc = prepare(scheduler);
     if (rc < 0) {
         scheduler_destroy(scheduler);

@@ -30,8 +30,8 @@ struct scheduler_config {
     double bandwidth;          /* assumed of a transfer, bytes a second */
     uint64_t clock_skew_ns;    /* that a peer's clock may differ from ours */
     unsigned deaths_allowed;   /* of workers before a task is KILLED */
-    bool journal;              /* records are written */
     bool allow_upload;         /* of plugins */
+    bool journal;              /* records are written */
 };
 
 /* Dask's numbers where it has them. */
@@ -79,6 +79,9 @@ void scheduler_peer_broken(struct scheduler *scheduler, struct peer_id peer,
 void scheduler_tick(struct scheduler *scheduler, uint64_t now_ns);
 uint64_t scheduler_next_deadline(const struct scheduler *scheduler);
 
+/* Whether a client has shut the cluster down, and its workers have left. */
+bool scheduler_has_ended(const struct scheduler *scheduler);
+
 /* ---- the journal ----
  *
  * What must outlive the scheduler comes out as records, batches of messages, and goes
@@ -101,9 +104,6 @@ int scheduler_restore(struct scheduler *scheduler, const struct message *message
 /* All were read.  What is still of use comes out as records, for a new journal in
  * place of the old.  DUSK_E_NOMEM: the old one is still good, nothing comes out. */
 int scheduler_restored(struct scheduler *scheduler, uint64_t now_ns);
-
-/* Whether a client has shut the cluster down, and its workers have left. */
-bool scheduler_has_ended(const struct scheduler *scheduler);
 
 /* Says goodbye to every peer; the outbox is the last thing to be taken. */
 void scheduler_stop(struct scheduler *scheduler, const char *reason);

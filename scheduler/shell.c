@@ -404,6 +404,7 @@ static int start(struct shell *shell)
 
 static void stop(struct shell *shell)
 {
+    journal_close(shell->journal);
     peers_fini(&shell->peers);
     if (shell->monitor) {
         zmq_socket_monitor(shell->router, NULL, 0);
@@ -415,7 +416,6 @@ static void stop(struct shell *shell)
     if (shell->context)
         zmq_ctx_term(shell->context);
     scheduler_destroy(shell->scheduler);
-    journal_close(shell->journal);
     loop_fini(&shell->loop);
 }
 
