@@ -27,6 +27,8 @@ enum command_exit {
 int command_admm(int argc, char **argv);
 int command_demo(int argc, char **argv);
 int command_status(int argc, char **argv);
+int command_shutdown(int argc, char **argv);
+int command_upload(int argc, char **argv);
 int command_why(int argc, char **argv);
 
 #endif

@@ -15,46 +15,79 @@ void client_core_take_back(struct client_core *core, struct client_question *que
     list_remove(&question->link);
 }
 
+static bool question_tell(struct client_core *core,
+                          const struct client_question *question)
+{
+    uint64_t request = question->request;
+    switch (question->kind) {
+    case QUESTION_WHY:
+        return client_tell(core,
+                           MESSAGE(why, .request = request, .key = question->key));
+    case QUESTION_SHUTDOWN:
+        return client_tell(core, MESSAGE(shutdown, .request = request));
+    default:
+        return client_tell(core, MESSAGE(status_request, .request = request));
+    }
+}
+
 void client_question_fill(struct client_core *core)
 {
     LIST_FOREACH (link, &core->questions) {
         struct client_question *question =
             CONTAINER_OF(link, struct client_question, link);
-        if (question->session == core->session)
-            continue;
-        bool told = question->key.bits
-                        ? client_tell(core, MESSAGE(why, .request = question->request,
-                                                    .key = question->key))
-                        : client_tell(core, MESSAGE(status_request,
-                                                    .request = question->request));
-        if (told)
+        if (question->session != core->session && question_tell(core, question))
             question->session = core->session;
     }
 }
 
-static struct client_question *question_find(struct client_core *core, uint64_t request)
+static struct client_question *question_find(struct client_core *core,
+                                             enum question_kind kind, uint64_t request)
 {
     LIST_FOREACH (link, &core->questions) {
         struct client_question *question =
             CONTAINER_OF(link, struct client_question, link);
-        if (question->request == request)
+        if (question->kind == kind && question->request == request)
             return question;
     }
     return NULL;
 }
 
+static struct client_question *question_of(struct client_core *core,
+                                           const struct message *message)
+{
+    switch (message->type) {
+    case MSG_status:
+        return question_find(core, QUESTION_STATUS, message->status.request);
+    case MSG_because:
+        return question_find(core, QUESTION_WHY, message->because.request);
+    default:
+        return question_find(core, QUESTION_SHUTDOWN, message->outcome.request);
+    }
+}
+
+static int question_answer(struct client_question *question,
+                           const struct message *message)
+{
+    if (question->kind == QUESTION_STATUS)
+        return snapshot_copy(&message->status, &question->cluster);
+    bool why = question->kind == QUESTION_WHY;
+    question->reason =
+        str_copy(why ? message->because.reason : message->outcome.reason);
+    if (!why && message->outcome.code)
+        question->code = failure_code(message->outcome.code, DUSK_E_PROTOCOL);
+    return question->reason ? 0 : DUSK_E_NOMEM;
+}
+
 int client_question_message(struct client_core *core, const struct message *message)
 {
-    bool why = message->type == MSG_because;
-    struct client_question *question =
-        question_find(core, why ? message->because.request : message->status.request);
-    if (!question || (question->key.bits != 0) != why) {
+    if (message->type == MSG_outcome && client_upload_outcome(core, &message->outcome))
+        return 0;
+    struct client_question *question = question_of(core, message);
+    if (!question) {
         core->late++;
         return 0;
     }
-    if (why && !(question->reason = str_copy(message->because.reason)))
-        return DUSK_E_NOMEM;
-    int rc = why ? 0 : snapshot_copy(&message->status, &question->cluster);
+    int rc = question_answer(question, message);
     if (rc < 0)
         return rc;
     question->answered = true;

@@ -1,4 +1,4 @@
-/* The public functions that ask about the cluster. */
+/* The public functions that ask about the cluster, or for its end. */
 #include "client/client.h"
 #include "common/clock.h"
 
@@ -30,7 +30,7 @@ int dusk_workers(struct dusk_client *client, double timeout_s,
                  struct dusk_cluster **ret_cluster)
 {
     struct client_wait wait = client_wait_for(timeout_s);
-    struct client_question question = {0};
+    struct client_question question = {.kind = QUESTION_STATUS};
     int rc = client_enter(client, true);
     if (rc < 0)
         return rc;
@@ -65,7 +65,7 @@ static int workers_wait(struct dusk_client *client, int n, struct client_wait *w
     do {
         if (count >= 0)
             rest(client, wait);
-        struct client_question question = {0};
+        struct client_question question = {.kind = QUESTION_STATUS};
         rc = ask(client, &question, wait, "its status");
         if (rc == 0)
             count = question.cluster->worker_count;
@@ -92,7 +92,7 @@ int dusk_why(struct dusk_client *client, const char *key, double timeout_s,
              char *ret_line, size_t size)
 {
     struct client_wait wait = client_wait_for(timeout_s);
-    struct client_question question = {0};
+    struct client_question question = {.kind = QUESTION_WHY};
     if (!key || !key_parse(key, &question.key) || question.key.bits == 0)
         return client_fail(DUSK_E_INVALID, "'%s' is not a key like c0ffee-17",
                            key ? key : "");
@@ -102,6 +102,21 @@ int dusk_why(struct dusk_client *client, const char *key, double timeout_s,
     rc = ask(client, &question, &wait, "why");
     if (rc == 0)
         snprintf(ret_line, size, "%s", question.reason);
+    free(question.reason);
+    client_leave(client);
+    return rc;
+}
+
+int dusk_shutdown(struct dusk_client *client, double timeout_s)
+{
+    struct client_wait wait = client_wait_for(timeout_s);
+    struct client_question question = {.kind = QUESTION_SHUTDOWN};
+    int rc = client_enter(client, true);
+    if (rc < 0)
+        return rc;
+    rc = ask(client, &question, &wait, "that the cluster has ended");
+    if (rc == 0 && question.code < 0)
+        rc = client_fail(question.code, "%s: %s", client->address, question.reason);
     free(question.reason);
     client_leave(client);
     return rc;

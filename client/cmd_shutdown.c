@@ -1,0 +1,46 @@
+#include "client/commands.h"
+#include "client/dusk.h"
+#include "common/options.h"
+#include "common/units.h"
+
+#include <stdio.h>
+
+static int shut_down(const char *scheduler, double timeout_s)
+{
+    struct dusk_client *client;
+    if (dusk_connect(scheduler, timeout_s, &client) < 0) {
+        fprintf(stderr, "dusk shutdown: %s\n", dusk_last_error());
+        return COMMAND_FAILED;
+    }
+    int rc = dusk_shutdown(client, timeout_s);
+    if (rc < 0)
+        fprintf(stderr, "dusk shutdown: %s\n", dusk_last_error());
+    dusk_close(client);
+    return rc < 0 ? COMMAND_FAILED : COMMAND_DONE;
+}
+
+int command_shutdown(int argc, char **argv)
+{
+    const char *scheduler = NULL;
+    int64_t timeout_ns = 30 * UNITS_NS_PER_S;
+    const struct option_spec options[] = {
+        INQUIRY_OPTION_ROWS(&scheduler, &timeout_ns),
+        {0},
+    };
+    const struct positional_spec positionals[] = {
+        {.name = "SCHEDULER", .string = &scheduler},
+        {0},
+    };
+    const struct command command = {
+        .name = "dusk shutdown",
+        .summary = "Ends a cluster: its workers, their nannies and its scheduler.",
+        .options = options,
+        .positionals = positionals,
+        .epilogue = "Tasks that run are given up, and results are lost.\n\n"
+                    "Exit codes: 0 done, 1 failed, 2 usage.",
+    };
+    int rc = options_parse(&command, argc, argv, stdout, stderr);
+    if (rc != OPTIONS_RUN)
+        return rc == OPTIONS_DONE ? COMMAND_DONE : COMMAND_USAGE;
+    return shut_down(scheduler, (double)timeout_ns / 1e9);
+}
