@@ -25,13 +25,21 @@ const struct scheduler_config scheduler_defaults = {
 
 /* ---- messages ---- */
 
+/* Whoever is behind a connection already may say hello again, and nobody else. */
+static bool may_greet(const struct peer *bound, const struct msg_hello *hello)
+{
+    if (!bound)
+        return true;
+    if (bound->worker)
+        return hello->role == ROLE_WORKER && hello->epoch == bound->worker->epoch &&
+               text_is(hello->address, bound->worker->address);
+    return hello->role == ROLE_CLIENT && hello->epoch == bound->client->epoch &&
+           hello->client == bound->client->number;
+}
+
 static void hello(struct scheduler *scheduler, struct peer_id peer,
                   const struct msg_hello *message)
 {
-    struct peer *bound = map_get(&scheduler->peers, peer.number);
-    uint64_t known = !bound          ? message->epoch
-                     : bound->worker ? bound->worker->epoch
-                                     : bound->client->epoch;
     if (message->magic != PROTOCOL_MAGIC)
         peer_refuse(scheduler, peer, DUSK_E_PROTOCOL, "this is not dusk's protocol");
     else if (message->major != PROTOCOL_MAJOR)
@@ -41,11 +49,11 @@ static void hello(struct scheduler *scheduler, struct peer_id peer,
                     PROTOCOL_MAJOR, PROTOCOL_MINOR, message->major, message->minor);
     else if (message->epoch == 0)
         peer_refuse(scheduler, peer, DUSK_E_INVALID, "an epoch must not be 0");
-    else if (message->epoch != known)
+    else if (!may_greet(map_get(&scheduler->peers, peer.number), message))
         peer_violated(scheduler, peer, "two processes on one connection");
-    else if (message->role == ROLE_WORKER && !(bound && bound->client))
+    else if (message->role == ROLE_WORKER)
         worker_hello(scheduler, peer, message);
-    else if (message->role == ROLE_CLIENT && !(bound && bound->worker))
+    else if (message->role == ROLE_CLIENT)
         client_hello(scheduler, peer, message);
     else
         peer_refuse(scheduler, peer, DUSK_E_INVALID,
@@ -268,6 +276,8 @@ int scheduler_create(const struct scheduler_config *config, uint64_t now_ns,
         return DUSK_E_NOMEM;
     scheduler->config = *config;
     scheduler->now_ns = scheduler->started_ns = scheduler->progress_ns = now_ns;
+    /* Workers may still run attempts of an earlier life: no number is theirs. */
+    scheduler->attempts = (config->epoch - 1) << 32;
     outbox_init(&scheduler->outbox);
     scheduler->outbox.chained = true;
     functions_init(&scheduler->functions);
