@@ -74,6 +74,17 @@ static void workers_work(struct script *s)
                            .address = str_of("w1")));
 }
 
+/* One worker answers, the other is lost before it does. */
+static void client_uploads(struct script *s, struct payload *plugin)
+{
+    uint64_t checksum = payload_checksum(plugin);
+    for (uint64_t request = 1; request < 3; request++)
+        script_message(s, C1,
+                       MESSAGE(upload, .request = request, .name = str_of("p.so"),
+                               .checksum = checksum, .plugin = plugin));
+    script_message(s, W1, MESSAGE(plugin_loaded, .checksum = checksum));
+}
+
 static void things_go_wrong(struct script *s)
 {
     script_message(s, C1, MESSAGE(status_request, .request = 1));
@@ -97,21 +108,37 @@ static void things_go_wrong(struct script *s)
     script_message(s, C1, MESSAGE(release, .keys = KEYS(KEY(21), KEY(22), KEY(4))));
     script_wait(s, 3000);
     script_message(s, W2, MESSAGE(bye));
+    script_message(s, C1, MESSAGE(shutdown, .request = 3));
     script_wait(s, 20000);
+}
+
+/* With one frame, as uploads have it. */
+static struct payload *plugin_create(void)
+{
+    static uint8_t code[16];
+    struct frame frame = {.data = code, .size = sizeof code};
+    struct payload *plugin;
+    ck_assert_int_eq(payload_create(calloc(1, 1), 1, &frame, 1, &plugin), 0);
+    return plugin;
 }
 
 /* Returns whether the failing allocation was reached. */
 static bool live(long fail_at, long count)
 {
     struct script s;
-    script_init(&s);
+    struct payload *plugin = plugin_create();
+    struct scheduler_config config = scheduler_defaults;
+    config.allow_upload = true;
+    script_init_with(&s, &config);
     countdown = fail_at;
     burst = count - 1;
     clients_ask(&s);
     workers_work(&s);
+    client_uploads(&s, plugin);
     things_go_wrong(&s);
     bool reached = countdown < 0;
     script_fini(&s);
+    payload_unref(plugin);
     return reached;
 }
 
