@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 /* Frames below this are copied: cheaper than a counted reference, and a small frame
  * would keep ZeroMQ's whole receive buffer alive. */
@@ -295,6 +296,32 @@ int link_send(void *socket, const struct identity *to, struct batch *batch)
         rc = batch_send(socket, batch, to != NULL);
     batch_empty(batch);
     return rc == 0 || rc == DUSK_E_NOMEM ? rc : DUSK_E_IO;
+}
+
+/* ---- closing one connection of many ---- */
+
+/* A message that costs nothing tells, once the socket has been made to look at what
+ * its thread found out. */
+bool link_is_connected(void *router, const struct identity *to)
+{
+    int events;
+    size_t size = sizeof events;
+    zmq_getsockopt(router, ZMQ_EVENTS, &events, &size);
+    struct batch nothing;
+    batch_init(&nothing);
+    int rc = link_send(router, to, &nothing);
+    batch_fini(&nothing);
+    return rc != DUSK_E_CLOSED;
+}
+
+/* If the connection is gone already, its descriptor may be another's by now. */
+bool link_hangup(void *router, const struct identity *to, int fd)
+{
+    if (!link_is_connected(router, to))
+        return false;
+    if (fd >= 0)
+        shutdown(fd, SHUT_RDWR);
+    return true;
 }
 
 /* ---- receiving ---- */

@@ -47,7 +47,8 @@ static void dialed_ready(void *context)
         worker_core_peer_gone(shell->core, dialed->peer, clock_monotonic_ns());
 }
 
-static struct visitor *visitor_of(struct shell *shell, const struct identity *identity)
+static struct visitor *visitor_of(struct shell *shell, const struct identity *identity,
+                                  int fd)
 {
     uint64_t hash = identity_hash(identity);
     struct visitor *visitor = map_get(&shell->by_ident, hash);
@@ -64,6 +65,7 @@ static struct visitor *visitor_of(struct shell *shell, const struct identity *id
             return NULL;
         }
     }
+    visitor->fd = fd;
     visitor->seen_ns = clock_monotonic_ns();
     return visitor;
 }
@@ -88,16 +90,20 @@ static void data_ready(void *context)
     struct delivery delivery;
     for (int i = 0; i < RECEIVE_MAX && !worker_core_is_full(shell->core); i++) {
         int rc = link_receive(shell->data, &delivery);
-        if (rc == DUSK_E_PROTOCOL) {
-            log_warning(shell->log,
-                        "a peer sent the data socket what dusk does not know");
-            continue;
-        }
-        if (rc != 0)
+        if (rc > 0 || rc == DUSK_E_IO)
             return;
-        struct visitor *visitor = visitor_of(shell, &delivery.from);
-        bool fine = visitor && deliver(shell, visitor->peer, &delivery);
-        delivery_fini(&delivery);
+        struct visitor *visitor = NULL;
+        bool fine = false;
+        if (rc == 0 && (visitor = visitor_of(shell, &delivery.from, delivery.fd)))
+            fine = deliver(shell, visitor->peer, &delivery);
+        if (rc == 0)
+            delivery_fini(&delivery);
+        if (!visitor)
+            log_warning(shell->log, "a visitor's message cannot be taken",
+                        log_text("error", err_sentence(rc < 0 ? rc : DUSK_E_NOMEM)));
+        /* Who gets no answer must not wait for it. */
+        if (!fine)
+            link_hangup(shell->data, &delivery.from, delivery.fd);
         if (visitor && !fine)
             visitor_forget(shell, visitor);
     }
@@ -234,6 +240,7 @@ static void lane_send(struct shell *shell, struct outbox_lane *lane)
         if ((!dialed || dialed->connected) && !shell->retry_at_ns)
             shell->retry_at_ns = clock_monotonic_ns() + RETRY_NS;
     } else if (rc < 0 && visitor) {
+        link_hangup(shell->data, &visitor->identity, visitor->fd);
         visitor_forget(shell, visitor);
     } else if (rc < 0) {
         worker_core_peer_gone(shell->core, peer, clock_monotonic_ns());

@@ -23,6 +23,7 @@ struct dialed {
 struct visitor {
     struct peer_id peer;
     struct identity identity;
+    int fd; /* over which its last message came, -1 if unknown */
     uint64_t seen_ns;
 };
 

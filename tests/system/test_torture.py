@@ -3,10 +3,12 @@ write.  It ends with a line that names the error, or goes on, and then all value
 right; nobody crashes, leaks or hangs.
 
     DUSK_TORTURE=all       every k, which takes long; else a sample, by $DUSK_TORTURE_SEED
+    DUSK_TORTURE=VICTIM:KIND:all:COUNT  every k of this kind; COUNT calls fail each time
     DUSK_TORTURE=VICTIM:KIND:K:COUNT    this round alone, with the place of the failure
 """
 
 import collections
+import itertools
 import os
 import random
 import re
@@ -24,8 +26,10 @@ import tap
 KINDS = ["allocation", "message", "send", "full", "receive", "file", "open"]
 PROGRAMS = os.path.join(daemons.BUILD, "tests", "system")
 WISH = os.environ.get("DUSK_TORTURE", "")
+ALL = "all" in WISH.split(":")
 SEED = int(os.environ.get("DUSK_TORTURE_SEED", random.randrange(1 << 32)))
 SAMPLE = 9     # rounds of each victim and kind, unless all are wished for
+BEYOND = 6     # calls vary from run to run: so many rounds without a failure end all
 FAILURES = 8   # after so many, the rest of a series tells nothing new
 HANG_SECONDS = 40
 ARRAY_LENGTH = 20000     # too long to ride along with a message
@@ -51,7 +55,7 @@ class Process:
             environment["DUSK_SCHEDULER_ADDRESS"] = address
         if fault:
             environment |= {"TORTURE": fault.wish, "TORTURE_COUNTS": fault.counts.name}
-            if WISH not in ("", "all"):
+            if WISH and not ALL:
                 environment["TORTURE_TRACE"] = "1"
         reading, writing = os.pipe() if ready else (-1, -1)
         options = ["--ready-fd", str(writing)] if ready else []
@@ -127,7 +131,8 @@ def worker(address, directory, fault=None, spill=False):
     program = "torture_worker" if fault else "../../worker/dusk-worker"
     limit = ["--memory-limit", "24MiB" if spill else "1GiB"]
     return Process("worker", [os.path.join(PROGRAMS, program), address, "--no-nanny",
-                              "--nthreads", "1", "--local-directory", directory,
+                              "--nthreads", "3" if fault and not spill else "1",
+                              "--local-directory", directory,
                               *WORKER_TIMES, *limit], fault, ready=True)
 
 
@@ -210,8 +215,8 @@ class Torture:
 
 def chosen(most, seed):
     """Numbers from 1 to `most`: all, or a few with equal steps between."""
-    if WISH == "all" or most <= SAMPLE:
-        return range(1, most + 1)
+    if most <= SAMPLE:
+        return list(range(1, most + 1))
     start = random.Random(seed).random()
     return [1 + int((i + start) * most / SAMPLE) for i in range(SAMPLE)]
 
@@ -224,6 +229,7 @@ class Series:
         self.ends = collections.Counter()
         self.failures = []
         self.slowest = (0, 0)
+        self.beyond = 0 # rounds at the end in which no call failed
         self.rounds = Torture()
 
     def run_round(self, number, count):
@@ -239,18 +245,20 @@ class Series:
             self.rounds = Torture()
             return None
         calls, reached = fault.calls()
+        self.beyond = 0 if reached else self.beyond + 1
         self.ends[how if reached else "not reached"] += number > 0
         self.slowest = max(self.slowest, (round(time.monotonic() - began, 1), number))
         return calls
 
     def run(self, numbers, count):
         for number in numbers:
-            if len(self.failures) < FAILURES:
-                self.run_round(number, count)
+            if len(self.failures) == FAILURES or self.beyond > BEYOND:
+                break
+            self.run_round(number, count)
         if not self.failures:
             self.rounds.close()
         self.rounds.abandon()
-        which = "all" if isinstance(numbers, range) else f"k = {list(numbers)}"
+        which = "all" if ALL else f"k = {numbers}"
         print(f"# {self.victim}, {self.kind}: {which}, {sum(self.ends.values())} rounds, "
               f"slowest {self.slowest[0]} s (k = {self.slowest[1]}): "
               + "; ".join(f"{times} {how}" for how, times in self.ends.most_common()),
@@ -260,7 +268,9 @@ class Series:
 
 def torture(victim, kind, numbers=None, count=1):
     series = Series(victim, kind)
-    if numbers is None:
+    if ALL:
+        numbers = itertools.count(1)
+    elif numbers is None:
         calls = series.run_round(0, 1)
         numbers = chosen(calls[kind] if calls else 0, f"{SEED} {victim} {kind}")
     series.run(numbers, count)
@@ -281,7 +291,7 @@ def case(victim):
 
 if WISH not in ("", "all"):
     wish = WISH.split(":")
-    torture(wish[0], wish[1], [int(wish[2])], int(wish[3]))
+    torture(wish[0], wish[1], None if ALL else [int(wish[2])], int(wish[3]))
 else:
     print(f"# seed {SEED}", flush=True)
     tap.run(*map(case, ["client", "worker", "scheduler"]))

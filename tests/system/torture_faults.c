@@ -121,9 +121,6 @@ WRAP(MESSAGE, -1, int, zmq_msg_init_data,
      (zmq_msg_t * message, void *data, size_t size, zmq_free_fn *release, void *hint),
      (message, data, size, release, hint))
 
-WRAP(RECEIVE, -1, int, zmq_msg_recv, (zmq_msg_t * message, void *socket, int flags),
-     (message, socket, flags))
-
 WRAP(OPEN, NULL, void *, zmq_ctx_new, (void), ())
 WRAP(OPEN, NULL, void *, zmq_socket, (void *context, int type), (context, type))
 WRAP(OPEN, -1, int, zmq_socket_monitor, (void *socket, const char *address, int events),
@@ -144,6 +141,19 @@ WRAP(FILE_IO, -1, ssize_t, pread64, (int fd, void *to, size_t size, off_t at),
      (fd, to, size, at))
 WRAP(FILE_IO, -1, ssize_t, pwrite64, (int fd, const void *from, size_t size, off_t at),
      (fd, from, size, at))
+
+/* libzmq hands over all parts of a message or none: the first one fails. */
+int __real_zmq_msg_recv(zmq_msg_t *message, void *socket, int flags);
+int __wrap_zmq_msg_recv(zmq_msg_t *message, void *socket, int flags);
+int __wrap_zmq_msg_recv(zmq_msg_t *message, void *socket, int flags)
+{
+    static _Thread_local bool more;
+    if (!more && fails("zmq_msg_recv", RECEIVE))
+        return -1;
+    int size = __real_zmq_msg_recv(message, socket, flags);
+    more = size >= 0 && zmq_msg_more(message);
+    return size;
+}
 
 /* A message that begins may fail in two ways, its later parts in the same. */
 int __real_zmq_msg_send(zmq_msg_t *message, void *socket, int flags);
