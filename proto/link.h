@@ -50,7 +50,8 @@ bool link_is_loopback(const char *host);
  * is empty.  > 0: the queue is full, the batch is kept, try later.  DUSK_E_CLOSED:
  * a ROUTER has no such connection any more; the batch is kept.  DUSK_E_NOMEM,
  * DUSK_E_IO: the batch is empty and what it held is lost; the peer may get a message
- * that is too short, and this socket can send the next. */
+ * without content or, after DUSK_E_IO, one that is too short, and this socket can send
+ * the next. */
 int link_send(void *socket, const struct identity *to, struct batch *batch);
 
 /* Whether a ROUTER still has this connection.  Sends a message without content. */
