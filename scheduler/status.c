@@ -93,6 +93,8 @@ void status_answer(struct scheduler *scheduler, struct client *client, uint64_t 
                             .workers = {rows.workers, scheduler->worker_count},
                             .states = {rows.states, TASK_FORGOTTEN},
                             .clients = {rows.clients, scheduler->client_count}));
+    } else {
+        peer_doom(scheduler, client->peer);
     }
     free(rows.workers);
     free(rows.running);
