@@ -34,11 +34,10 @@ FAILURES = 8   # after so many, the rest of a series tells nothing new
 HANG_SECONDS = 40
 ARRAY_LENGTH = 20000     # too long to ride along with a message
 SPILLED_LENGTH = 400000  # too long for a worker's memory, so that there are files
-OBJECTIVE = 8611.522528 # of the small published problem, certified
+OBJECTIVE = 8611.522528  # of the small published problem, certified
 TIMES = ["--heartbeat", "200ms", "--silent", "2s", "--lost", "5s", "--closed", "300ms",
          "--client-closed", "300ms", "--retire", "2s"]
-WORKER_OBJECTIVE = 8611.522528 # of the small published problem, certified
-TIMES = ["--connect-timeout", "20s", "--reconnect-timeout", "20s",
+WORKER_TIMES = ["--connect-timeout", "20s", "--reconnect-timeout", "20s",
                 "--retire-timeout", "2s"]
 ERROR_LINE = re.compile(r"^(dusk[- a-z]*: .|torture_client: error .)|level=error", re.M)
 REPORT = re.compile(r"Sanitizer|runtime error:|Assertion|corrupt|invariant")
@@ -253,7 +252,7 @@ class Series:
         self.ends = collections.Counter()
         self.failures = []
         self.slowest = (0, 0)
-        self.beyond = 0 # rounds at the end in which no call failed
+        self.beyond = 0  # rounds at the end in which no call failed
         self.rounds = Torture()
 
     def run_round(self, number, count):
@@ -309,7 +308,7 @@ def case(victim):
             except AssertionError as error:
                 failures.append(str(error))
         assert not failures, "\n".join(failures)
-    run.__doc__ = f"The {victim} survives what fails, or names it"
+    run.__doc__ = f"{victim}: what fails is survived or named"
     return run
 
 

@@ -102,8 +102,8 @@ static int step_gather(void)
     int rc = dusk_gather(chunks, CHUNKS, LIMIT_S);
     for (int i = 0; rc == 0 && i < CHUNKS; i++) {
         rc = dusk_result(chunks[i], 0, "a", &array);
-        if (rc == 0 && (array.shape[0] != length ||
-                        ((const double *)array.data)[length - 1] != i))
+        if (rc == 0 &&
+            (array.shape[0] != length || ((const double *)array.data)[length - 1] != i))
             rc = WRONG;
     }
     if (rc == 0)
@@ -145,10 +145,10 @@ int main(int argc, char **argv)
         const char *name;
         int (*run)(void);
     } steps[] = {
-        {"connect", step_connect},           {"scatter", step_scatter},
-        {"submit", step_submit},             {"as_completed", step_as_completed},
-        {"cancel", step_cancel},             {"failure", step_failure},
-        {"gather", step_gather},             {"ask", step_ask},
+        {"connect", step_connect}, {"scatter", step_scatter},
+        {"submit", step_submit},   {"as_completed", step_as_completed},
+        {"cancel", step_cancel},   {"failure", step_failure},
+        {"gather", step_gather},   {"ask", step_ask},
     };
     length = argc > 1 ? atoll(argv[1]) : 0;
     if (length < 1 || length > LENGTH_MAX)
