@@ -77,13 +77,20 @@ enum submit_flag {
     F(u64, wanted)                                                                     \
     F(u64, silence_ns)
 
+/* A member of a cluster with keys: enum member_role, and its public key. */
+#define ELEMENT_member_row(F)                                                          \
+    F(u64, role)                                                                       \
+    F(str, name)                                                                       \
+    F(str, key)
+
 #define ELEMENTS(E)                                                                    \
     E(holding)                                                                         \
     E(source)                                                                          \
     E(run)                                                                             \
     E(worker_row)                                                                      \
     E(state_row)                                                                       \
-    E(client_row)
+    E(client_row)                                                                      \
+    E(member_row)
 
 /* ---- everybody ---- */
 
@@ -105,7 +112,8 @@ enum submit_flag {
     F(i64, previous_status)                                                            \
     F(keys, previous_running)                                                          \
     F(holdings, inventory)                                                             \
-    F(runs, running)
+    F(runs, running)                                                                   \
+    F(u64, unix_ns)
 
 #define MESSAGE_welcome(F)                                                             \
     F(u64, epoch)                                                                      \
@@ -208,6 +216,8 @@ enum submit_flag {
 
 #define MESSAGE_retired(F) F(u64, moved)
 
+#define MESSAGE_members(F) F(member_rows, members)
+
 /* ---- worker to scheduler ---- */
 
 #define MESSAGE_heartbeat(F)                                                           \
@@ -272,6 +282,31 @@ enum submit_flag {
     F(u64, request)                                                                    \
     F(key, key)
 
+/* ---- uploads and the cluster's end ---- */
+
+#define MESSAGE_upload(F)                                                              \
+    F(u64, request)                                                                    \
+    F(str, name)                                                                       \
+    F(u64, checksum)                                                                   \
+    F(blob, plugin)
+
+#define MESSAGE_outcome(F)                                                             \
+    F(u64, request)                                                                    \
+    F(i64, code)                                                                       \
+    F(str, reason)
+
+#define MESSAGE_load_plugin(F)                                                         \
+    F(str, name)                                                                       \
+    F(u64, checksum)                                                                   \
+    F(blob, plugin)
+
+#define MESSAGE_plugin_loaded(F)                                                       \
+    F(u64, checksum)                                                                   \
+    F(i64, code)                                                                       \
+    F(str, reason)
+
+#define MESSAGE_shutdown(F) F(u64, request)
+
 /* Numbers never change meaning. */
 #define MESSAGES(M)                                                                    \
     M(1, hello)                                                                        \
@@ -309,7 +344,13 @@ enum submit_flag {
     M(51, put_data)                                                                    \
     M(52, data)                                                                        \
     M(53, no_data)                                                                     \
-    M(54, stored)
+    M(54, stored)                                                                      \
+    M(70, upload)                                                                      \
+    M(71, outcome)                                                                     \
+    M(72, load_plugin)                                                                 \
+    M(73, plugin_loaded)                                                               \
+    M(74, shutdown)                                                                    \
+    M(80, members)
 
 /* ---- what the table makes ---- */
 

@@ -2,12 +2,15 @@
 #ifndef SCHEDULER_CORE_H
 #define SCHEDULER_CORE_H
 
+#include "proto/address.h"
 #include "scheduler/clients.h"
 #include "scheduler/deaths.h"
 #include "scheduler/functions.h"
 #include "scheduler/notes.h"
 #include "scheduler/placement.h"
+#include "scheduler/plugins.h"
 #include "scheduler/scheduler.h"
+#include "scheduler/shutdown.h"
 #include "scheduler/task.h"
 #include "scheduler/timers.h"
 #include "scheduler/transitions.h"
@@ -57,11 +60,18 @@ struct scheduler {
     struct list clients;
     size_t client_count;
     struct map client_numbers;
+    struct list plugins; /* that were uploaded */
+    struct shutdown shutdown;
     /* peers to part with: those whose outbox overflowed, then those to close */
     uint32_t *doomed;
     size_t doomed_count, doomed_capacity;
     uint32_t *closing;
     size_t closing_count, closing_capacity;
+    /* keys */
+    struct members members;
+    struct member_row *member_rows; /* the same for workers; NULL: no keys */
+    struct map guests;              /* peer number -> struct guest, owned */
+    uint64_t unix_offset_ns;        /* Unix time less now_ns */
     struct timer stall_timer;
     uint64_t ran_from_ns, ran_to_ns; /* of the result that is being recorded */
     uint64_t progress_ns;            /* when a task was last assigned or finished */
@@ -121,6 +131,25 @@ void peer_refuse(struct scheduler *scheduler, struct peer_id peer, int code,
 bool text_is_clean(struct str text, size_t least);
 bool text_is(struct str text, const char *word);
 uint64_t text_hash(struct str text);
+
+/* What whoever is behind the connection may do (enum peer_right, or-ed), by its key
+ * (members.c). */
+unsigned peer_rights(const struct scheduler *scheduler, struct peer_id peer);
+
+/* Whether it has this right; if not it is refused: "... does not let it WHAT". */
+bool peer_may(struct scheduler *scheduler, struct peer_id peer, enum peer_right right,
+              const char *what);
+
+/* Whether a peer's Unix time is near enough to ours; if not it is refused. */
+bool clock_agrees(struct scheduler *scheduler, struct peer_id peer, uint64_t unix_ns);
+
+/* Tells a worker who may fetch from it. */
+void members_tell(struct scheduler *scheduler, struct worker *worker);
+void guest_forget(struct scheduler *scheduler, struct peer_id peer);
+void guests_free(struct scheduler *scheduler);
+
+/* Works off what an event has caused, which may cause more. */
+void scheduler_settle(struct scheduler *scheduler);
 
 /* What workers answer (answers.c). */
 void worker_done(struct scheduler *scheduler, struct worker *worker,

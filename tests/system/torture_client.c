@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define LIMIT_S 20.0
+#define LIMIT_S 30.0
 #define LENGTH_MAX 1000000
 #define WRONG 1 /* no error, and still not right */
 enum { CHUNKS = 4, SMALL = 24, NAPS = 3, FUTURES = CHUNKS + SMALL + NAPS + 4 };
