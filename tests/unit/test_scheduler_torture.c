@@ -155,6 +155,32 @@ START_TEST(books_stay_right_whatever_allocation_fails)
 }
 END_TEST
 
+/* Who asks gets an answer, or is parted with and asks again. */
+START_TEST(no_question_is_forgotten)
+{
+    const struct message *questions[] = {
+        MESSAGE(status_request, .request = 1),
+        MESSAGE(why, .request = 1, .key = KEY(1)),
+        MESSAGE(locate, .key = KEY(1)),
+    };
+    bool reached = true;
+    for (long fail_at = 0; reached; fail_at++) {
+        struct script s;
+        script_init(&s);
+        countdown = -100;
+        burst = 0;
+        script_client(&s, C1);
+        script_worker(&s, W1, 1, 1);
+        script_message(&s, C1, SUBMIT(1, "load"));
+        script_message(&s, W1, DONE(1, 1, 8));
+        countdown = fail_at;
+        ck_assert_str_ne(script_message(&s, C1, questions[_i]), "");
+        reached = countdown < 0;
+        script_fini(&s);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("scheduler torture");
@@ -162,6 +188,7 @@ int main(void)
     tcase_set_timeout(tests, 100);
     tcase_add_loop_test(tests, books_stay_right_whatever_allocation_fails, 0,
                         sizeof bursts / sizeof *bursts);
+    tcase_add_loop_test(tests, no_question_is_forgotten, 0, 3);
     suite_add_tcase(suite, tests);
     return test_main(suite);
 }
