@@ -11,7 +11,7 @@
 #define THREADS 2
 #define FLIGHTS 8
 #define STEPS 400
-#define LIMIT (1u << 20)
+#define LIMIT (400u << 10)
 #define S UINT64_C(1000000000)
 
 /* A job that was started: the first THREADS of them run. */
