@@ -135,9 +135,10 @@ int link_check_address(const char *address, struct err_text *text)
 {
     const char *rest = strncmp(address, "tcp://", 6) == 0 ? address + 6 : NULL;
     const char *colon = rest ? strrchr(rest, ':') : NULL;
-    char *end = NULL;
-    unsigned long port = colon ? strtoul(colon + 1, &end, 10) : 0;
-    if (!colon || colon == rest || end == colon + 1 || *end || port < 1 || port > 65535)
+    bool digits = colon && colon[1 + strspn(colon + 1, "0123456789")] == '\0';
+    unsigned long port = digits ? strtoul(colon + 1, NULL, 10) : 0;
+    if (port < 1 || port > 65535 || colon == rest || strncmp(rest, "[]:", 3) == 0 ||
+        colon - rest >= LINK_HOST_BYTES)
         return err_set(text, DUSK_E_INVALID, "'%s' is not an address tcp://HOST:PORT",
                        address);
     return 0;
