@@ -83,6 +83,9 @@ static bool from_worker(struct scheduler *scheduler, struct worker *worker,
     case MSG_dropped:
         worker_dropped(scheduler, worker, &message->dropped);
         return true;
+    case MSG_plugin_loaded:
+        plugin_loaded(scheduler, worker, &message->plugin_loaded);
+        return true;
     case MSG_retire:
         retire_begin(scheduler, worker, message->retire.deadline_ms);
         return true;
@@ -120,6 +123,12 @@ static bool from_client(struct scheduler *scheduler, struct client *client,
         return true;
     case MSG_why:
         why_answer(scheduler, client, &message->why);
+        return true;
+    case MSG_upload:
+        plugin_upload(scheduler, client, &message->upload);
+        return true;
+    case MSG_shutdown:
+        shutdown_begin(scheduler, client, message->shutdown.request);
         return true;
     case MSG_alive:
         client_send(scheduler, client,
@@ -277,6 +286,7 @@ int scheduler_create(const struct scheduler_config *config, uint64_t now_ns,
     list_init(&scheduler->refill);
     list_init(&scheduler->freeing);
     list_init(&scheduler->clients);
+    list_init(&scheduler->plugins);
     int rc = prepare(scheduler);
     if (rc < 0) {
         scheduler_destroy(scheduler);
@@ -317,6 +327,7 @@ void scheduler_destroy(struct scheduler *scheduler)
         worker_destroy(CONTAINER_OF(w, struct worker, link));
     LIST_FOREACH (c, &scheduler->clients)
         client_destroy(CONTAINER_OF(c, struct client, link));
+    plugins_free(scheduler);
     size_t position = 0;
     struct peer *peer;
     while ((peer = map_next(&scheduler->peers, &position)))
