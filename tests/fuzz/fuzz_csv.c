@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* A refusal is one line that begins with the path. */
 static void expect_line(const struct err_text *error, const char *path)
@@ -122,4 +123,10 @@ void fuzz_seeds(fuzz_take_fn *take, void *context)
         memcpy(input + 2, text, strlen(text));
         take(context, input, 2 + strlen(text));
     }
+    /* One that is compressed already, so that its bytes can be changed. */
+    static struct memory_file packed;
+    char input[256] = {0};
+    memory_file_write(&packed, files[0], strlen(files[0]), true);
+    ssize_t size = pread(packed.fd, input + 2, sizeof input - 2, 0);
+    take(context, input, 2 + (size_t)size);
 }

@@ -120,6 +120,11 @@ static void act(struct session *session, const struct worker_action *action)
     case WORKER_READ:
         operate(session, action);
         break;
+    case WORKER_LOAD:
+        worker_core_loaded(session->core, action->file,
+                           action->file % 2 ? DUSK_E_PLUGIN : 0, "no plugin",
+                           session->now_ns);
+        break;
     case WORKER_END:
         session->ended = true;
         break;
@@ -175,6 +180,8 @@ static void say(struct session *session, enum message_type type, bool damaged)
     struct payload *payload = feed_message(session->feed, type, &message);
     if (type == MSG_run_task) /* nothing that was given before is given again */
         message.run_task.attempt += feed_byte(session->feed) * UINT64_C(256);
+    if (type == MSG_load_plugin && payload)
+        message.load_plugin.checksum = payload_checksum(payload);
     tell(session, &message, damaged);
     payload_unref(payload);
 }
@@ -347,6 +354,7 @@ static void start(struct session *session)
     config.epoch = 7;
     config.nthreads = THREADS;
     config.memory_limit = LIMIT;
+    config.allow_upload = true;
     session->core = worker_core_create(&config, session->now_ns);
     FUZZ_CHECK(session->core);
     settle(session);
