@@ -14,6 +14,10 @@
  * would keep ZeroMQ's whole receive buffer alive. */
 #define COPY_BYTES (16u << 10)
 
+/* Messages that ZeroMQ queues for a connection, in each direction.  It counts no bytes,
+ * so that most must wait where they are counted. */
+#define QUEUE_MESSAGES 16
+
 #define LINGER_MS 1000
 #define BACKLOG 4096
 #define HANDSHAKE_MS 10000
@@ -42,6 +46,8 @@ int link_socket(void *context, int type, void **ret_socket, struct err_text *tex
                        "cannot open a socket: %s", zmq_strerror(errno));
     int64_t max_bytes = (int64_t)LIMIT_FRAME_BYTES;
     int failed =
+        set_int(socket, ZMQ_SNDHWM, QUEUE_MESSAGES) |
+        set_int(socket, ZMQ_RCVHWM, QUEUE_MESSAGES) |
         set_int(socket, ZMQ_LINGER, LINGER_MS) | set_int(socket, ZMQ_BACKLOG, BACKLOG) |
         set_int(socket, ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS) |
         set_int(socket, ZMQ_TCP_MAXRT, TCP_MAXRT_MS) | set_int(socket, ZMQ_IPV6, 1) |
