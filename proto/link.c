@@ -16,6 +16,10 @@
  * would keep ZeroMQ's whole receive buffer alive. */
 #define COPY_BYTES (16u << 10)
 
+/* Messages that ZeroMQ queues for a connection, in each direction.  It counts no bytes,
+ * so that most must wait where they are counted. */
+#define QUEUE_MESSAGES 16
+
 #define LINGER_MS 1000
 #define BACKLOG 4096
 #define HANDSHAKE_MS 10000
@@ -44,6 +48,8 @@ int link_socket(void *context, int type, void **ret_socket, struct err_text *tex
                        "cannot open a socket: %s", zmq_strerror(errno));
     int64_t max_bytes = (int64_t)LIMIT_FRAME_BYTES;
     int failed =
+        set_int(socket, ZMQ_SNDHWM, QUEUE_MESSAGES) |
+        set_int(socket, ZMQ_RCVHWM, QUEUE_MESSAGES) |
         set_int(socket, ZMQ_LINGER, LINGER_MS) | set_int(socket, ZMQ_BACKLOG, BACKLOG) |
         set_int(socket, ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS) |
         set_int(socket, ZMQ_TCP_MAXRT, TCP_MAXRT_MS) | set_int(socket, ZMQ_IPV6, 1) |
@@ -142,9 +148,10 @@ int link_check_address(const char *address, struct err_text *text)
 {
     const char *rest = strncmp(address, "tcp://", 6) == 0 ? address + 6 : NULL;
     const char *colon = rest ? strrchr(rest, ':') : NULL;
-    char *end = NULL;
-    unsigned long port = colon ? strtoul(colon + 1, &end, 10) : 0;
-    if (!colon || colon == rest || end == colon + 1 || *end || port < 1 || port > 65535)
+    bool digits = colon && colon[1 + strspn(colon + 1, "0123456789")] == '\0';
+    unsigned long port = digits ? strtoul(colon + 1, NULL, 10) : 0;
+    if (port < 1 || port > 65535 || colon == rest || strncmp(rest, "[]:", 3) == 0 ||
+        colon - rest >= LINK_HOST_BYTES)
         return err_set(text, DUSK_E_INVALID, "'%s' is not an address tcp://HOST:PORT",
                        address);
     return 0;

@@ -326,8 +326,11 @@ START_TEST(addresses_are_checked)
     struct err_text text;
     ck_assert_int_eq(link_check_address("tcp://host:8786", &text), 0);
     ck_assert_int_eq(link_check_address("tcp://[::1]:1", &text), 0);
-    const char *bad[] = {"",         "host:8786",     "tcp://host", "tcp://:8786",
-                         "tcp://h:", "tcp://h:70000", "tcp://h:8x", "udp://h:1"};
+    char endless[LINK_HOST_BYTES + 16];
+    snprintf(endless, sizeof endless, "tcp://%0*d:1", LINK_HOST_BYTES, 0);
+    const char *bad[] = {"",           "host:8786",  "tcp://host",   "tcp://:8786",
+                         "tcp://h:",   "tcp://h:+8", "tcp://h: 8",   "tcp://h:70000",
+                         "tcp://h:8x", "udp://h:1",  "tcp://[]:786", endless};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         ck_assert_int_eq(link_check_address(bad[i], &text), DUSK_E_INVALID);
         ck_assert_ptr_nonnull(strstr(text.line, bad[i]));
