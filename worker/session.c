@@ -70,11 +70,13 @@ static void session_hello(struct worker_core *core)
         rc = outbox_send(&core->outbox, session->peer, hello);
     }
     session->greeted = rc == 0;
-    if (rc < 0)
+    if (rc < 0) {
         note(core, LOG_ERROR,
              "cannot register at %s: a hello that names %zu results and %u tasks: %s",
              config->scheduler, core->store.entries.count, core->attempt_count,
              err_sentence(rc));
+        session->dial_at_ns = core->now_ns + REDIAL_NS;
+    }
     session->hello_ns = core->now_ns;
     free(holdings);
     free(runs);
