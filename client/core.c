@@ -306,7 +306,10 @@ static int on_finished(struct client_core *core, const struct msg_finished *fini
                        uint64_t now_ns)
 {
     struct dusk_future *future = map_get(&core->by_key, finished->key.bits);
-    if (!future || future->wanted == 0 || future->state > FUTURE_AWAY) {
+    bool brought = future && future->transfer && future->transfer->brings;
+    if (brought)
+        client_transfer_brought(future);
+    if (!future || (future->wanted == 0 && !brought) || future->state > FUTURE_AWAY) {
         core->late++;
         return 0;
     }
@@ -321,8 +324,6 @@ static int on_finished(struct client_core *core, const struct msg_finished *fini
         return 0;
     }
     future->site = site;
-    if (future->transfer && future->transfer->brings)
-        client_transfer_end(future);
     if (!future->spec->function) {
         payload_unref(future->spec->payload);
         future->spec->payload = NULL;
@@ -338,10 +339,14 @@ static int on_failed(struct client_core *core, const struct msg_failed *failed)
     struct dusk_future *future = map_get(&core->by_key, failed->key.bits);
     int code =
         failed->code < 0 && failed->code > -1000 ? (int)failed->code : DUSK_E_TASK;
-    if (!future || future->wanted == 0)
+    if (!future || (future->wanted == 0 && !future->transfer)) {
         core->late++;
-    else
+        return 0;
+    }
+    if (code != DUSK_E_NOT_FOUND || !client_submit_was_useless(future))
         future_fail(future, code, failed->reason);
+    if (future->wanted == 0)
+        client_queue(future, QUEUE_RELEASE);
     return 0;
 }
 

@@ -148,6 +148,14 @@ static void fail_with(struct dusk_future *future, const struct dusk_future *caus
     future_fail(future, cause->code < 0 ? cause->code : DUSK_E_DATA_LOST, str_of(line));
 }
 
+bool client_submit_was_useless(struct dusk_future *future)
+{
+    const struct dusk_future *cause = useless_dependency(future);
+    if (cause)
+        fail_with(future, cause);
+    return cause != NULL;
+}
+
 static bool tell_task(struct client_core *core, const struct dusk_future *future)
 {
     const struct future_spec *spec = future->spec;
@@ -163,12 +171,11 @@ static bool tell_task(struct client_core *core, const struct dusk_future *future
 }
 
 /* Scattered data have a transfer that looks for their place from the first message
- * until the scheduler confirms them. */
+ * until the scheduler confirms them, wanted or only needed by tasks. */
 static bool tell_data(struct client_core *core, struct dusk_future *future,
                       uint64_t now_ns)
 {
-    bool arriving = future->state == FUTURE_PENDING && future->wanted > 0;
-    if (arriving && !future->transfer &&
+    if (future->state == FUTURE_PENDING && !future->transfer &&
         client_transfer_begin(future, true, NULL, now_ns) < 0) {
         core->blocked = true;
         return false;
@@ -189,10 +196,11 @@ static bool submit_first(struct client_core *core, struct dusk_future *future,
                                  : tell_data(core, future, now_ns)))
         return false;
     future->session = core->session;
+    bool keeps = future->wanted > 0 || future->transfer;
     if (future->cancelling)
         client_queue(future, QUEUE_CANCEL);
     else
-        client_queue(future, future->wanted ? QUEUE_NONE : QUEUE_RELEASE);
+        client_queue(future, keeps ? QUEUE_NONE : QUEUE_RELEASE);
     future->cancelling = false;
     return true;
 }

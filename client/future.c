@@ -144,9 +144,12 @@ void future_want(struct dusk_future *future)
 }
 
 /* A task that the scheduler never heard of is forgotten, unless others depend on it;
- * one that waits to be submitted or cancelled is released after that. */
+ * one that waits to be submitted or cancelled is released after that, and data on
+ * their way that others need, when they have arrived. */
 static void future_unwanted(struct dusk_future *future)
 {
+    if (future->transfer && future->transfer->brings && future->references > 0)
+        return;
     client_transfer_end(future);
     if (future->core->link == LINK_CLOSED)
         client_queue(future, QUEUE_NONE);
@@ -180,9 +183,14 @@ static void future_free(struct dusk_future *future)
     free(future);
 }
 
-static bool future_is_garbage(const struct dusk_future *future)
+/* Data on their way that nobody needs any more are released first. */
+static bool future_is_garbage(struct dusk_future *future)
 {
-    return future->references == 0 && future->queued == QUEUE_NONE;
+    if (future->references > 0 || future->queued != QUEUE_NONE)
+        return false;
+    if (future->transfer)
+        client_transfer_brought(future);
+    return future->queued == QUEUE_NONE;
 }
 
 /* Chains of futures can be long, so this must not recurse: what has become garbage

@@ -247,6 +247,9 @@ static bool do_scheduler(struct world *world, const char *what, unsigned a,
     } else if (strcmp(what, "failed") == 0)
         FROM_SCHEDULER(world, failed, .key = key, .code = DUSK_E_TASK,
                        .reason = str_of("no luck"));
+    else if (strcmp(what, "unknown") == 0)
+        FROM_SCHEDULER(world, failed, .key = key, .code = DUSK_E_NOT_FOUND,
+                       .reason = str_of("what it depends on is not known"));
     else if (strcmp(what, "cancelled") == 0)
         FROM_SCHEDULER(world, failed, .key = key, .code = DUSK_E_CANCELLED,
                        .reason = str_of("by somebody"));
@@ -647,11 +650,35 @@ START_TEST(scattered_data_are_brought_until_they_are_confirmed)
         {"finished 2 tcp://v:1", ""});
     ck_assert_int_eq(world.futures[2]->state, FUTURE_AWAY);
     ck_assert_ptr_null(world.futures[2]->spec->payload);
-    RUN(&world, {"place 2 tcp://w:1", "cancel:2"});
+    RUN(&world, {"place 2 tcp://w:1", "release:2"});
     ck_assert_int_eq(status_of(&world, 2), DUSK_LOST);
     RUN(&world, {"scatter", "scatter:3"}, {"place 3 tcp://v:1", "put:3"},
-        {"no_data 3", ""});
+        {"no_data 3", "release:3"});
     ck_assert_int_eq(world.futures[3]->code, DUSK_E_MEMORY_LIMIT);
+    world_end(&world);
+}
+END_TEST
+
+START_TEST(data_that_only_tasks_need_are_brought_all_the_same)
+{
+    struct world world = world_up();
+    RUN(&world, {"scatter", "scatter:1"}, {"submit 1", "needs:1 submit:2"},
+        {"release 1", ""}, {"place 1 tcp://w:1", "put:1"}, {"stored 1", ""},
+        {"finished 1 tcp://w:1", "release:1"});
+    RUN(&world, {"scatter", "scatter:3"}, {"submit 3", "needs:3 submit:4"},
+        {"release 3", ""}, {"release 4", "release:4 release:3"});
+    world_end(&world);
+}
+END_TEST
+
+START_TEST(what_depends_on_a_forgotten_failure_fails_likewise)
+{
+    struct world world = world_up();
+    RUN(&world, {"submit", "submit:1"}, {"submit 1", "needs:1 submit:2"},
+        {"cancelled 1", ""}, {"unknown 2", ""});
+    ck_assert_int_eq(status_of(&world, 2), DUSK_CANCELLED);
+    RUN(&world, {"submit", "submit:3"}, {"unknown 3", ""});
+    ck_assert_int_eq(world.futures[3]->code, DUSK_E_NOT_FOUND);
     world_end(&world);
 }
 END_TEST
@@ -709,6 +736,8 @@ int main(void)
     tcase_add_test(good, an_answer_that_was_lost_is_asked_for_again);
     tcase_add_test(good, a_result_that_cannot_be_fetched_says_so);
     tcase_add_test(good, scattered_data_are_brought_until_they_are_confirmed);
+    tcase_add_test(good, data_that_only_tasks_need_are_brought_all_the_same);
+    tcase_add_test(good, what_depends_on_a_forgotten_failure_fails_likewise);
     tcase_add_test(good, watches_come_in_the_order_of_the_ends);
     suite_add_tcase(suite, good);
     return test_main(suite);
