@@ -246,7 +246,7 @@ class Chaos:
         if job.returncode:
             return False
         status = json.loads(job.stdout)
-        return (not any(row["tasks"] for row in status["states"])
+        return (not any(status["tasks"].values())
                 and not any(row["chunks"] for row in status["workers"])
                 and len(status["clients"]) == 1)
 
