@@ -13,7 +13,8 @@
 #include <stdlib.h>
 
 #define ASKED_AT_ONCE 256
-#define FAILURES_MAX 7
+/* With rests that double, for longer than schedulers take to give a worker up. */
+#define FAILURES_MAX 10
 #define REST_FIRST_NS (20 * NS_PER_MS)
 #define LOOK_AGAIN_NS (5 * NS_PER_S) /* an answer is overdue: look whether it moved */
 #define CONFIRM_NS (3 * NS_PER_S)
