@@ -302,10 +302,9 @@ static int on_finished(struct client_core *core, const struct msg_finished *fini
                        uint64_t now_ns)
 {
     struct dusk_future *future = map_get(&core->by_key, finished->key.bits);
-    bool brought = future && future->transfer && future->transfer->brings;
-    if (brought)
-        client_transfer_brought(future);
-    if (!future || (future->wanted == 0 && !brought) || future->state > FUTURE_AWAY) {
+    if (future && future->transfer && future->transfer->brings)
+        client_transfer_end(future);
+    if (!future || !future_is_needed(future) || future->state > FUTURE_AWAY) {
         core->late++;
         return 0;
     }
@@ -335,14 +334,14 @@ static int on_failed(struct client_core *core, const struct msg_failed *failed)
     struct dusk_future *future = map_get(&core->by_key, failed->key.bits);
     int code =
         failed->code < 0 && failed->code > -1000 ? (int)failed->code : DUSK_E_TASK;
-    if (!future || (future->wanted == 0 && !future->transfer)) {
+    if (!future || !future_is_needed(future)) {
         core->late++;
         return 0;
     }
-    if (code != DUSK_E_NOT_FOUND || !client_submit_was_useless(future))
+    /* The scheduler forgets what failed.  A task that was submitted before that was
+     * told here needs what it does not know any more. */
+    if (code != DUSK_E_NOT_FOUND || !client_fail_like_dependency(future))
         future_fail(future, code, failed->reason);
-    if (future->wanted == 0)
-        client_queue(future, QUEUE_RELEASE);
     return 0;
 }
 

@@ -82,13 +82,6 @@ void client_transfer_end(struct dusk_future *future)
     future->transfer = NULL;
 }
 
-void client_transfer_brought(struct dusk_future *future)
-{
-    client_transfer_end(future);
-    if (future->wanted == 0)
-        client_queue(future, QUEUE_RELEASE);
-}
-
 int client_core_fetch(struct client_core *core, struct dusk_future *future,
                       uint64_t now_ns)
 {
@@ -339,7 +332,8 @@ static int on_place(struct client_core *core, const struct msg_place *place,
                     uint64_t now_ns)
 {
     struct dusk_future *future = map_get(&core->by_key, place->key.bits);
-    if (!future || future->spec->function || future_has_failed(future)) {
+    if (!future || future->spec->function || future_has_failed(future) ||
+        !future_is_needed(future)) {
         core->late++;
         return 0;
     }
