@@ -8,7 +8,9 @@
 #include "scheduler/functions.h"
 #include "scheduler/notes.h"
 #include "scheduler/placement.h"
+#include "scheduler/plugins.h"
 #include "scheduler/scheduler.h"
+#include "scheduler/shutdown.h"
 #include "scheduler/task.h"
 #include "scheduler/timers.h"
 #include "scheduler/transitions.h"
@@ -58,6 +60,8 @@ struct scheduler {
     struct list clients;
     size_t client_count;
     struct map client_numbers;
+    struct list plugins; /* that were uploaded */
+    struct shutdown shutdown;
     /* peers to part with: those whose outbox overflowed, then those to close */
     uint32_t *doomed;
     size_t doomed_count, doomed_capacity;

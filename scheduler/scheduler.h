@@ -29,6 +29,7 @@ struct scheduler_config {
     double bandwidth;          /* assumed of a transfer, bytes a second */
     uint64_t clock_skew_ns;    /* that a peer's clock may differ from ours */
     unsigned deaths_allowed;   /* of workers before a task is KILLED */
+    bool allow_upload;         /* of plugins */
 };
 
 /* Dask's numbers where it has them. */
@@ -75,6 +76,9 @@ void scheduler_peer_broken(struct scheduler *scheduler, struct peer_id peer,
 /* To be called when the deadline has passed; UINT64_MAX when there is none. */
 void scheduler_tick(struct scheduler *scheduler, uint64_t now_ns);
 uint64_t scheduler_next_deadline(const struct scheduler *scheduler);
+
+/* Whether a client has shut the cluster down, and its workers have left. */
+bool scheduler_has_ended(const struct scheduler *scheduler);
 
 /* Says goodbye to every peer; the outbox is the last thing to be taken. */
 void scheduler_stop(struct scheduler *scheduler, const char *reason);

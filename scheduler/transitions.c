@@ -132,7 +132,11 @@ static void leave_processing(struct scheduler *scheduler, struct task *task)
     free_stale_data(scheduler, task, worker);
     worker_send(scheduler, worker,
                 MESSAGE(stop_task, .key = task->key, .attempt = task->attempt));
-    if (map_put(&worker->stopping, task->attempt, worker) < 0) {
+    size_t before = worker->stopping.count;
+    map_put(&worker->stopping, task->attempt, worker);
+    /* Without memory it frees its place now; and a worker may have claimed to run an
+     * attempt before it was given. */
+    if (worker->stopping.count == before) {
         worker->outstanding--;
         placement_refill(scheduler, worker);
     }
