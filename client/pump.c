@@ -26,6 +26,7 @@ struct pump {
     struct list wires;
     zmq_pollitem_t *items;
     size_t item_capacity;
+    struct curve_record record; /* of connections to the scheduler */
 
     pthread_t keeper;
     int wake_fd;       /* -1: there is no keeper */
@@ -215,9 +216,9 @@ static void wire_explain(struct dusk_client *client, const struct wire *wire,
                          const struct link_event *event)
 {
     struct err_text text;
-    unsigned closed = 0;
+    struct curve_record other = {0};
     int rc = curve_explain(event, client->keyed ? &client->join : NULL,
-                           wire->to_scheduler ? &client->closed : &closed, &text);
+                           wire->to_scheduler ? &client->pump->record : &other, &text);
     const char *sentence = link_event_sentence(event);
     if (rc < 0) {
         char line[sizeof text.line + sizeof event->address + 32];

@@ -121,6 +121,8 @@ int session_start(const struct session_options *options, struct session *session
     double timeout_s = (double)options->timeout_ns * 1e-9;
     int rc = session_cluster(options, session, &connection.address, text);
     connection.timeout_s = timeout_s;
+    if (session->cluster)
+        connection.keys = cluster_keys(session->cluster);
     if (rc == 0 && (rc = dusk_connect_with(&connection, &session->client)) < 0)
         watch_failed(rc, text);
     if (rc == 0) {
@@ -128,6 +130,9 @@ int session_start(const struct session_options *options, struct session *session
             dusk_set_log(session->client, show_log, NULL);
         rc = session_count(session, timeout_s, text);
     }
+    /* A cluster that has ended meanwhile is the better reason. */
+    if (rc < 0 && check_cluster(session, text) < 0)
+        rc = DUSK_E_CLOSED;
     if (rc < 0)
         session_stop(session);
     return rc;

@@ -173,9 +173,9 @@ static void explain(const struct dialed *dialed, const struct link_event *event)
 {
     struct shell *shell = dialed->shell;
     struct err_text text;
-    unsigned closed = 0;
+    struct curve_record other = {0};
     if (curve_explain(event, shell->config->join,
-                      dialed->lasting ? &shell->closed : &closed, &text) < 0) {
+                      dialed->lasting ? &shell->record : &other, &text) < 0) {
         char line[sizeof text.line + sizeof event->address + 32];
         snprintf(line, sizeof line, "the %s at %s %s",
                  dialed->lasting ? "scheduler" : "worker", event->address, text.line);
