@@ -24,6 +24,7 @@ static const struct subcommand subcommands[] = {
     {"why", "why a task is where it is", command_why},
     {"upload", "bring a plugin to all workers", command_upload},
     {"shutdown", "end a cluster", command_shutdown},
+    {"keygen", "make the keys of a cluster", command_keygen},
     {"scheduler", "run a scheduler (dusk-scheduler)", command_scheduler},
     {"worker", "run a worker (dusk-worker)", command_worker},
 };

@@ -77,13 +77,20 @@ enum submit_flag {
     F(u64, wanted)                                                                     \
     F(u64, silence_ns)
 
+/* A member of a cluster with keys: enum member_role, and its public key. */
+#define ELEMENT_member_row(F)                                                          \
+    F(u64, role)                                                                       \
+    F(str, name)                                                                       \
+    F(str, key)
+
 #define ELEMENTS(E)                                                                    \
     E(holding)                                                                         \
     E(source)                                                                          \
     E(run)                                                                             \
     E(worker_row)                                                                      \
     E(state_row)                                                                       \
-    E(client_row)
+    E(client_row)                                                                      \
+    E(member_row)
 
 /* ---- everybody ---- */
 
@@ -105,7 +112,8 @@ enum submit_flag {
     F(i64, previous_status)                                                            \
     F(keys, previous_running)                                                          \
     F(holdings, inventory)                                                             \
-    F(runs, running)
+    F(runs, running)                                                                   \
+    F(u64, unix_ns)
 
 #define MESSAGE_welcome(F)                                                             \
     F(u64, epoch)                                                                      \
@@ -207,6 +215,8 @@ enum submit_flag {
 #define MESSAGE_acquire(F) F(sources, sources)
 
 #define MESSAGE_retired(F) F(u64, moved)
+
+#define MESSAGE_members(F) F(member_rows, members)
 
 /* ---- worker to scheduler ---- */
 
@@ -339,7 +349,8 @@ enum submit_flag {
     M(71, outcome)                                                                     \
     M(72, load_plugin)                                                                 \
     M(73, plugin_loaded)                                                               \
-    M(74, shutdown)
+    M(74, shutdown)                                                                    \
+    M(80, members)
 
 /* ---- what the table makes ---- */
 
