@@ -5,14 +5,14 @@
 
 #include <stdio.h>
 
-static int shut_down(const char *scheduler, double timeout_s)
+static int shut_down(const struct dusk_options *connection)
 {
     struct dusk_client *client;
-    if (dusk_connect(scheduler, timeout_s, &client) < 0) {
+    if (dusk_connect_with(connection, &client) < 0) {
         fprintf(stderr, "dusk shutdown: %s\n", dusk_last_error());
         return COMMAND_FAILED;
     }
-    int rc = dusk_shutdown(client, timeout_s);
+    int rc = dusk_shutdown(client, connection->timeout_s);
     if (rc < 0)
         fprintf(stderr, "dusk shutdown: %s\n", dusk_last_error());
     dusk_close(client);
@@ -21,14 +21,15 @@ static int shut_down(const char *scheduler, double timeout_s)
 
 int command_shutdown(int argc, char **argv)
 {
-    const char *scheduler = NULL;
+    struct dusk_options connection = {0};
     int64_t timeout_ns = 30 * UNITS_NS_PER_S;
     const struct option_spec options[] = {
-        INQUIRY_OPTION_ROWS(&scheduler, &timeout_ns),
+        INQUIRY_OPTION_ROWS(&connection.address, &timeout_ns),
+        KEYS_OPTION_ROW(&connection.keys),
         {0},
     };
     const struct positional_spec positionals[] = {
-        {.name = "SCHEDULER", .string = &scheduler},
+        {.name = "SCHEDULER", .string = &connection.address},
         {0},
     };
     const struct command command = {
@@ -42,5 +43,6 @@ int command_shutdown(int argc, char **argv)
     int rc = options_parse(&command, argc, argv, stdout, stderr);
     if (rc != OPTIONS_RUN)
         return rc == OPTIONS_DONE ? COMMAND_DONE : COMMAND_USAGE;
-    return shut_down(scheduler, (double)timeout_ns / 1e9);
+    connection.timeout_s = (double)timeout_ns / 1e9;
+    return shut_down(&connection);
 }

@@ -5,14 +5,14 @@
 
 #include <stdio.h>
 
-static int upload(const char *scheduler, double timeout_s, const char *path)
+static int upload(const struct dusk_options *connection, const char *path)
 {
     struct dusk_client *client;
-    if (dusk_connect(scheduler, timeout_s, &client) < 0) {
+    if (dusk_connect_with(connection, &client) < 0) {
         fprintf(stderr, "dusk upload: %s\n", dusk_last_error());
         return COMMAND_FAILED;
     }
-    int rc = dusk_upload_plugin(client, path, timeout_s);
+    int rc = dusk_upload_plugin(client, path, connection->timeout_s);
     if (rc < 0)
         fprintf(stderr, "dusk upload: %s\n", dusk_last_error());
     dusk_close(client);
@@ -21,15 +21,17 @@ static int upload(const char *scheduler, double timeout_s, const char *path)
 
 int command_upload(int argc, char **argv)
 {
-    const char *scheduler = NULL, *path = NULL;
+    struct dusk_options connection = {0};
+    const char *path = NULL;
     int64_t timeout_ns = 30 * UNITS_NS_PER_S;
     const struct option_spec options[] = {
-        INQUIRY_OPTION_ROWS(&scheduler, &timeout_ns),
+        INQUIRY_OPTION_ROWS(&connection.address, &timeout_ns),
+        KEYS_OPTION_ROW(&connection.keys),
         {0},
     };
     const struct positional_spec positionals[] = {
         {.name = "PLUGIN.so", .required = true, .string = &path},
-        {.name = "SCHEDULER", .string = &scheduler},
+        {.name = "SCHEDULER", .string = &connection.address},
         {0},
     };
     const struct command command = {
@@ -46,5 +48,6 @@ int command_upload(int argc, char **argv)
     int rc = options_parse(&command, argc, argv, stdout, stderr);
     if (rc != OPTIONS_RUN)
         return rc == OPTIONS_DONE ? COMMAND_DONE : COMMAND_USAGE;
-    return upload(scheduler, (double)timeout_ns / 1e9, path);
+    connection.timeout_s = (double)timeout_ns / 1e9;
+    return upload(&connection, path);
 }
