@@ -169,7 +169,8 @@ static int hello_send(struct client_core *core, uint64_t now_ns)
                                .role = ROLE_CLIENT, .name = str_of(core->name),
                                .epoch = core->epoch, .client = core->number,
                                .address = str_of(""), .pid = core->pid,
-                               .unix_ns = now_ns + core->unix_offset_ns));
+                               .unix_ns = now_ns + core->unix_offset_ns,
+                               .scheduler_epoch = core->scheduler_epoch));
 }
 
 static void scheduler_open(struct client_core *core, uint64_t now_ns)
@@ -366,6 +367,7 @@ static int scheduler_message(struct client_core *core, const struct message *mes
         return client_transfer_message(core, message, now_ns, text);
     case MSG_status:
     case MSG_because:
+    case MSG_published:
     case MSG_outcome:
         return client_question_message(core, message);
     default:

@@ -732,7 +732,7 @@ END_TEST
 START_TEST(a_shutdown_is_asked_for_until_it_is_answered)
 {
     struct world world = world_up();
-    struct client_question question = {.kind = QUESTION_SHUTDOWN};
+    struct client_question question = {.kind = ASK_SHUTDOWN};
     client_core_ask(world.core, &question);
     RUN(&world, {"tick 1", "shutdown"}, {"gone", ""}, {"tick 1000", "hello"},
         {"welcome 1", "shutdown"});
