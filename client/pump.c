@@ -457,8 +457,7 @@ void client_pump_close(struct dusk_client *client)
     actions_run(client);
     LIST_FOREACH (link, &pump->wires)
         wire_destroy(CONTAINER_OF(link, struct wire, link));
-    while (zmq_ctx_term(pump->zmq) < 0 && errno == EINTR)
-        ;
+    link_context_end(pump->zmq);
     client->pump = NULL;
     free(pump->items);
     free(pump);

@@ -577,3 +577,10 @@ const char *link_event_sentence(const struct link_event *event)
         return NULL;
     }
 }
+
+/* A signal interrupts the wait, and does not end it. */
+void link_context_end(void *context)
+{
+    while (context && zmq_ctx_term(context) < 0 && errno == EINTR)
+        ;
+}

@@ -379,8 +379,7 @@ void peers_close(struct shell *shell)
     socket_close(shell, shell->data, shell->data_monitor);
     zap_close(&shell->zap);
     members_fini(&shell->members);
-    if (shell->context)
-        zmq_ctx_term(shell->context);
+    link_context_end(shell->context);
 }
 
 static void sweep_visitors(struct shell *shell, uint64_t now)

@@ -620,6 +620,25 @@ START_TEST(an_answer_that_was_lost_is_asked_for_again)
 }
 END_TEST
 
+START_TEST(data_that_were_lost_on_their_way_are_brought_again)
+{
+    struct world world = world_up();
+    RUN(&world, {"scatter", "scatter:1"}, {"place 1 tcp://w:1", "put:1"},
+        {"worker-connected", ""});
+    for (int i = 0; i < 39; i++) {
+        step(&world, "tick 3000");
+        step(&world, "alive");
+        step(&world, "place 1 tcp://w:1");
+        ck_assert_str_eq(world.sent, "");
+    }
+    RUN(&world, {"tick 3000", "alive scatter:1"}, {"alive", ""},
+        {"place 1 tcp://w:1", "put:1"}, {"stored 1", ""}, {"finished 1 tcp://w:1", ""});
+    ck_assert_uint_eq(world.closes, 1);
+    ck_assert_int_eq(world.futures[1]->state, FUTURE_HERE);
+    world_end(&world);
+}
+END_TEST
+
 START_TEST(a_result_that_cannot_be_fetched_says_so)
 {
     struct world world = world_up();
@@ -808,6 +827,7 @@ int main(void)
     tcase_add_test(good, a_result_is_looked_for_where_it_is_now);
     tcase_add_test(good, a_worker_that_answers_nothing_is_looked_around);
     tcase_add_test(good, an_answer_that_was_lost_is_asked_for_again);
+    tcase_add_test(good, data_that_were_lost_on_their_way_are_brought_again);
     tcase_add_test(good, a_result_that_cannot_be_fetched_says_so);
     tcase_add_test(good, scattered_data_are_brought_until_they_are_confirmed);
     tcase_add_test(good, data_that_only_tasks_need_are_brought_all_the_same);
