@@ -341,7 +341,7 @@ START_TEST(who_registers_again_in_time_goes_on)
     now += S;
     worker_core_tick(core, now);
     worker_core_tick(core, now);
-    ck_assert_ptr_null(acted(WORKER_END));
+    ck_assert_msg(!acted(WORKER_END), "%s", action->text);
 }
 END_TEST
 
