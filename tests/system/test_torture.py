@@ -307,6 +307,8 @@ def case(victim):
     def run():
         failures = []
         for kind in KINDS:
+            if kind == "file" and victim in ("client", "dusk"):
+                continue  # they write through stdio, which is spared
             try:
                 torture(victim, kind)
             except AssertionError as error:
