@@ -70,13 +70,12 @@ static void session_hello(struct worker_core *core)
         rc = outbox_send(&core->outbox, session->peer, hello);
     }
     session->greeted = rc == 0;
-    if (rc < 0) {
+    session->dial_at_ns = rc < 0 ? core->now_ns + REDIAL_NS : 0;
+    if (rc < 0)
         note(core, LOG_ERROR,
              "cannot register at %s: a hello that names %zu results and %u tasks: %s",
              config->scheduler, core->store.entries.count, core->attempt_count,
              err_sentence(rc));
-        session->dial_at_ns = core->now_ns + REDIAL_NS;
-    }
     session->hello_ns = core->now_ns;
     free(holdings);
     free(runs);
@@ -101,7 +100,8 @@ static void session_dial(struct worker_core *core)
         core_hangup(core, session->peer);
     session->peer = core_dial(core, core->config.scheduler);
     session->dialed_ns = session->heard_ns = core->now_ns;
-    session->dial_at_ns = 0;
+    if (session->registered)
+        session->lost_ns = core->now_ns;
     session->registered = false;
     session_hello(core);
 }

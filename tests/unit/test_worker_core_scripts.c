@@ -345,6 +345,22 @@ START_TEST(a_lost_scheduler_is_waited_for_so_long)
 }
 END_TEST
 
+/* The connection came back by itself before a new one was due. */
+START_TEST(who_registers_again_in_time_goes_on)
+{
+    now += 10000 * S;
+    worker_core_peer_gone(core, scheduler, now);
+    scheduler = expect(WORKER_DIAL)->peer;
+    worker_core_peer_gone(core, scheduler, now);
+    worker_core_connected(core, scheduler, now);
+    welcome();
+    now += S;
+    worker_core_tick(core, now);
+    worker_core_tick(core, now);
+    ck_assert_msg(!acted(WORKER_END), "%s", action->text);
+}
+END_TEST
+
 START_TEST(heartbeats_tell_what_runs)
 {
     make(1, 1000);
@@ -1061,6 +1077,7 @@ int main(void)
     tcase_add_test(tcase, register_again_is_answered_once);
     tcase_add_test(tcase, a_closed_connection_is_not_used_again);
     tcase_add_test(tcase, a_lost_scheduler_is_waited_for_so_long);
+    tcase_add_test(tcase, who_registers_again_in_time_goes_on);
     tcase_add_test(tcase, heartbeats_tell_what_runs);
     tcase_add_test(tcase, retiring_gives_back_what_has_not_begun);
     tcase_add_test(tcase, retiring_ends_at_its_deadline);
