@@ -167,7 +167,8 @@ static int hello_send(struct client_core *core, uint64_t now_ns)
                                .role = ROLE_CLIENT, .name = str_of(core->name),
                                .epoch = core->epoch, .client = core->number,
                                .address = str_of(""), .pid = core->pid,
-                               .unix_ns = now_ns + core->unix_offset_ns));
+                               .unix_ns = now_ns + core->unix_offset_ns,
+                               .scheduler_epoch = core->scheduler_epoch));
 }
 
 static void scheduler_open(struct client_core *core, uint64_t now_ns)
@@ -365,6 +366,7 @@ static int scheduler_message(struct client_core *core, const struct message *mes
         return client_transfer_message(core, message, now_ns, text);
     case MSG_status:
     case MSG_because:
+    case MSG_published:
         return client_question_message(core, message);
     default:
         return err_set(text, DUSK_E_PROTOCOL, "a scheduler does not send %s",

@@ -6,6 +6,7 @@
 #include "proto/limits.h"
 #include "proto/zap.h"
 #include "scheduler/peers.h"
+#include "scheduler/persist.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -29,6 +30,7 @@ struct shell {
     struct zap zap;
     char address[128];
     struct scheduler *scheduler;
+    struct journal *journal; /* or NULL */
     struct peers peers;
     struct log_site sites[LOG_SITES];
     bool blocked; /* a connection was full */
@@ -53,9 +55,11 @@ static void write_note(struct shell *shell, const struct note *note)
                   fields);
 }
 
-/* After every event: its notes, and on request the invariants. */
+/* After every event: its records and notes, and on request the invariants. */
 static void after_event(struct shell *shell)
 {
+    if (shell->journal)
+        persist_records(shell->journal, shell->scheduler, shell->log);
     struct note note;
     while (scheduler_next_note(shell->scheduler, &note))
         write_note(shell, &note);
@@ -115,6 +119,15 @@ static void peer_close(struct shell *shell, struct peer_id id)
         shutdown(peer->fd, SHUT_RDWR);
 }
 
+/* Who cannot be taken in finds out at once, and comes again. */
+static void turn_away(struct shell *shell, const struct delivery *delivery)
+{
+    log_warning(shell->log, "no room for another peer",
+                log_integer("peers", shell->peers.by_id.count));
+    if (is_connected(shell, &delivery->from) && delivery->fd >= 0)
+        shutdown(delivery->fd, SHUT_RDWR);
+}
+
 /* Before its first message the core is told who a peer is.  False: nobody. */
 static bool peer_admit(struct shell *shell, struct peer_link *peer,
                        struct delivery *delivery)
@@ -129,15 +142,6 @@ static bool peer_admit(struct shell *shell, struct peer_link *peer,
         after_event(shell);
     }
     return rc == 0;
-}
-
-/* Who cannot be taken in finds out at once, and comes again. */
-static void turn_away(struct shell *shell, const struct delivery *delivery)
-{
-    log_warning(shell->log, "no room for another peer",
-                log_integer("peers", shell->peers.by_id.count));
-    if (is_connected(shell, &delivery->from) && delivery->fd >= 0)
-        shutdown(delivery->fd, SHUT_RDWR);
 }
 
 static bool receive_one(struct shell *shell)
@@ -390,11 +394,17 @@ static int start(struct shell *shell)
         rc = loop_add(&shell->loop, shell->router, 0, on_router, shell);
     if (rc == 0)
         rc = loop_add(&shell->loop, shell->monitor, 0, on_monitor, shell);
+    if (rc == 0 && shell->options->journal)
+        rc = persist_open(shell->options->journal, shell->scheduler, shell->log,
+                          shell->text, &shell->journal);
+    if (rc == 0)
+        after_event(shell);
     return rc < 0 ? rc : tell_ready(shell);
 }
 
 static void stop(struct shell *shell)
 {
+    journal_close(shell->journal);
     peers_fini(&shell->peers);
     if (shell->monitor) {
         zmq_socket_monitor(shell->router, NULL, 0);

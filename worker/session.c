@@ -65,7 +65,8 @@ static void session_hello(struct worker_core *core)
                                  config->previous_running_count},
             .inventory = {holdings, hello_inventory(core, holdings)},
             .running = {runs, hello_runs(core, runs)},
-            .unix_ns = core->now_ns + core->unix_offset_ns);
+            .unix_ns = core->now_ns + core->unix_offset_ns,
+            .scheduler_epoch = session->scheduler_epoch);
         rc = outbox_send(&core->outbox, session->peer, hello);
     }
     session->greeted = rc == 0;

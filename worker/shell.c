@@ -84,11 +84,11 @@ static void act(struct shell *shell, struct worker_action *action)
     case WORKER_FORGET:
         files_forget(shell->files, action->file);
         break;
-    case WORKER_ADMIT:
-        peers_admit(shell, &action->members);
-        break;
     case WORKER_LOAD:
         action_load(shell, action);
+        break;
+    case WORKER_ADMIT:
+        peers_admit(shell, &action->members);
         break;
     case WORKER_NOTE:
         action_note(shell, action);
