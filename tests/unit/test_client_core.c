@@ -558,6 +558,42 @@ START_TEST(a_scheduler_without_a_welcome_is_tried_again)
 }
 END_TEST
 
+START_TEST(a_hello_that_waited_for_its_connection_tells_the_time)
+{
+    struct world world = world_begin();
+    struct client_core *core = world.core;
+    struct batch_reader reader;
+    struct message message;
+    client_core_tick(core, world.now_ns);
+    world.now_ns += 100 * NS_PER_S;
+    client_core_set_clock(core, world.now_ns + 7, world.now_ns);
+    client_core_connected(core, scheduler_peer(&world), world.now_ns);
+    struct outbox_lane *lane = outbox_next(&core->outbox);
+    batch_reader_init(&reader, lane->batch.header.data, lane->batch.header.size, NULL,
+                      0);
+    ck_assert_int_eq(batch_reader_next(&reader, &message, NULL), 0);
+    ck_assert_uint_eq(message.hello.unix_ns, world.now_ns + 7);
+    ck_assert_int_eq(batch_reader_next(&reader, &message, NULL), 1);
+    batch_reader_fini(&reader);
+    world_end(&world);
+}
+END_TEST
+
+START_TEST(keys_that_do_not_fit_are_final)
+{
+    struct world world = world_begin();
+    RUN(&world, {"tick 0", "hello"}, {"connected", ""}, {"welcome 1", ""},
+        {"submit", "submit:1"}, {"gone", ""}, {"tick 300", "hello"});
+    client_core_refuse(world.core, DUSK_E_KEYS, "wrong keys");
+    RUN(&world, {"tick 9000", ""});
+    ck_assert_int_eq(world.core->link, LINK_REFUSED);
+    ck_assert_int_eq(world.core->refusal, DUSK_E_KEYS);
+    ck_assert_int_eq(status_of(&world, 1), DUSK_ERROR);
+    ck_assert_str_eq(world.futures[1]->line, "wrong keys");
+    world_end(&world);
+}
+END_TEST
+
 /* ---- data ---- */
 
 START_TEST(results_are_fetched_once)
@@ -823,6 +859,8 @@ int main(void)
     tcase_add_test(good, the_same_scheduler_is_told_everything_too);
     tcase_add_test(good, a_silent_scheduler_is_left_and_missed);
     tcase_add_test(good, a_scheduler_without_a_welcome_is_tried_again);
+    tcase_add_test(good, a_hello_that_waited_for_its_connection_tells_the_time);
+    tcase_add_test(good, keys_that_do_not_fit_are_final);
     tcase_add_test(good, results_are_fetched_once);
     tcase_add_test(good, a_result_is_looked_for_where_it_is_now);
     tcase_add_test(good, a_worker_that_answers_nothing_is_looked_around);

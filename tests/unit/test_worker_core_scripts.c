@@ -419,6 +419,47 @@ END_TEST
 
 /* ---- tasks ---- */
 
+START_TEST(a_hello_that_waited_for_its_connection_tells_the_time)
+{
+    now += S;
+    worker_core_peer_gone(core, scheduler, now);
+    scheduler = expect(WORKER_DIAL)->peer;
+    now += 100 * S;
+    worker_core_set_clock(core, now + 7 * S, now);
+    worker_core_connected(core, scheduler, now);
+    ck_assert_uint_eq(expect_hello()->unix_ns, now + 7 * S);
+    nothing_of(MSG_hello);
+    worker_core_connected(core, scheduler, now);
+    nothing_of(MSG_hello);
+}
+END_TEST
+
+START_TEST(the_list_of_members_goes_to_the_shell)
+{
+    char long_key[100];
+    memset(long_key, 'x', sizeof long_key);
+    struct member_row rows[] = {
+        {MEMBER_CLIENT, str_of("c"), str_of("key1")},
+        {MEMBER_CLIENT, str_of("d"), {long_key, sizeof long_key}},
+        {MEMBER_WORKER, str_of("w"), str_of("key2")},
+    };
+    from_scheduler(MESSAGE(members, .members = {rows, 3}));
+    const struct members *members = &expect(WORKER_ADMIT)->members;
+    ck_assert_int_eq(members->count, 2);
+    ck_assert_str_eq(members->items[0].key, "key1");
+    ck_assert_str_eq(members->items[1].name, "w");
+    ck_assert_int_eq(members->items[1].role, MEMBER_WORKER);
+}
+END_TEST
+
+START_TEST(keys_that_do_not_fit_end_the_worker)
+{
+    worker_core_fail(core, "wrong keys", now);
+    ck_assert_int_eq(expect(WORKER_END)->code, 1);
+    ck_assert_str_eq(action->text, "wrong keys");
+}
+END_TEST
+
 START_TEST(too_long_a_function_name_is_an_error)
 {
     char name[300];
@@ -1082,6 +1123,9 @@ int main(void)
     tcase_add_test(tcase, retiring_gives_back_what_has_not_begun);
     tcase_add_test(tcase, retiring_ends_at_its_deadline);
     tcase_add_test(tcase, retiring_ends_when_the_scheduler_goes);
+    tcase_add_test(tcase, a_hello_that_waited_for_its_connection_tells_the_time);
+    tcase_add_test(tcase, the_list_of_members_goes_to_the_shell);
+    tcase_add_test(tcase, keys_that_do_not_fit_end_the_worker);
     tcase_add_test(tcase, too_long_a_function_name_is_an_error);
     tcase_add_test(tcase, the_same_attempt_is_accepted_once);
     tcase_add_test(tcase, smaller_priorities_run_first_and_equal_ones_in_order);
