@@ -81,6 +81,7 @@ uint64_t scheduler_next_deadline(const struct scheduler *scheduler);
 
 /* Whether a client has shut the cluster down, and all have left. */
 bool scheduler_has_ended(const struct scheduler *scheduler);
+
 /* ---- the journal ----
  *
  * What must outlive the scheduler comes out as records, batches of messages, and goes

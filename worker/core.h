@@ -43,7 +43,7 @@ struct worker_config {
     const struct task_key *previous_running;
     size_t previous_running_count;
     uint64_t connect_timeout_ns;   /* until the first welcome */
-    uint64_t reconnect_timeout_ns; /* after the scheduler was lost */
+    uint64_t reconnect_timeout_ns; /* after a loss; UINT64_MAX: no end */
     uint64_t retire_timeout_ns;
 };
 

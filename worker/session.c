@@ -159,9 +159,10 @@ static void session_lost(struct worker_core *core, const char *why)
 {
     struct session *session = &core->session;
     if (session->registered) {
-        note(core, LOG_WARNING, "the scheduler at %s %s; trying to reach it for %s",
-             core->config.scheduler, why,
-             units_duration((int64_t)core->config.reconnect_timeout_ns).text);
+        uint64_t limit = core->config.reconnect_timeout_ns;
+        note(core, LOG_WARNING, "the scheduler at %s %s; trying to reach it %s%s",
+             core->config.scheduler, why, limit == UINT64_MAX ? "for ever" : "for ",
+             limit == UINT64_MAX ? "" : units_duration((int64_t)limit).text);
         session->lost_ns = core->now_ns;
         session->told = true;
     }
@@ -321,9 +322,10 @@ static uint64_t silent_at(const struct session *session)
 static uint64_t give_up_at(const struct worker_core *core)
 {
     const struct session *session = &core->session;
-    return session->lost_ns + (session->ever_registered
-                                   ? core->config.reconnect_timeout_ns
-                                   : core->config.connect_timeout_ns);
+    uint64_t limit = session->ever_registered ? core->config.reconnect_timeout_ns
+                                              : core->config.connect_timeout_ns;
+    return limit < UINT64_MAX - session->lost_ns ? session->lost_ns + limit
+                                                 : UINT64_MAX;
 }
 
 static void session_give_up(struct worker_core *core)

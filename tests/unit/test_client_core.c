@@ -18,6 +18,7 @@ struct world {
     char sent[4096];
     char notes[4096];
     uint64_t connects, closes;
+    struct client_question question;
 };
 
 static struct payload *payload_of(double number, int64_t length)
@@ -80,6 +81,15 @@ static void put_message(struct world *world, const struct message *message)
         break;
     case MSG_cancel:
         put_keys(world, "cancel", message->cancel.keys);
+        break;
+    case MSG_publish:
+        put_keys(world, "publish", message->publish.keys);
+        break;
+    case MSG_want:
+        put_keys(world, "want", message->want.keys);
+        break;
+    case MSG_replicate:
+        put_keys(world, "replicate", message->replicate.keys);
         break;
     case MSG_locate:
         put(world, "locate:%u", count_of(message->locate.key));
@@ -203,6 +213,39 @@ static bool do_program(struct world *world, const char *what, unsigned a, unsign
     return true;
 }
 
+/* What is published: `a` is the count of a key, or the code of an answer. */
+static bool do_published(struct world *world, const char *what, unsigned a)
+{
+    struct client_core *core = world->core;
+    struct client_question *question = &world->question;
+    struct task_key key = key_of(world, a);
+    struct task_row row = {key, str_of("load")};
+    if (strcmp(what, "get") == 0) {
+        *question = (struct client_question){.kind = ASK_GET_PUBLISHED, .name = "set"};
+        client_core_ask(core, question);
+    } else if (strcmp(what, "publish") == 0) {
+        *question = (struct client_question){.kind = ASK_PUBLISH,
+                                             .name = "set",
+                                             .key = key,
+                                             .keys = {&question->key, 1}};
+        client_core_ask(core, question);
+    } else if (strcmp(what, "give-up") == 0) {
+        client_core_take_back(core, question);
+    } else if (strcmp(what, "got") == 0) {
+        FROM_SCHEDULER(world, published, .request = question->request,
+                       .tasks = {&row, 1});
+        if (question->answered)
+            world->futures[a] = question->futures[0];
+        free(question->futures);
+        question->futures = NULL;
+    } else if (strcmp(what, "replicate") == 0) {
+        client_core_replicate(core, world->futures[a], 2);
+    } else {
+        return false;
+    }
+    return true;
+}
+
 static bool do_time(struct world *world, const char *what, unsigned ms)
 {
     struct client_core *core = world->core;
@@ -295,8 +338,9 @@ static void step(struct world *world, const char *what)
     if (!strstr(address, "tcp"))
         address[0] = '\0';
     world->sent[0] = '\0';
-    if (!do_program(world, name, a, b) && !do_time(world, name, a) &&
-        !do_scheduler(world, name, a, address) && !do_worker(world, name, a))
+    if (!do_program(world, name, a, b) && !do_published(world, name, a) &&
+        !do_time(world, name, a) && !do_scheduler(world, name, a, address) &&
+        !do_worker(world, name, a))
         ck_abort_msg("no step '%s'", what);
     collect(world);
     struct err_text text;
@@ -505,6 +549,80 @@ START_TEST(a_full_outbox_is_filled_again_after_sending)
     LIST_FOREACH (link, &world.core->futures)
         future_unwant(CONTAINER_OF(link, struct dusk_future, all));
     client_core_destroy(world.core);
+}
+END_TEST
+
+/* ---- what others have published ---- */
+
+START_TEST(a_foreign_future_is_like_any_other)
+{
+    struct world world = world_up();
+    RUN(&world, {"get", "get_published"}, {"got 20", ""}, {"finished 20 tcp://w:1", ""},
+        {"submit 20", "needs:20 submit:1"}, {"fetch 20", "get:20"}, {"data 20", ""});
+    ck_assert_int_eq(future_status(world.futures[20]), DUSK_FINISHED);
+    /* It is wanted again by its key: its recipe is not here. */
+    RUN(&world, {"gone", ""}, {"tick 300", "hello"},
+        {"welcome 2", "want:20 needs:20 submit:1"}, {"release 20", "release:20"});
+    world_end(&world);
+}
+END_TEST
+
+START_TEST(a_scheduler_may_not_know_it_any_more)
+{
+    struct world world = world_up();
+    RUN(&world, {"get", "get_published"}, {"got 20", ""}, {"gone", ""},
+        {"tick 300", "hello"}, {"welcome 2", "want:20"}, {"failed 20", ""});
+    ck_assert_int_eq(future_status(world.futures[20]), DUSK_ERROR);
+    world_end(&world);
+}
+END_TEST
+
+START_TEST(ones_own_come_back_as_they_are)
+{
+    struct world world = world_up();
+    RUN(&world, {"submit", "submit:1"}, {"get", "get_published"}, {"got 1", ""},
+        {"release 1", ""}, {"submit 1", "needs:1 submit:2"});
+    ck_assert_uint_eq(world.futures[1]->references, 2);
+    /* A release may have crossed the answer. */
+    struct dusk_future *kept = world.futures[1];
+    RUN(&world, {"get", "get_published"}, {"release 1", "release:1"},
+        {"got 1", "want:1"});
+    ck_assert_ptr_eq(world.futures[1], kept);
+    RUN(&world, {"finished 1 tcp://w:1", ""}, {"release 1", "release:1"});
+    world_end(&world);
+}
+END_TEST
+
+START_TEST(what_nobody_waits_for_any_more_is_released)
+{
+    struct world world = world_up();
+    RUN(&world, {"get", "get_published"}, {"give-up", ""}, {"got 20", "release:20"});
+    ck_assert_ptr_null(map_get(&world.core->by_key, key_of(&world, 20).bits));
+    world_end(&world);
+}
+END_TEST
+
+START_TEST(questions_and_copies_are_told_again)
+{
+    struct world world = world_up();
+    RUN(&world, {"submit", "submit:1"}, {"replicate 1", "replicate:1"},
+        {"publish 1", "publish:1"}, {"gone", ""}, {"tick 300", "hello"},
+        {"welcome 2", "submit:1 replicate:1 publish:1"});
+    /* A task that the scheduler knows is not submitted for that. */
+    RUN(&world, {"finished 1 tcp://w:1", ""}, {"replicate 1", "replicate:1"});
+    client_core_take_back(world.core, &world.question);
+    world_end(&world);
+}
+END_TEST
+
+START_TEST(copies_of_what_depends_on_a_cancelled_task)
+{
+    struct world world = world_up();
+    RUN(&world, {"submit", "submit:1"}, {"submit 1", "needs:1 submit:2"},
+        {"finished 2 tcp://w:1", ""}, {"cancel 1", "cancel:1"},
+        {"replicate 2", "replicate:2"});
+    ck_assert_int_eq(future_status(world.futures[2]), DUSK_FINISHED);
+    world_end(&world);
 }
 END_TEST
 
@@ -855,6 +973,12 @@ int main(void)
     tcase_add_test(good, released_futures_live_on_in_what_needs_them);
     tcase_add_test(good, long_chains_are_freed_without_recursion);
     tcase_add_test(good, a_full_outbox_is_filled_again_after_sending);
+    tcase_add_test(good, a_foreign_future_is_like_any_other);
+    tcase_add_test(good, a_scheduler_may_not_know_it_any_more);
+    tcase_add_test(good, ones_own_come_back_as_they_are);
+    tcase_add_test(good, what_nobody_waits_for_any_more_is_released);
+    tcase_add_test(good, questions_and_copies_are_told_again);
+    tcase_add_test(good, copies_of_what_depends_on_a_cancelled_task);
     tcase_add_test(good, a_new_scheduler_is_told_everything_in_order);
     tcase_add_test(good, the_same_scheduler_is_told_everything_too);
     tcase_add_test(good, a_silent_scheduler_is_left_and_missed);

@@ -361,6 +361,24 @@ START_TEST(who_registers_again_in_time_goes_on)
 }
 END_TEST
 
+static void without_end(struct worker_config *config)
+{
+    config->reconnect_timeout_ns = UINT64_MAX;
+}
+
+START_TEST(a_lost_scheduler_may_be_waited_for_without_end)
+{
+    teardown();
+    start(without_end);
+    welcome();
+    worker_core_peer_gone(core, scheduler, now);
+    for (int days = 0; days < 1000; days++, now += 86400 * S)
+        worker_core_tick(core, now);
+    ck_assert_ptr_null(acted(WORKER_END));
+    ck_assert_uint_lt(worker_core_deadline(core), UINT64_MAX);
+}
+END_TEST
+
 START_TEST(heartbeats_tell_what_runs)
 {
     make(1, 1000);
@@ -729,6 +747,9 @@ START_TEST(what_is_not_here_is_refused_by_name)
     ck_assert_uint_eq(to.number, 3);
     ck_assert_uint_eq(no->request, 8);
     ck_assert(str_has(no->reason, "c0ffee-5"));
+    /* The scheduler has named this worker for it, by mistake. */
+    ck_assert_uint_eq(expect_dropped()->keys.items[0].bits, key_make(0xc0ffee, 5).bits);
+    ck_assert_uint_eq(to.number, scheduler.number);
 }
 END_TEST
 
@@ -1119,6 +1140,7 @@ int main(void)
     tcase_add_test(tcase, a_closed_connection_is_not_used_again);
     tcase_add_test(tcase, a_lost_scheduler_is_waited_for_so_long);
     tcase_add_test(tcase, who_registers_again_in_time_goes_on);
+    tcase_add_test(tcase, a_lost_scheduler_may_be_waited_for_without_end);
     tcase_add_test(tcase, heartbeats_tell_what_runs);
     tcase_add_test(tcase, retiring_gives_back_what_has_not_begun);
     tcase_add_test(tcase, retiring_ends_at_its_deadline);
