@@ -238,7 +238,8 @@ int scheduler_check(const struct scheduler *scheduler, struct err_text *text)
                          client->number, client->wants.count);
     }
     LIST_FOREACH (p, &scheduler->plugins)
-        rc = rc ? rc : check_plugin(scheduler, CONTAINER_OF(p, struct plugin, link), text);
+        rc = rc ? rc
+                : check_plugin(scheduler, CONTAINER_OF(p, struct plugin, link), text);
     if (rc == 0 && (working != scheduler->working_count ||
                     list_count(&scheduler->workers) != scheduler->worker_count))
         rc = err_set(text, DUSK_E_INTERNAL, "workers are counted wrong");

@@ -173,7 +173,8 @@ static int parse(int argc, char **argv, struct arguments *a, struct command *com
         .summary =
             "The scheduler of a dusk cluster: workers and clients connect to it.",
         .options = options,
-        .epilogue = "Exit codes: 0 stopped by a signal or by dusk shutdown, 1 failed, 2 usage.",
+        .epilogue =
+            "Exit codes: 0 stopped by a signal or by dusk shutdown, 1 failed, 2 usage.",
     };
     int rc = options_parse(command, argc, argv, stdout, stderr);
     command->options = NULL;
