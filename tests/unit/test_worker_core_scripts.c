@@ -1,4 +1,5 @@
 /* Scripts for the worker's core: events in, messages and actions out. */
+#include "proto/limits.h"
 #include "tests/test.h"
 #include "worker/core.h"
 
@@ -815,6 +816,24 @@ START_TEST(what_was_held_back_may_be_gone)
 }
 END_TEST
 
+START_TEST(requests_that_wait_are_limited_and_end_with_who_asked)
+{
+    teardown();
+    start(much_memory);
+    welcome();
+    make(1, (size_t)300 << 20);
+    get(3, 0, 1);
+    for (unsigned i = 1; i <= LIMIT_REQUESTS + 1; i++)
+        get(3, i, 1);
+    ck_assert_int_eq(expect_no_data()->code, DUSK_E_LIMIT);
+    ck_assert_uint_eq(message.no_data.request, LIMIT_REQUESTS + 1);
+    worker_core_peer_gone(core, (struct peer_id){3}, now);
+    get(4, 1, 1);
+    get(4, 2, 1);
+    nothing_of(MSG_no_data);
+}
+END_TEST
+
 /* Asks for what is not here until the answers fill the batch. */
 static void flood(unsigned peer)
 {
@@ -1170,6 +1189,7 @@ int main(void)
     tcase_add_test(tcase, what_is_not_here_is_refused_by_name);
     tcase_add_test(tcase, data_beyond_what_may_wait_for_a_peer_follow_later);
     tcase_add_test(tcase, what_was_held_back_may_be_gone);
+    tcase_add_test(tcase, requests_that_wait_are_limited_and_end_with_who_asked);
     tcase_add_test(tcase,
                    a_peer_lost_by_the_answer_to_what_it_brings_is_forgotten_once);
     tcase_add_test(tcase, small_answers_wait_for_large_ones_from_the_same_host);
