@@ -93,4 +93,12 @@ int client_transfer_message(struct client_core *core, const struct message *mess
 void client_question_fill(struct client_core *core);
 int client_question_message(struct client_core *core, const struct message *message);
 
+/* ---- uploads: core_upload.c ---- */
+
+/* False when one must wait: tasks that may need it must not overtake it. */
+bool client_upload_fill(struct client_core *core);
+
+/* False when the answer is not to an upload. */
+bool client_upload_outcome(struct client_core *core, const struct msg_outcome *outcome);
+
 #endif

@@ -60,7 +60,7 @@ static int check_counters(const struct task *task, struct err_text *text)
 static int check_state(const struct scheduler *scheduler, struct task *task,
                        struct err_text *text)
 {
-    bool needed = task->needed_by > 0 || task_is_wanted(task);
+    bool needed = task_is_needed(task);
     bool held = bond_first(&task->holder) != NULL;
     if (held != (task->state == TASK_MEMORY))
         return TASK_WRONG(task, "is held by %s", held ? "a worker" : "nobody");
@@ -238,7 +238,8 @@ int scheduler_check(const struct scheduler *scheduler, struct err_text *text)
                          client->number, client->wants.count);
     }
     LIST_FOREACH (p, &scheduler->plugins)
-        rc = rc ? rc : check_plugin(scheduler, CONTAINER_OF(p, struct plugin, link), text);
+        rc = rc ? rc
+                : check_plugin(scheduler, CONTAINER_OF(p, struct plugin, link), text);
     if (rc == 0 && (working != scheduler->working_count ||
                     list_count(&scheduler->workers) != scheduler->worker_count))
         rc = err_set(text, DUSK_E_INTERNAL, "workers are counted wrong");

@@ -65,15 +65,18 @@ static void session_hello(struct worker_core *core)
                                  config->previous_running_count},
             .inventory = {holdings, hello_inventory(core, holdings)},
             .running = {runs, hello_runs(core, runs)},
-            .unix_ns = core->now_ns + core->unix_offset_ns);
+            .unix_ns = core->now_ns + core->unix_offset_ns,
+            .scheduler_epoch = session->scheduler_epoch);
         rc = outbox_send(&core->outbox, session->peer, hello);
     }
     session->greeted = rc == 0;
-    if (rc < 0)
+    if (rc < 0) {
         note(core, LOG_ERROR,
              "cannot register at %s: a hello that names %zu results and %u tasks: %s",
              config->scheduler, core->store.entries.count, core->attempt_count,
              err_sentence(rc));
+        session->dial_at_ns = core->now_ns + REDIAL_NS;
+    }
     session->hello_ns = core->now_ns;
     free(holdings);
     free(runs);

@@ -152,6 +152,28 @@ static void disturbed(void)
     dusk_release(&last, 1);
 }
 
+/* The function `twice` of the plugin good.so, on one worker. */
+static void twice(const char *worker)
+{
+    const struct dusk_submit_options there = {.worker = worker};
+    struct dusk_future *future;
+    double result;
+    MUST(dusk_submit_with(client, &there, &future, "twice", "d", 21.0));
+    MUST(dusk_result(future, LIMIT_S, "d", &result));
+    printf("%g\n", result);
+    dusk_release(&future, 1);
+}
+
+/* Uploads, waits for a line, and uses what was uploaded. */
+static void upload(const char *path, const char *worker)
+{
+    MUST(dusk_upload_plugin(client, path, LIMIT_S));
+    printf("uploaded\n");
+    fflush(stdout);
+    getchar();
+    twice(worker);
+}
+
 /* Chunks made by a function that counts its runs, and their totals over and over until
  * the standard input ends, each with its time. */
 static void totals(const char *path, int count)
@@ -210,6 +232,10 @@ int main(int argc, char **argv)
         failing(argv[2]);
     else if (strcmp(what, "large") == 0 && argc > 3)
         large(argv[2], argv[3]);
+    else if (strcmp(what, "twice") == 0 && argc > 2)
+        twice(argv[2]);
+    else if (strcmp(what, "upload") == 0 && argc > 3)
+        upload(argv[2], argv[3]);
     else if (strcmp(what, "disturbed") == 0)
         disturbed();
     else if (strcmp(what, "totals") == 0 && argc > 3)

@@ -664,6 +664,46 @@ START_TEST(scattered_data_are_brought_until_they_are_confirmed)
 }
 END_TEST
 
+/* ---- uploads and the end ---- */
+
+static struct client_upload *upload_begin(struct world *world, const char *name)
+{
+    struct client_upload *upload;
+    ck_assert_int_eq(client_core_upload(world->core, name, payload_of(1, 1), &upload),
+                     0);
+    return upload;
+}
+
+static void outcome(struct world *world, uint64_t request, int code)
+{
+    FROM_SCHEDULER(world, outcome, .request = request, .code = code,
+                   .reason = str_of("says w"));
+}
+
+START_TEST(each_scheduler_is_told_of_uploads_ahead_of_tasks)
+{
+    struct world world = world_up();
+    struct client_upload *first = upload_begin(&world, "p.so");
+    RUN(&world, {"tick 1", "upload"}, {"tick 1", ""}, {"gone", ""},
+        {"tick 1000", "hello"}, {"welcome 1", "upload"});
+    ck_assert(!first->answered);
+    outcome(&world, first->request + 100, 0);
+    outcome(&world, first->request, 0);
+    ck_assert(first->answered && first->code == 0);
+    /* A scheduler that has answered keeps it. */
+    RUN(&world, {"submit", "submit:1"}, {"gone", ""}, {"tick 1000", "hello"},
+        {"welcome 1", "submit:1"});
+    RUN(&world, {"gone", ""}, {"tick 1000", "hello"}, {"welcome 2", "upload submit:1"});
+    world.notes[0] = '\0';
+    outcome(&world, first->request, DUSK_E_FORBIDDEN);
+    collect(&world);
+    ck_assert(strstr(world.notes, "plugin p.so cannot be loaded again: says w"));
+    ck_assert(first->answered && first->code == 0);
+    RUN(&world, {"tick 1", ""});
+    world_end(&world);
+}
+END_TEST
+
 START_TEST(data_that_only_tasks_need_are_brought_all_the_same)
 {
     struct world world = world_up();
@@ -672,6 +712,35 @@ START_TEST(data_that_only_tasks_need_are_brought_all_the_same)
         {"finished 1 tcp://w:1", "release:1"});
     RUN(&world, {"scatter", "scatter:3"}, {"submit 3", "needs:3 submit:4"},
         {"release 3", ""}, {"release 4", "release:4 release:3"});
+    world_end(&world);
+}
+END_TEST
+
+START_TEST(a_refused_upload_is_not_told_again)
+{
+    struct world world = world_up();
+    struct client_upload *upload = upload_begin(&world, "p.so");
+    RUN(&world, {"tick 1", "upload"});
+    outcome(&world, upload->request, DUSK_E_PLUGIN);
+    ck_assert_int_eq(upload->code, DUSK_E_PLUGIN);
+    ck_assert_str_eq(upload->text.line, "says w");
+    client_core_upload_end(upload);
+    RUN(&world, {"gone", ""}, {"tick 1000", "hello"}, {"welcome 2", ""});
+    world_end(&world);
+}
+END_TEST
+
+START_TEST(a_shutdown_is_asked_for_until_it_is_answered)
+{
+    struct world world = world_up();
+    struct client_question question = {.kind = ASK_SHUTDOWN};
+    client_core_ask(world.core, &question);
+    RUN(&world, {"tick 1", "shutdown"}, {"gone", ""}, {"tick 1000", "hello"},
+        {"welcome 1", "shutdown"});
+    outcome(&world, question.request, DUSK_E_TIMEOUT);
+    ck_assert(question.answered && question.code == DUSK_E_TIMEOUT);
+    ck_assert_str_eq(question.reason, "says w");
+    free(question.reason);
     world_end(&world);
 }
 END_TEST
@@ -744,6 +813,9 @@ int main(void)
     tcase_add_test(good, data_that_only_tasks_need_are_brought_all_the_same);
     tcase_add_test(good, what_depends_on_a_forgotten_failure_fails_likewise);
     tcase_add_test(good, watches_come_in_the_order_of_the_ends);
+    tcase_add_test(good, each_scheduler_is_told_of_uploads_ahead_of_tasks);
+    tcase_add_test(good, a_refused_upload_is_not_told_again);
+    tcase_add_test(good, a_shutdown_is_asked_for_until_it_is_answered);
     suite_add_tcase(suite, good);
     return test_main(suite);
 }
