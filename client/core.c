@@ -305,7 +305,9 @@ static int on_finished(struct client_core *core, const struct msg_finished *fini
                        uint64_t now_ns)
 {
     struct dusk_future *future = map_get(&core->by_key, finished->key.bits);
-    if (!future || future->wanted == 0 || future->state > FUTURE_AWAY) {
+    if (future && future->transfer && future->transfer->brings)
+        client_transfer_end(future);
+    if (!future || !future_is_needed(future) || future->state > FUTURE_AWAY) {
         core->late++;
         return 0;
     }
@@ -320,8 +322,6 @@ static int on_finished(struct client_core *core, const struct msg_finished *fini
         return 0;
     }
     future->site = site;
-    if (future->transfer && future->transfer->brings)
-        client_transfer_end(future);
     if (!future->spec->function) {
         payload_unref(future->spec->payload);
         future->spec->payload = NULL;
@@ -336,9 +336,13 @@ static int on_failed(struct client_core *core, const struct msg_failed *failed)
 {
     struct dusk_future *future = map_get(&core->by_key, failed->key.bits);
     int code = failure_code(failed->code, DUSK_E_TASK);
-    if (!future || future->wanted == 0)
+    if (!future || !future_is_needed(future)) {
         core->late++;
-    else
+        return 0;
+    }
+    /* The scheduler forgets what failed.  A task that was submitted before that was
+     * told here needs what it does not know any more. */
+    if (code != DUSK_E_NOT_FOUND || !client_fail_like_dependency(future))
         future_fail(future, code, failed->reason);
     return 0;
 }

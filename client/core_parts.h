@@ -41,6 +41,9 @@ void client_queue(struct dusk_future *future, enum future_queue queue);
 bool client_submit_again(struct client_core *core, bool same_scheduler);
 void client_submit_fill(struct client_core *core, uint64_t now_ns);
 
+/* The future fails with the cause of one of its dependencies; false: none failed. */
+bool client_fail_like_dependency(struct dusk_future *future);
+
 /* At each heartbeat: what was released before one that was answered has arrived. */
 void client_released_turn(struct client_core *core);
 
@@ -72,7 +75,8 @@ int client_transfer_begin(struct dusk_future *future, bool brings,
                           struct client_site *site, uint64_t now_ns);
 void client_transfer_end(struct dusk_future *future);
 
-/* Leads it to another site; harmless when it is on its way there. */
+/* Leads it to this site.  When it is on its way there already, the answer may be
+ * overdue: it is asked again then. */
 void client_transfer_turn(struct client_transfer *transfer, struct client_site *site,
                           uint64_t now_ns);
 void client_transfer_site_gone(struct client_core *core, struct client_site *site,

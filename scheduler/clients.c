@@ -114,6 +114,8 @@ void client_hello(struct scheduler *scheduler, struct peer_id peer,
     recovery_hello(scheduler, hello);
     struct client *client = map_get(&scheduler->client_numbers, hello->client);
     if (!client) {
+        if (!peer_finds_room(scheduler, peer))
+            return;
         if (!(client = client_add(scheduler, peer, hello))) {
             peer_refuse(scheduler, peer, DUSK_E_NOMEM,
                         "the scheduler is out of memory");
@@ -145,21 +147,24 @@ void client_disconnected(struct scheduler *scheduler, struct client *client)
     timer_set(scheduler, &client->timer, loss_deadline(scheduler, client));
 }
 
+static void want_end(struct scheduler *scheduler, struct bond *want)
+{
+    struct task *task = want->task;
+    bond_remove(&task->want, want);
+    agenda_add(scheduler, task);
+    /* What the client was about to bring will not come. */
+    if (!task->function && task->state == TASK_WAITING)
+        task_displaced(scheduler, task);
+}
+
 void client_remove(struct scheduler *scheduler, struct client *client, const char *why)
 {
     struct note *note = note_add(&scheduler->notes, NOTE_INFO, "client gone");
     note_field(note, "client", "%06" PRIx64, client->number);
     note_field(note, "because", "%s", why);
     note_field(note, "wanted", "%zu", client->wants.count);
-    LIST_FOREACH (link, &client->wants.bonds) {
-        struct bond *want = CONTAINER_OF(link, struct bond, link);
-        struct task *task = want->task;
-        bond_remove(&task->want, want);
-        agenda_add(scheduler, task);
-        /* What it was about to bring will not come. */
-        if (!task->function && task->state == TASK_WAITING)
-            task_displaced(scheduler, task);
-    }
+    LIST_FOREACH (link, &client->wants.bonds)
+        want_end(scheduler, CONTAINER_OF(link, struct bond, link));
     if (client->peer.number)
         peer_unbind(scheduler, client->peer);
     timer_clear(scheduler, &client->timer);
@@ -246,10 +251,8 @@ void client_release(struct scheduler *scheduler, struct client *client,
     for (size_t i = 0; i < release->keys.count; i++) {
         struct task *task = task_find(scheduler, release->keys.items[i]);
         struct bond *want = task ? bond_find(&task->want, &client->wants) : NULL;
-        if (!want)
-            continue;
-        bond_remove(&task->want, want);
-        agenda_add(scheduler, task);
+        if (want)
+            want_end(scheduler, want);
     }
 }
 

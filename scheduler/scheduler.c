@@ -23,6 +23,8 @@ const struct scheduler_config scheduler_defaults = {
     .bandwidth = 500e6,
     .clock_skew_ns = 60000 * MS,
     .deaths_allowed = 3,
+    .tasks_allowed = LIMIT_TASKS,
+    .peers_allowed = LIMIT_PEERS,
 };
 
 /* ---- messages ---- */

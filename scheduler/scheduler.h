@@ -30,6 +30,8 @@ struct scheduler_config {
     double bandwidth;          /* assumed of a transfer, bytes a second */
     uint64_t clock_skew_ns;    /* that a peer's clock may differ from ours */
     unsigned deaths_allowed;   /* of workers before a task is KILLED */
+    unsigned tasks_allowed;    /* that it holds */
+    unsigned peers_allowed;    /* workers and clients together */
     bool allow_upload;         /* of plugins */
     bool journal;              /* records are written */
 };

@@ -290,6 +290,9 @@ static bool do_scheduler(struct world *world, const char *what, unsigned a,
     } else if (strcmp(what, "failed") == 0)
         FROM_SCHEDULER(world, failed, .key = key, .code = DUSK_E_TASK,
                        .reason = str_of("no luck"));
+    else if (strcmp(what, "unknown") == 0)
+        FROM_SCHEDULER(world, failed, .key = key, .code = DUSK_E_NOT_FOUND,
+                       .reason = str_of("what it depends on is not known"));
     else if (strcmp(what, "cancelled") == 0)
         FROM_SCHEDULER(world, failed, .key = key, .code = DUSK_E_CANCELLED,
                        .reason = str_of("by somebody"));
@@ -673,6 +676,42 @@ START_TEST(a_scheduler_without_a_welcome_is_tried_again)
 }
 END_TEST
 
+START_TEST(a_hello_that_waited_for_its_connection_tells_the_time)
+{
+    struct world world = world_begin();
+    struct client_core *core = world.core;
+    struct batch_reader reader;
+    struct message message;
+    client_core_tick(core, world.now_ns);
+    world.now_ns += 100 * NS_PER_S;
+    client_core_set_clock(core, world.now_ns + 7, world.now_ns);
+    client_core_connected(core, scheduler_peer(&world), world.now_ns);
+    struct outbox_lane *lane = outbox_next(&core->outbox);
+    batch_reader_init(&reader, lane->batch.header.data, lane->batch.header.size, NULL,
+                      0);
+    ck_assert_int_eq(batch_reader_next(&reader, &message, NULL), 0);
+    ck_assert_uint_eq(message.hello.unix_ns, world.now_ns + 7);
+    ck_assert_int_eq(batch_reader_next(&reader, &message, NULL), 1);
+    batch_reader_fini(&reader);
+    world_end(&world);
+}
+END_TEST
+
+START_TEST(keys_that_do_not_fit_are_final)
+{
+    struct world world = world_begin();
+    RUN(&world, {"tick 0", "hello"}, {"connected", ""}, {"welcome 1", ""},
+        {"submit", "submit:1"}, {"gone", ""}, {"tick 300", "hello"});
+    client_core_refuse(world.core, DUSK_E_KEYS, "wrong keys");
+    RUN(&world, {"tick 9000", ""});
+    ck_assert_int_eq(world.core->link, LINK_REFUSED);
+    ck_assert_int_eq(world.core->refusal, DUSK_E_KEYS);
+    ck_assert_int_eq(status_of(&world, 1), DUSK_ERROR);
+    ck_assert_str_eq(world.futures[1]->line, "wrong keys");
+    world_end(&world);
+}
+END_TEST
+
 /* ---- data ---- */
 
 START_TEST(results_are_fetched_once)
@@ -735,18 +774,42 @@ START_TEST(an_answer_that_was_lost_is_asked_for_again)
 }
 END_TEST
 
+START_TEST(data_that_were_lost_on_their_way_are_brought_again)
+{
+    struct world world = world_up();
+    RUN(&world, {"scatter", "scatter:1"}, {"place 1 tcp://w:1", "put:1"},
+        {"worker-connected", ""});
+    for (int i = 0; i < 39; i++) {
+        step(&world, "tick 3000");
+        step(&world, "alive");
+        step(&world, "place 1 tcp://w:1");
+        ck_assert_str_eq(world.sent, "");
+    }
+    RUN(&world, {"tick 3000", "alive scatter:1"}, {"alive", ""},
+        {"place 1 tcp://w:1", "put:1"}, {"stored 1", ""}, {"finished 1 tcp://w:1", ""});
+    ck_assert_uint_eq(world.closes, 1);
+    ck_assert_int_eq(world.futures[1]->state, FUTURE_HERE);
+    world_end(&world);
+}
+END_TEST
+
 START_TEST(a_result_that_cannot_be_fetched_says_so)
 {
     struct world world = world_up();
     RUN(&world, {"submit", "submit:1"}, {"finished 1 tcp://w:1", ""},
         {"fetch 1", "get:1"}, {"no_data 1", ""});
-    for (int i = 0; i < 6; i++) {
-        step(&world, "tick 1300");
+    const uint64_t begin_ns = world.now_ns;
+    for (int i = 0; world.futures[1]->code == 0; i++) {
+        ck_assert_int_lt(i, 1000);
+        step(&world, "tick 100");
         step(&world, "alive");
+        if (list_is_empty(&world.core->looking))
+            continue;
         step(&world, "located 1 tcp://w:1");
         step(&world, "no_data 1");
     }
     ck_assert_int_eq(world.futures[1]->code, DUSK_E_UNREACHABLE);
+    ck_assert_uint_gt(world.now_ns - begin_ns, 15 * NS_PER_S);
     ck_assert_int_eq(status_of(&world, 1), DUSK_FINISHED);
     RUN(&world, {"fetch 1", "get:1"}, {"data 1", ""});
     world_end(&world);
@@ -765,10 +828,10 @@ START_TEST(scattered_data_are_brought_until_they_are_confirmed)
         {"finished 2 tcp://v:1", ""});
     ck_assert_int_eq(world.futures[2]->state, FUTURE_AWAY);
     ck_assert_ptr_null(world.futures[2]->spec->payload);
-    RUN(&world, {"place 2 tcp://w:1", "cancel:2"});
+    RUN(&world, {"place 2 tcp://w:1", "release:2"});
     ck_assert_int_eq(status_of(&world, 2), DUSK_LOST);
     RUN(&world, {"scatter", "scatter:3"}, {"place 3 tcp://v:1", "put:3"},
-        {"no_data 3", ""});
+        {"no_data 3", "release:3"});
     ck_assert_int_eq(world.futures[3]->code, DUSK_E_MEMORY_LIMIT);
     world_end(&world);
 }
@@ -814,6 +877,18 @@ START_TEST(each_scheduler_is_told_of_uploads_ahead_of_tasks)
 }
 END_TEST
 
+START_TEST(data_that_only_tasks_need_are_brought_all_the_same)
+{
+    struct world world = world_up();
+    RUN(&world, {"scatter", "scatter:1"}, {"submit 1", "needs:1 submit:2"},
+        {"release 1", ""}, {"place 1 tcp://w:1", "put:1"}, {"stored 1", ""},
+        {"finished 1 tcp://w:1", "release:1"});
+    RUN(&world, {"scatter", "scatter:3"}, {"submit 3", "needs:3 submit:4"},
+        {"release 3", ""}, {"release 4", "release:4 release:3"});
+    world_end(&world);
+}
+END_TEST
+
 START_TEST(a_refused_upload_is_not_told_again)
 {
     struct world world = world_up();
@@ -839,6 +914,18 @@ START_TEST(a_shutdown_is_asked_for_until_it_is_answered)
     ck_assert(question.answered && question.code == DUSK_E_TIMEOUT);
     ck_assert_str_eq(question.reason, "says w");
     free(question.reason);
+    world_end(&world);
+}
+END_TEST
+
+START_TEST(what_depends_on_a_forgotten_failure_fails_likewise)
+{
+    struct world world = world_up();
+    RUN(&world, {"submit", "submit:1"}, {"submit 1", "needs:1 submit:2"},
+        {"cancelled 1", ""}, {"unknown 2", ""});
+    ck_assert_int_eq(status_of(&world, 2), DUSK_CANCELLED);
+    RUN(&world, {"submit", "submit:3"}, {"unknown 3", ""});
+    ck_assert_int_eq(world.futures[3]->code, DUSK_E_NOT_FOUND);
     world_end(&world);
 }
 END_TEST
@@ -896,12 +983,17 @@ int main(void)
     tcase_add_test(good, the_same_scheduler_is_told_everything_too);
     tcase_add_test(good, a_silent_scheduler_is_left_and_missed);
     tcase_add_test(good, a_scheduler_without_a_welcome_is_tried_again);
+    tcase_add_test(good, a_hello_that_waited_for_its_connection_tells_the_time);
+    tcase_add_test(good, keys_that_do_not_fit_are_final);
     tcase_add_test(good, results_are_fetched_once);
     tcase_add_test(good, a_result_is_looked_for_where_it_is_now);
     tcase_add_test(good, a_worker_that_answers_nothing_is_looked_around);
     tcase_add_test(good, an_answer_that_was_lost_is_asked_for_again);
+    tcase_add_test(good, data_that_were_lost_on_their_way_are_brought_again);
     tcase_add_test(good, a_result_that_cannot_be_fetched_says_so);
     tcase_add_test(good, scattered_data_are_brought_until_they_are_confirmed);
+    tcase_add_test(good, data_that_only_tasks_need_are_brought_all_the_same);
+    tcase_add_test(good, what_depends_on_a_forgotten_failure_fails_likewise);
     tcase_add_test(good, watches_come_in_the_order_of_the_ends);
     tcase_add_test(good, each_scheduler_is_told_of_uploads_ahead_of_tasks);
     tcase_add_test(good, a_refused_upload_is_not_told_again);
