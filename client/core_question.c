@@ -35,6 +35,8 @@ static bool ask(struct client_core *core, const struct client_question *question
     case ASK_GET_PUBLISHED:
         return client_tell(core,
                            MESSAGE(get_published, .request = request, .name = name));
+    case ASK_SHUTDOWN:
+        return client_tell(core, MESSAGE(shutdown, .request = request));
     case ASK_STATUS:
         break;
     }
@@ -56,7 +58,7 @@ void client_question_fill(struct client_core *core)
 static const unsigned answered_by[] = {
     [ASK_STATUS] = MSG_status,           [ASK_WHY] = MSG_because,
     [ASK_PUBLISH] = MSG_published,       [ASK_UNPUBLISH] = MSG_published,
-    [ASK_GET_PUBLISHED] = MSG_published,
+    [ASK_GET_PUBLISHED] = MSG_published, [ASK_SHUTDOWN] = MSG_outcome,
 };
 
 static uint64_t request_of(const struct message *message)
@@ -66,6 +68,8 @@ static uint64_t request_of(const struct message *message)
         return message->because.request;
     case MSG_published:
         return message->published.request;
+    case MSG_outcome:
+        return message->outcome.request;
     default:
         return message->status.request;
     }
@@ -132,6 +136,14 @@ static int on_published(struct client_core *core, struct client_question *questi
                : 0;
 }
 
+static int on_outcome(struct client_question *question,
+                      const struct msg_outcome *outcome)
+{
+    if (outcome->code)
+        question->code = failure_code(outcome->code, DUSK_E_PROTOCOL);
+    return (question->reason = str_copy(outcome->reason)) ? 0 : DUSK_E_NOMEM;
+}
+
 static int answer_read(struct client_core *core, struct client_question *question,
                        const struct message *message)
 {
@@ -141,6 +153,8 @@ static int answer_read(struct client_core *core, struct client_question *questio
                                                                       : DUSK_E_NOMEM;
     case MSG_published:
         return on_published(core, question, &message->published);
+    case MSG_outcome:
+        return on_outcome(question, &message->outcome);
     default:
         return snapshot_copy(&message->status, &question->cluster);
     }
@@ -148,6 +162,8 @@ static int answer_read(struct client_core *core, struct client_question *questio
 
 int client_question_message(struct client_core *core, const struct message *message)
 {
+    if (message->type == MSG_outcome && client_upload_outcome(core, &message->outcome))
+        return 0;
     struct client_question *question = question_find(core, message);
     if (!question) {
         core->late++;

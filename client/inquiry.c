@@ -1,4 +1,4 @@
-/* The public functions that ask about the cluster. */
+/* The public functions that ask about the cluster, or for its end. */
 #include "client/client.h"
 #include "common/clock.h"
 
@@ -29,7 +29,7 @@ int dusk_workers(struct dusk_client *client, double timeout_s,
                  struct dusk_cluster **ret_cluster)
 {
     struct client_wait wait = client_wait_for(timeout_s);
-    struct client_question question = {0};
+    struct client_question question = {.kind = ASK_STATUS};
     int rc = client_enter(client, true);
     if (rc < 0)
         return rc;
@@ -101,6 +101,21 @@ int dusk_why(struct dusk_client *client, const char *key, double timeout_s,
     rc = client_ask(client, &question, &wait, "why");
     if (rc == 0)
         snprintf(ret_line, size, "%s", question.reason);
+    free(question.reason);
+    client_leave(client);
+    return rc;
+}
+
+int dusk_shutdown(struct dusk_client *client, double timeout_s)
+{
+    struct client_wait wait = client_wait_for(timeout_s);
+    struct client_question question = {.kind = ASK_SHUTDOWN};
+    int rc = client_enter(client, true);
+    if (rc < 0)
+        return rc;
+    rc = client_ask(client, &question, &wait, "that the cluster has ended");
+    if (rc == 0 && question.code < 0)
+        rc = client_fail(question.code, "%s: %s", client->address, question.reason);
     free(question.reason);
     client_leave(client);
     return rc;

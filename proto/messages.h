@@ -457,6 +457,12 @@ const char *message_name(enum message_type type);
 
 struct str str_of(const char *text); /* borrows `text` */
 
+/* The code of a failure as a peer wrote it; `otherwise` stands for what is no error. */
+static inline int failure_code(int64_t code, int otherwise)
+{
+    return code < 0 && code > -1000 ? (int)code : otherwise;
+}
+
 /* An owned copy that ends with NUL; NULL when there is no memory. */
 char *str_copy(struct str str);
 

@@ -82,7 +82,7 @@ void worker_erred(struct scheduler *scheduler, struct worker *worker,
         recovery_drop(scheduler, worker, erred->key, erred->attempt);
         return;
     }
-    int code = erred->code < 0 && erred->code > -1000 ? (int)erred->code : DUSK_E_TASK;
+    int code = failure_code(erred->code, DUSK_E_TASK);
     bool given_back = code == DUSK_E_CANCELLED && worker->retiring;
     if (!given_back && task->retries == 0)
         task_fail(scheduler, task, code, STR_FORMAT, STR_ARGS(erred->reason));

@@ -118,6 +118,10 @@ static inline struct client *want_client(const struct bond *bond)
     return CONTAINER_OF(bond->party, struct client, wants);
 }
 
+/* Parts with a peer when the event ends: what it waits for cannot be said, and it asks
+ * again over its next connection. */
+void peer_doom(struct scheduler *scheduler, struct peer_id peer);
+
 /* Sends; a peer that cannot be sent to any more is parted with when the event
  * ends. */
 void peer_send(struct scheduler *scheduler, struct peer_id peer,

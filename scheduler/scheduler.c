@@ -175,6 +175,7 @@ void scheduler_settle(struct scheduler *scheduler)
         }
     } while (scheduler->agenda_first || scheduler->doomed_count ||
              !list_is_empty(&scheduler->refill));
+    shutdown_advance(scheduler);
 }
 
 void scheduler_message(struct scheduler *scheduler, struct peer_id peer,

@@ -79,7 +79,7 @@ void scheduler_peer_broken(struct scheduler *scheduler, struct peer_id peer,
 void scheduler_tick(struct scheduler *scheduler, uint64_t now_ns);
 uint64_t scheduler_next_deadline(const struct scheduler *scheduler);
 
-/* Whether a client has shut the cluster down, and its workers have left. */
+/* Whether a client has shut the cluster down, and all have left. */
 bool scheduler_has_ended(const struct scheduler *scheduler);
 /* ---- the journal ----
  *

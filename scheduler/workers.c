@@ -372,7 +372,6 @@ void worker_remove(struct scheduler *scheduler, struct worker *worker, bool lost
     timer_clear(scheduler, &worker->timer);
     retire_end(scheduler, worker);
     plugins_worker_gone(scheduler, worker, lost);
-    shutdown_advance(scheduler);
     worker_destroy(worker);
 }
 
