@@ -18,6 +18,7 @@
 #define LIMIT_OUTBOX_BYTES (256u << 20)     /* waiting for one slow peer */
 #define LIMIT_CREDITS 4096u                 /* tasks that a worker may be sent ahead */
 #define LIMIT_TASKS 20000000u               /* tasks that a scheduler holds */
+#define LIMIT_ARGUMENT_BYTES (4ull << 30)    /* arguments of all tasks together */
 #define LIMIT_PEERS 16384u                  /* connections that a scheduler holds */
 
 #endif

@@ -77,12 +77,18 @@ enum submit_flag {
     F(u64, wanted)                                                                     \
     F(u64, silence_ns)
 
+/* Tasks that wait for one reason. */
+#define ELEMENT_waiting_row(F)                                                         \
+    F(u64, tasks)                                                                      \
+    F(str, reason)
+
 #define ELEMENTS(E)                                                                    \
     E(holding)                                                                         \
     E(source)                                                                          \
     E(run)                                                                             \
     E(worker_row)                                                                      \
     E(state_row)                                                                       \
+    E(waiting_row)                                                                     \
     E(client_row)
 
 /* ---- everybody ---- */
@@ -105,7 +111,8 @@ enum submit_flag {
     F(i64, previous_status)                                                            \
     F(keys, previous_running)                                                          \
     F(holdings, inventory)                                                             \
-    F(runs, running)
+    F(runs, running)                                                                   \
+    F(str, resources)
 
 #define MESSAGE_welcome(F)                                                             \
     F(u64, epoch)                                                                      \
@@ -132,7 +139,9 @@ enum submit_flag {
     F(u64, retries)                                                                    \
     F(u64, flags)                                                                      \
     F(str, worker)                                                                     \
-    F(blob, arguments)
+    F(blob, arguments)                                                                 \
+    F(u64, deadline_ms)                                                                \
+    F(str, resources)
 
 #define MESSAGE_scatter(F)                                                             \
     F(key, key)                                                                        \
@@ -185,7 +194,8 @@ enum submit_flag {
 
 #define MESSAGE_because(F)                                                             \
     F(u64, request)                                                                    \
-    F(str, reason)
+    F(str, reason)                                                                     \
+    F(waiting_rows, waiting)
 
 /* ---- scheduler to worker ---- */
 
@@ -230,7 +240,8 @@ enum submit_flag {
     F(key, key)                                                                        \
     F(u64, attempt)                                                                    \
     F(i64, code)                                                                       \
-    F(str, reason)
+    F(str, reason)                                                                     \
+    F(str, call)
 
 #define MESSAGE_missing(F)                                                             \
     F(key, key)                                                                        \

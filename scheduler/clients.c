@@ -186,9 +186,11 @@ void client_submit(struct scheduler *scheduler, struct client *client,
 {
     struct task *task = task_find(scheduler, submit->key);
     if (!task) {
-        if (!text_is_clean(submit->function, 1) || !text_is_clean(submit->worker, 0)) {
-            fail_at_once(scheduler, client, submit->key, DUSK_E_INVALID,
-                         "names of functions and workers must be printable text");
+        if (!text_is_clean(submit->function, 1) || !text_is_clean(submit->worker, 0) ||
+            !text_is_clean(submit->resources, 0)) {
+            fail_at_once(
+                scheduler, client, submit->key, DUSK_E_INVALID,
+                "names of functions, workers and resources must be printable text");
             return;
         }
         struct err_text text;

@@ -21,6 +21,9 @@ const struct scheduler_config scheduler_defaults = {
     .latency_ns = 1 * MS,
     .bandwidth = 500e6,
     .deaths_allowed = 3,
+    .rest_first_ns = 100 * MS,
+    .rest_most_ns = 10000 * MS,
+    .argument_bytes = LIMIT_ARGUMENT_BYTES,
 };
 
 /* ---- messages ---- */
@@ -111,7 +114,10 @@ static bool from_client(struct scheduler *scheduler, struct client *client,
         status_answer(scheduler, client, message->status_request.request);
         return true;
     case MSG_why:
-        why_answer(scheduler, client, &message->why);
+        if (message->why.key.bits)
+            why_answer(scheduler, client, &message->why);
+        else
+            why_answer_all(scheduler, client, message->why.request);
         return true;
     case MSG_alive:
         client_send(scheduler, client,
@@ -262,6 +268,9 @@ int scheduler_create(const struct scheduler_config *config, uint64_t now_ns,
     scheduler->outbox.chained = true;
     functions_init(&scheduler->functions);
     list_init(&scheduler->no_worker);
+    list_init(&scheduler->demands);
+    scheduler->alone_ns = now_ns;
+    scheduler->least_memory = UINT64_MAX;
     list_init(&scheduler->unplaced);
     list_init(&scheduler->workers);
     list_init(&scheduler->refill);
@@ -307,6 +316,8 @@ void scheduler_destroy(struct scheduler *scheduler)
         worker_destroy(CONTAINER_OF(w, struct worker, link));
     LIST_FOREACH (c, &scheduler->clients)
         client_destroy(CONTAINER_OF(c, struct client, link));
+    LIST_FOREACH (d, &scheduler->demands)
+        demand_destroy(CONTAINER_OF(d, struct demand, link));
     size_t position = 0;
     struct peer *peer;
     while ((peer = map_next(&scheduler->peers, &position)))

@@ -27,6 +27,9 @@ struct scheduler_config {
     uint64_t latency_ns;       /* assumed of a transfer */
     double bandwidth;          /* assumed of a transfer, bytes a second */
     unsigned deaths_allowed;   /* of workers before a task is KILLED */
+    uint64_t rest_first_ns;    /* before a failed task runs again; doubled each time */
+    uint64_t rest_most_ns;     /* but no longer than this */
+    uint64_t argument_bytes;   /* of all tasks together */
 };
 
 /* Dask's numbers where it has them. */

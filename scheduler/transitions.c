@@ -42,7 +42,7 @@ static void enter_released(struct scheduler *scheduler, struct task *task)
 static void await_data(struct scheduler *scheduler, struct task *task)
 {
     bool told = false;
-    task->worker = placement_emptiest(scheduler, NULL);
+    task->worker = placement_emptiest(scheduler, task);
     if (!task->worker)
         return;
     task->placed_ns = scheduler->now_ns;
@@ -109,6 +109,7 @@ static void enter_processing(struct scheduler *scheduler, struct task *task)
     list_init(&task->link);
     list_append(&task->worker->processing, &task->link);
     task->worker->outstanding++;
+    demand_take(task_demand(task), task->worker);
     task->flags |= TASK_RAN;
     scheduler->counts.assigned++;
 }
@@ -132,8 +133,11 @@ static void leave_processing(struct scheduler *scheduler, struct task *task)
     free_stale_data(scheduler, task, worker);
     worker_send(scheduler, worker,
                 MESSAGE(stop_task, .key = task->key, .attempt = task->attempt));
-    if (map_put(&worker->stopping, task->attempt, worker) < 0) {
+    struct demand *demand = task_demand(task);
+    if (map_put(&worker->stopping, task->attempt,
+                demand ? demand : &scheduler->no_demand) < 0) {
         worker->outstanding--;
+        demand_give(demand, worker);
         placement_refill(scheduler, worker);
     }
 }
@@ -155,6 +159,7 @@ static void enter_memory(struct scheduler *scheduler, struct task *task)
     task->flags |= task->function ? 0 : TASK_HAD_DATA;
     scheduler->counts.completed++;
     scheduler->progress_ns = scheduler->now_ns;
+    task_deadline_met(scheduler, task);
     tell_dependents(scheduler, task, -1);
     task_tell_all(scheduler, task);
     payload_unref(task->result);
@@ -184,6 +189,7 @@ static void enter_erred(struct scheduler *scheduler, struct task *task)
 
 static void enter_forgotten(struct scheduler *scheduler, struct task *task)
 {
+    task_uncount(scheduler, task);
     for (uint32_t i = 0; i < task->edge_count; i++) {
         list_remove(&task->edges[i].link);
         agenda_add(scheduler, task->edges[i].dependency);
@@ -276,7 +282,7 @@ static enum task_state next_of_active(const struct scheduler *scheduler,
 {
     if (!task->function)
         return placement_possible(scheduler, task) ? TASK_WAITING : TASK_NO_WORKER;
-    if (task->missing)
+    if (task->missing || task_rests(task))
         return TASK_WAITING;
     return placement_possible(scheduler, task) ? TASK_QUEUED : TASK_NO_WORKER;
 }
@@ -384,6 +390,7 @@ void task_answered(struct scheduler *scheduler, struct task *task)
 {
     struct worker *worker = task->worker;
     worker->outstanding--;
+    demand_give(task_demand(task), worker);
     placement_refill(scheduler, worker);
     task->worker = NULL;
 }
