@@ -1,25 +1,16 @@
-/* Opening and closing a client, its lock, its keeper and its waits. */
+/* Opening and closing a client, its lock and its waits. */
 #include "client/client.h"
 #include "common/clock.h"
 #include "proto/link.h"
 
-#include <errno.h>
 #include <math.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #define DEFAULT_ADDRESS "tcp://127.0.0.1:8786"
-#define KEEPER_BEAT_NS (200 * UINT64_C(1000)) /* how long submits wait for others */
-#define KEEPER_BEATS 16     /* without work, before the keeper sleeps */
-#define KEEPER_SLEEP_MS 250 /* between two looks at the connection */
-#define SOCKETS_MAX 16384
 
 /* ---- errors ---- */
 
@@ -49,91 +40,6 @@ const char *dusk_error_sentence(int code)
     return err_sentence(code);
 }
 
-/* ---- the keeper ---- */
-
-static void nap(uint64_t ns)
-{
-    struct timespec time = {.tv_nsec = (long)ns};
-    nanosleep(&time, NULL);
-}
-
-/* Sends while there is something to send.  A call that is inside does so itself. */
-static void keeper_send(struct dusk_client *client)
-{
-    int beats = 0;
-    while (beats < KEEPER_BEATS && !atomic_load(&client->stopping)) {
-        nap(KEEPER_BEAT_NS);
-        beats++;
-        if (!atomic_load(&client->armed) || pthread_mutex_trylock(&client->lock))
-            continue;
-        client_turn(client, 0);
-        pthread_mutex_unlock(&client->lock);
-        beats = 0;
-    }
-}
-
-/* Nobody else may look at the connection for hours: heartbeats are ours. */
-static void keeper_look(struct dusk_client *client)
-{
-    if (pthread_mutex_trylock(&client->lock))
-        return;
-    client_turn(client, 0);
-    pthread_mutex_unlock(&client->lock);
-}
-
-static void *keeper_run(void *arg)
-{
-    struct dusk_client *client = arg;
-    while (!atomic_load(&client->stopping)) {
-        keeper_send(client);
-        /* Who arms after this line sees an idle keeper and wakes it. */
-        atomic_store(&client->idle, true);
-        if (!atomic_load(&client->armed)) {
-            struct pollfd item = {client->wake_fd, POLLIN, 0};
-            if (poll(&item, 1, KEEPER_SLEEP_MS) == 0)
-                keeper_look(client);
-        }
-        atomic_store(&client->idle, false);
-        eventfd_t count;
-        eventfd_read(client->wake_fd, &count);
-    }
-    return NULL;
-}
-
-static void keeper_wake(struct dusk_client *client)
-{
-    if (atomic_exchange(&client->idle, false))
-        eventfd_write(client->wake_fd, 1);
-}
-
-/* Signals are for the program's own threads. */
-static int keeper_start(struct dusk_client *client)
-{
-    client->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (client->wake_fd < 0)
-        return client_fail(DUSK_E_IO, "cannot make an eventfd: %s", strerror(errno));
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int error = pthread_create(&client->keeper, NULL, keeper_run, client);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (!error)
-        return 0;
-    close(client->wake_fd);
-    client->wake_fd = -1;
-    return client_fail(DUSK_E_NOMEM, "cannot start a thread: %s", strerror(error));
-}
-
-static void keeper_stop(struct dusk_client *client)
-{
-    if (client->wake_fd < 0)
-        return;
-    atomic_store(&client->stopping, true);
-    eventfd_write(client->wake_fd, 1);
-    pthread_join(client->keeper, NULL);
-    close(client->wake_fd);
-}
-
 /* ---- life ---- */
 
 static void client_destroy(struct dusk_client *client)
@@ -142,22 +48,21 @@ static void client_destroy(struct dusk_client *client)
         return;
     client_core_destroy(client->core);
     pthread_mutex_destroy(&client->lock);
-    free(client->items);
     free(client->address);
     free(client);
 }
 
 static int core_open(struct dusk_client *client)
 {
-    struct client_config config = {.pid = (uint64_t)client->pid,
+    struct client_identity identity;
+    int rc = client_identify(client, &identity);
+    if (rc < 0)
+        return rc;
+    struct client_config config = {.epoch = identity.epoch,
+                                   .seed = identity.seed,
+                                   .pid = identity.pid,
+                                   .name = identity.name,
                                    .address = client->address};
-    char name[80];
-    snprintf(name, sizeof name, "%.60s-%ld", program_invocation_short_name,
-             (long)client->pid);
-    config.name = name;
-    if (getrandom(&config.epoch, sizeof config.epoch, 0) < 0 ||
-        getrandom(&config.seed, sizeof config.seed, 0) < 0)
-        return client_fail(DUSK_E_IO, "no random numbers: %s", strerror(errno));
     if (client_core_create(&config, clock_monotonic_ns(), &client->core) < 0)
         return client_fail(DUSK_E_NOMEM, "no memory for a client");
     client->core->owner = client;
@@ -170,34 +75,27 @@ static int client_create(const char *address, struct dusk_client **ret_client)
     if (!client)
         return client_fail(DUSK_E_NOMEM, "no memory for a client");
     pthread_mutex_init(&client->lock, NULL);
-    list_init(&client->wires);
     client->pid = getpid();
-    client->wake_fd = -1;
     client->open = true;
     client->address = strdup(address);
-    client->zmq = client->address ? zmq_ctx_new() : NULL;
-    int rc = client->zmq ? core_open(client)
-                         : client_fail(DUSK_E_NOMEM, "no memory for a client");
-    if (rc < 0) {
-        if (client->zmq)
-            zmq_ctx_term(client->zmq);
+    int rc = client->address ? core_open(client)
+                             : client_fail(DUSK_E_NOMEM, "no memory for a client");
+    if (rc == 0)
+        rc = client_pump_open(client);
+    if (rc < 0)
         client_destroy(client);
-        return rc;
-    }
-    zmq_ctx_set(client->zmq, ZMQ_MAX_SOCKETS, SOCKETS_MAX);
-    *ret_client = client;
-    return 0;
+    else
+        *ret_client = client;
+    return rc;
 }
 
 static void client_shut(struct dusk_client *client)
 {
-    keeper_stop(client);
+    client_pump_stop(client);
     pthread_mutex_lock(&client->lock);
     client_core_close(client->core);
     client_flush(client);
-    client_disconnect(client);
-    while (zmq_ctx_term(client->zmq) < 0 && errno == EINTR)
-        ;
+    client_pump_close(client);
     client->open = false;
     client_leave(client);
 }
@@ -244,7 +142,7 @@ int dusk_connect(const char *address, double timeout_s, struct dusk_client **ret
         return rc;
     rc = welcome_wait(client, timeout_s);
     if (rc == 0)
-        rc = keeper_start(client);
+        rc = client_pump_start(client);
     if (rc < 0)
         client_shut(client);
     else
@@ -299,8 +197,8 @@ void client_leave(struct dusk_client *client)
     bool over = !client->open && core->by_key.count == 0;
     bool unsent = core->queue_count > 0 || !list_is_empty(&core->waiting) ||
                   !list_is_empty(&core->outbox.dirty);
-    if (client->open && unsent && !atomic_exchange(&client->armed, true))
-        keeper_wake(client);
+    if (client->open && unsent)
+        client_pump_wake(client);
     pthread_mutex_unlock(&client->lock);
     if (over)
         client_destroy(client);

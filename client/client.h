@@ -3,39 +3,33 @@
  * A call enters (takes the lock), works on the core, and leaves.  While it waits it
  * turns: it sends, polls the sockets itself and feeds what comes to the core, so
  * that no other thread stands between a result and whoever waits for it.  A thread
- * of its own, the keeper, turns when nobody is inside. */
+ * of its own, the keeper, turns when nobody is inside.
+ *
+ * All that waits, sends and receives is the pump's (pump.c); a simulation has its own
+ * in that place. */
 #ifndef CLIENT_CLIENT_H
 #define CLIENT_CLIENT_H
 
 #include "client/core.h"
 
 #include <pthread.h>
-#include <stdatomic.h>
 #include <sys/types.h>
-#include <zmq.h>
 
 /* How far a connection to the scheduler got: what there is to say when it fails. */
 enum client_reach { REACH_NOTHING, REACH_TCP, REACH_ZMQ };
 
+struct pump;
+
 struct dusk_client {
-    pthread_mutex_t lock; /* over all that follows but the keeper's part */
+    pthread_mutex_t lock; /* over all that follows */
     struct client_core *core;
     pid_t pid; /* after fork() nothing here can be used */
     bool open;
     char *address; /* owned */
-    void *zmq;
-    struct list wires; /* struct wire, in pump.c */
-    zmq_pollitem_t *items;
-    size_t item_capacity;
+    struct pump *pump;
     enum client_reach reach;
     void (*log)(void *arg, enum dusk_log_level level, const char *line);
     void *log_arg;
-
-    pthread_t keeper;
-    int wake_fd;
-    atomic_bool armed; /* there is something to send */
-    atomic_bool idle;  /* the keeper sleeps until it is woken */
-    atomic_bool stopping;
 };
 
 /* Sets the thread's line and returns `code`. */
@@ -52,14 +46,35 @@ void client_leave(struct dusk_client *client);
 
 struct dusk_client *client_of(const struct dusk_future *future);
 
+/* ---- the pump ---- */
+
+/* Who the client says it is, from chance and the operating system. */
+struct client_identity {
+    uint64_t epoch, seed, pid;
+    char name[80];
+};
+int client_identify(struct dusk_client *client, struct client_identity *ret_identity);
+
+/* Opens nothing yet but what connections need; client_fail's line on failure. */
+int client_pump_open(struct dusk_client *client);
+
+/* From now on it turns when nobody is inside, and sends soon after it was woken. */
+int client_pump_start(struct dusk_client *client);
+void client_pump_wake(struct dusk_client *client);
+
+/* Ends that; with nobody inside, and also when it never began. */
+void client_pump_stop(struct dusk_client *client);
+
+/* Drops all connections; what was sent lingers for a moment. */
+void client_pump_close(struct dusk_client *client);
+
 /* Sends what can be sent at once. */
 void client_flush(struct dusk_client *client);
 
 /* One turn: sends, waits up to `timeout_ns`, handles what came. */
 void client_turn(struct dusk_client *client, uint64_t timeout_ns);
 
-/* Drops all connections; what was sent lingers for a moment. */
-void client_disconnect(struct dusk_client *client);
+/* ---- waits ---- */
 
 /* A wait with its deadline.
  *
@@ -82,8 +97,5 @@ struct client_wait_text {
 };
 struct client_wait_text client_wait_text(const struct dusk_client *client,
                                          const struct client_wait *wait);
-
-/* Milliseconds for poll(): rounded up, so that a wait does not spin at its end. */
-int client_poll_ms(uint64_t timeout_ns);
 
 #endif

@@ -161,7 +161,8 @@ DUSK_API int dusk_submit_arguments(struct dusk_client *client,
  *
  *     dusk_map(client, moments, n, "glm_moments", "l f f =s", numbers, X, y, "normal");
  *
- * Fills `ret_futures` with `n` owned futures, or with none. */
+ * Fills `ret_futures` with `n` owned futures; after an error there is none in it that
+ * the call made, but there may be NULLs. */
 DUSK_API int dusk_map(struct dusk_client *client, struct dusk_future **ret_futures,
                       int n, const char *function, const char *format, ...);
 

@@ -1,12 +1,38 @@
-/* Sockets of the client: what the core wants sent goes out, what comes goes in. */
+/* Sockets of the client: what the core wants sent goes out, what comes goes in; and
+ * the keeper, the thread that sees to that while the program computes. */
 #include "client/client.h"
 #include "common/clock.h"
 #include "proto/link.h"
 
 #include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/random.h>
+#include <unistd.h>
 
 #define DELIVERIES_AT_ONCE 64
+#define KEEPER_BEAT_NS (200 * UINT64_C(1000)) /* how long submits wait for others */
+#define KEEPER_BEATS 16     /* without work, before the keeper sleeps */
+#define KEEPER_SLEEP_MS 250 /* between two looks at the connection */
+#define SOCKETS_MAX 16384
+
+struct pump {
+    void *zmq;
+    struct list wires;
+    zmq_pollitem_t *items;
+    size_t item_capacity;
+
+    pthread_t keeper;
+    int wake_fd;       /* -1: there is no keeper */
+    atomic_bool armed; /* there is something to send */
+    atomic_bool idle;  /* the keeper sleeps until it is woken */
+    atomic_bool stopping;
+};
 
 /* A connection to the scheduler or to a worker. */
 struct wire {
@@ -42,7 +68,7 @@ static void wire_destroy(struct wire *wire)
 
 static struct wire *wire_find(struct dusk_client *client, struct peer_id peer)
 {
-    LIST_FOREACH (link, &client->wires) {
+    LIST_FOREACH (link, &client->pump->wires) {
         struct wire *wire = CONTAINER_OF(link, struct wire, link);
         if (wire->peer.number == peer.number)
             return wire;
@@ -56,12 +82,12 @@ static int wire_open(struct dusk_client *client, const struct client_action *act
     struct wire *wire = calloc(1, sizeof *wire);
     if (!wire)
         return err_set(text, DUSK_E_NOMEM, "no memory for a connection");
-    list_append(&client->wires, &wire->link);
+    list_append(&client->pump->wires, &wire->link);
     wire->peer = action->peer;
     wire->to_scheduler = client_core_is_scheduler(client->core, action->peer);
-    int rc = link_socket(client->zmq, ZMQ_DEALER, &wire->socket, text);
+    int rc = link_socket(client->pump->zmq, ZMQ_DEALER, &wire->socket, text);
     if (rc == 0)
-        rc = link_monitor(client->zmq, wire->socket, &wire->monitor, text);
+        rc = link_monitor(client->pump->zmq, wire->socket, &wire->monitor, text);
     if (rc == 0)
         rc = link_connect(wire->socket, action->address, text);
     if (rc < 0)
@@ -98,19 +124,12 @@ static void actions_run(struct dusk_client *client)
     }
 }
 
-void client_disconnect(struct dusk_client *client)
-{
-    actions_run(client);
-    LIST_FOREACH (link, &client->wires)
-        wire_destroy(CONTAINER_OF(link, struct wire, link));
-}
-
 /* ---- out ---- */
 
 static void retry_blocked(struct dusk_client *client)
 {
     struct outbox *outbox = &client->core->outbox;
-    LIST_FOREACH (link, &client->wires) {
+    LIST_FOREACH (link, &client->pump->wires) {
         struct wire *wire = CONTAINER_OF(link, struct wire, link);
         struct outbox_lane *lane =
             wire->blocked ? map_get(&outbox->lanes, wire->peer.number) : NULL;
@@ -141,7 +160,7 @@ void client_flush(struct dusk_client *client)
             client_core_fill(core, clock_monotonic_ns());
         actions_run(client);
     }
-    atomic_store(&client->armed, false);
+    atomic_store(&client->pump->armed, false);
 }
 
 /* ---- in ---- */
@@ -218,7 +237,8 @@ static void wire_event(struct dusk_client *client, const struct wire *wire,
 
 /* ---- turns ---- */
 
-int client_poll_ms(uint64_t timeout_ns)
+/* Rounded up, so that a wait does not spin at its end. */
+static int poll_ms(uint64_t timeout_ns)
 {
     uint64_t ms = timeout_ns / NS_PER_MS + (timeout_ns % NS_PER_MS != 0);
     return ms > 60000 ? 60000 : (int)ms;
@@ -227,20 +247,21 @@ int client_poll_ms(uint64_t timeout_ns)
 /* Two places for each wire, in the order of the wires: its socket and its monitor. */
 static int items_fill(struct dusk_client *client)
 {
+    struct pump *pump = client->pump;
     size_t count = 0;
-    LIST_FOREACH (link, &client->wires) {
+    LIST_FOREACH (link, &pump->wires) {
         const struct wire *wire = CONTAINER_OF(link, struct wire, link);
-        if (count + 2 > client->item_capacity) {
-            size_t capacity = client->item_capacity ? 2 * client->item_capacity : 16;
-            void *items = realloc(client->items, capacity * sizeof *client->items);
+        if (count + 2 > pump->item_capacity) {
+            size_t capacity = pump->item_capacity ? 2 * pump->item_capacity : 16;
+            void *items = realloc(pump->items, capacity * sizeof *pump->items);
             if (!items)
                 return (int)count;
-            client->items = items;
-            client->item_capacity = capacity;
+            pump->items = items;
+            pump->item_capacity = capacity;
         }
         short events = (short)(ZMQ_POLLIN | (wire->blocked ? ZMQ_POLLOUT : 0));
-        client->items[count++] = (zmq_pollitem_t){wire->socket, -1, events, 0};
-        client->items[count++] = (zmq_pollitem_t){wire->monitor, -1, ZMQ_POLLIN, 0};
+        pump->items[count++] = (zmq_pollitem_t){wire->socket, -1, events, 0};
+        pump->items[count++] = (zmq_pollitem_t){wire->monitor, -1, ZMQ_POLLIN, 0};
     }
     return (int)count;
 }
@@ -248,12 +269,12 @@ static int items_fill(struct dusk_client *client)
 static void items_handle(struct dusk_client *client, int count)
 {
     int at = 0;
-    LIST_FOREACH (link, &client->wires) {
+    LIST_FOREACH (link, &client->pump->wires) {
         struct wire *wire = CONTAINER_OF(link, struct wire, link);
         if (at >= count)
             return;
-        bool readable = client->items[at].revents & ZMQ_POLLIN;
-        bool eventful = client->items[at + 1].revents;
+        bool readable = client->pump->items[at].revents & ZMQ_POLLIN;
+        bool eventful = client->pump->items[at + 1].revents;
         at += 2;
         /* Answers first: a scheduler says why before it closes the connection. */
         if (readable)
@@ -272,12 +293,145 @@ void client_turn(struct dusk_client *client, uint64_t timeout_ns)
     uint64_t due_ns = client_core_next_deadline(core);
     uint64_t left_ns = due_ns > now_ns ? due_ns - now_ns : 0;
     int count = items_fill(client);
-    int ready = zmq_poll(client->items, count,
-                         client_poll_ms(left_ns < timeout_ns ? left_ns : timeout_ns));
+    int ready = zmq_poll(client->pump->items, count,
+                         poll_ms(left_ns < timeout_ns ? left_ns : timeout_ns));
     if (ready > 0)
         items_handle(client, count);
     now_ns = clock_monotonic_ns();
     if (now_ns >= due_ns)
         client_core_tick(core, now_ns);
     client_flush(client);
+}
+
+/* ---- the keeper ---- */
+
+static void nap(uint64_t ns)
+{
+    struct timespec time = {.tv_nsec = (long)ns};
+    nanosleep(&time, NULL);
+}
+
+/* Sends while there is something to send.  A call that is inside does so itself. */
+static void keeper_send(struct dusk_client *client)
+{
+    struct pump *pump = client->pump;
+    int beats = 0;
+    while (beats < KEEPER_BEATS && !atomic_load(&pump->stopping)) {
+        nap(KEEPER_BEAT_NS);
+        beats++;
+        if (!atomic_load(&pump->armed) || pthread_mutex_trylock(&client->lock))
+            continue;
+        client_turn(client, 0);
+        pthread_mutex_unlock(&client->lock);
+        beats = 0;
+    }
+}
+
+/* Nobody else may look at the connection for hours: heartbeats are ours. */
+static void keeper_look(struct dusk_client *client)
+{
+    if (pthread_mutex_trylock(&client->lock))
+        return;
+    client_turn(client, 0);
+    pthread_mutex_unlock(&client->lock);
+}
+
+static void *keeper_run(void *arg)
+{
+    struct dusk_client *client = arg;
+    struct pump *pump = client->pump;
+    while (!atomic_load(&pump->stopping)) {
+        keeper_send(client);
+        /* Who arms after this line sees an idle keeper and wakes it. */
+        atomic_store(&pump->idle, true);
+        if (!atomic_load(&pump->armed)) {
+            struct pollfd item = {pump->wake_fd, POLLIN, 0};
+            if (poll(&item, 1, KEEPER_SLEEP_MS) == 0)
+                keeper_look(client);
+        }
+        atomic_store(&pump->idle, false);
+        eventfd_t count;
+        eventfd_read(pump->wake_fd, &count);
+    }
+    return NULL;
+}
+
+void client_pump_wake(struct dusk_client *client)
+{
+    struct pump *pump = client->pump;
+    if (!atomic_exchange(&pump->armed, true) && atomic_exchange(&pump->idle, false))
+        eventfd_write(pump->wake_fd, 1);
+}
+
+/* Signals are for the program's own threads. */
+int client_pump_start(struct dusk_client *client)
+{
+    struct pump *pump = client->pump;
+    pump->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (pump->wake_fd < 0)
+        return client_fail(DUSK_E_IO, "cannot make an eventfd: %s", strerror(errno));
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int error = pthread_create(&pump->keeper, NULL, keeper_run, client);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (!error)
+        return 0;
+    close(pump->wake_fd);
+    pump->wake_fd = -1;
+    return client_fail(DUSK_E_NOMEM, "cannot start a thread: %s", strerror(error));
+}
+
+void client_pump_stop(struct dusk_client *client)
+{
+    struct pump *pump = client->pump;
+    if (pump->wake_fd < 0)
+        return;
+    atomic_store(&pump->stopping, true);
+    eventfd_write(pump->wake_fd, 1);
+    pthread_join(pump->keeper, NULL);
+    close(pump->wake_fd);
+    pump->wake_fd = -1;
+}
+
+/* ---- life ---- */
+
+int client_identify(struct dusk_client *client, struct client_identity *ret_identity)
+{
+    ret_identity->pid = (uint64_t)client->pid;
+    snprintf(ret_identity->name, sizeof ret_identity->name, "%.60s-%ld",
+             program_invocation_short_name, (long)client->pid);
+    uint64_t numbers[2];
+    if (getrandom(numbers, sizeof numbers, 0) < 0)
+        return client_fail(DUSK_E_IO, "no random numbers: %s", strerror(errno));
+    ret_identity->epoch = numbers[0];
+    ret_identity->seed = numbers[1];
+    return 0;
+}
+
+int client_pump_open(struct dusk_client *client)
+{
+    struct pump *pump = calloc(1, sizeof *pump);
+    if (!pump || !(pump->zmq = zmq_ctx_new())) {
+        free(pump);
+        return client_fail(DUSK_E_NOMEM, "no memory for a client");
+    }
+    zmq_ctx_set(pump->zmq, ZMQ_MAX_SOCKETS, SOCKETS_MAX);
+    list_init(&pump->wires);
+    pump->wake_fd = -1;
+    client->pump = pump;
+    return 0;
+}
+
+void client_pump_close(struct dusk_client *client)
+{
+    struct pump *pump = client->pump;
+    actions_run(client);
+    LIST_FOREACH (link, &pump->wires)
+        wire_destroy(CONTAINER_OF(link, struct wire, link));
+    while (zmq_ctx_term(pump->zmq) < 0 && errno == EINTR)
+        ;
+    client->pump = NULL;
+    free(pump->items);
+    free(pump);
 }

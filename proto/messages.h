@@ -283,6 +283,31 @@ enum submit_flag {
     F(u64, request)                                                                    \
     F(key, key)
 
+/* ---- uploads and the cluster's end ---- */
+
+#define MESSAGE_upload(F)                                                              \
+    F(u64, request)                                                                    \
+    F(str, name)                                                                       \
+    F(u64, checksum)                                                                   \
+    F(blob, plugin)
+
+#define MESSAGE_outcome(F)                                                             \
+    F(u64, request)                                                                    \
+    F(i64, code)                                                                       \
+    F(str, reason)
+
+#define MESSAGE_load_plugin(F)                                                         \
+    F(str, name)                                                                       \
+    F(u64, checksum)                                                                   \
+    F(blob, plugin)
+
+#define MESSAGE_plugin_loaded(F)                                                       \
+    F(u64, checksum)                                                                   \
+    F(i64, code)                                                                       \
+    F(str, reason)
+
+#define MESSAGE_shutdown(F) F(u64, request)
+
 /* Numbers never change meaning. */
 #define MESSAGES(M)                                                                    \
     M(1, hello)                                                                        \
@@ -320,7 +345,12 @@ enum submit_flag {
     M(51, put_data)                                                                    \
     M(52, data)                                                                        \
     M(53, no_data)                                                                     \
-    M(54, stored)
+    M(54, stored)                                                                      \
+    M(70, upload)                                                                      \
+    M(71, outcome)                                                                     \
+    M(72, load_plugin)                                                                 \
+    M(73, plugin_loaded)                                                               \
+    M(74, shutdown)
 
 /* ---- what the table makes ---- */
 

@@ -191,8 +191,7 @@ static int check_resources(const struct worker *worker, struct err_text *text)
     while ((stopped = map_next(&worker->stopping, &position)))
         demand_take(stopped, &sum);
     for (unsigned i = 0; i < worker->resources.count; i++)
-        if (sum.resources_used[i] != worker->resources_used[i] ||
-            sum.resources_used[i] > worker->resources.items[i].quantity)
+        if (sum.resources_used[i] != worker->resources_used[i])
             return WORKER_WRONG(worker, "uses %" PRId64 " and counts %" PRId64 " of %s",
                                 sum.resources_used[i], worker->resources_used[i],
                                 worker->resources.items[i].name);
@@ -230,6 +229,21 @@ static int check_worker(const struct scheduler *scheduler, const struct worker *
     return rc ? rc : check_idleness(scheduler, worker, text);
 }
 
+static int check_plugin(const struct scheduler *scheduler, const struct plugin *plugin,
+                        struct err_text *text)
+{
+    size_t position = 0;
+    struct worker *worker;
+    if (plugin->code < 0 && plugin->awaited.count == 0)
+        return err_set(text, DUSK_E_INTERNAL, "plugin %s should be forgotten",
+                       plugin->name);
+    while ((worker = map_next(&plugin->awaited, &position)))
+        if (!list_has(&scheduler->workers, &worker->link))
+            return err_set(text, DUSK_E_INTERNAL,
+                           "plugin %s waits for a worker that is gone", plugin->name);
+    return 0;
+}
+
 int scheduler_check(const struct scheduler *scheduler, struct err_text *text)
 {
     int rc = check_tasks(scheduler, text);
@@ -250,6 +264,9 @@ int scheduler_check(const struct scheduler *scheduler, struct err_text *text)
                          "client %06" PRIx64 " counts %zu wants wrongly",
                          client->number, client->wants.count);
     }
+    LIST_FOREACH (p, &scheduler->plugins)
+        rc = rc ? rc
+                : check_plugin(scheduler, CONTAINER_OF(p, struct plugin, link), text);
     if (rc == 0 && (working != scheduler->working_count ||
                     list_count(&scheduler->workers) != scheduler->worker_count))
         rc = err_set(text, DUSK_E_INTERNAL, "workers are counted wrong");

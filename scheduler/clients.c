@@ -12,6 +12,16 @@ void client_send(struct scheduler *scheduler, struct client *client,
         peer_send(scheduler, client->peer, message);
 }
 
+void client_outcome(struct scheduler *scheduler, uint64_t client_number,
+                    uint64_t request, int code, const char *line)
+{
+    struct client *client = map_get(&scheduler->client_numbers, client_number);
+    if (client)
+        client_send(
+            scheduler, client,
+            MESSAGE(outcome, .request = request, .code = code, .reason = str_of(line)));
+}
+
 /* ---- coming and going ---- */
 
 static uint64_t loss_deadline(const struct scheduler *scheduler,

@@ -27,6 +27,10 @@ void client_disconnected(struct scheduler *scheduler, struct client *client);
 /* Its wants are released.  Frees the client. */
 void client_remove(struct scheduler *scheduler, struct client *client, const char *why);
 
+/* Answers upload or shutdown, if the client with this number is still there. */
+void client_outcome(struct scheduler *scheduler, uint64_t client_number,
+                    uint64_t request, int code, const char *line);
+
 void client_send(struct scheduler *scheduler, struct client *client,
                  const struct message *message);
 

@@ -2,13 +2,16 @@
 #ifndef SCHEDULER_CORE_H
 #define SCHEDULER_CORE_H
 
+#include "proto/rights.h"
 #include "scheduler/clients.h"
 #include "scheduler/deaths.h"
 #include "scheduler/demands.h"
 #include "scheduler/functions.h"
 #include "scheduler/notes.h"
 #include "scheduler/placement.h"
+#include "scheduler/plugins.h"
 #include "scheduler/scheduler.h"
+#include "scheduler/shutdown.h"
 #include "scheduler/task.h"
 #include "scheduler/timers.h"
 #include "scheduler/transitions.h"
@@ -63,6 +66,8 @@ struct scheduler {
     struct list clients;
     size_t client_count;
     struct map client_numbers;
+    struct list plugins; /* that were uploaded */
+    struct shutdown shutdown;
     /* peers to part with: those whose outbox overflowed, then those to close */
     uint32_t *doomed;
     size_t doomed_count, doomed_capacity;
@@ -107,6 +112,9 @@ void peer_unbind(struct scheduler *scheduler, struct peer_id peer);
 
 /* Unbinds the peer and has the shell close its connection. */
 void peer_close(struct scheduler *scheduler, struct peer_id peer);
+
+/* What whoever is behind the connection may do (enum peer_right, or-ed). */
+unsigned peer_rights(const struct scheduler *scheduler, struct peer_id peer);
 
 /* The connection is gone, for whoever was behind it. */
 void peer_part(struct scheduler *scheduler, struct peer_id peer);

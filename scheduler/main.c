@@ -17,7 +17,7 @@ struct arguments {
     const char *host;
     int64_t port;
     int64_t ready_fd;
-    bool insecure, check;
+    bool insecure, allow_upload, check;
     int log_level;
     int64_t heartbeat_ns, silent_ns, lost_ns, closed_ns, client_closed_ns, stalled_ns,
         retire_ns;
@@ -57,6 +57,7 @@ static void config_fill(const struct arguments *a, struct scheduler_config *conf
     config->retire_ns = (uint64_t)a->retire_ns;
     config->bandwidth = (double)a->bandwidth;
     config->deaths_allowed = (unsigned)a->deaths_allowed;
+    config->allow_upload = a->allow_upload;
     while (getrandom(&config->epoch, sizeof config->epoch, 0) < 0 || config->epoch == 0)
         ;
 }
@@ -90,6 +91,11 @@ static int parse(int argc, char **argv, struct arguments *a, struct command *com
          .to.flag = &a->insecure,
          .help = "allow --host to be more than this machine: whoever reaches the port "
                  "can run tasks and read data"},
+        {.name = "allow-upload",
+         .kind = OPTION_FLAG,
+         .to.flag = &a->allow_upload,
+         .help = "let clients upload plugins, which run as part of the workers that "
+                 "allow it too"},
         {.name = "ready-fd",
          .argument = "FD",
          .kind = OPTION_INTEGER,
@@ -143,7 +149,7 @@ static int parse(int argc, char **argv, struct arguments *a, struct command *com
         .summary =
             "The scheduler of a dusk cluster: workers and clients connect to it.",
         .options = options,
-        .epilogue = "Exit codes: 0 stopped by a signal, 1 failed, 2 usage.",
+        .epilogue = "Exit codes: 0 stopped by a signal or by dusk shutdown, 1 failed, 2 usage.",
     };
     int rc = options_parse(command, argc, argv, stdout, stderr);
     command->options = NULL;

@@ -28,13 +28,21 @@ const struct scheduler_config scheduler_defaults = {
 
 /* ---- messages ---- */
 
+/* Whoever is behind a connection already may say hello again, and nobody else. */
+static bool may_greet(const struct peer *bound, const struct msg_hello *hello)
+{
+    if (!bound)
+        return true;
+    if (bound->worker)
+        return hello->role == ROLE_WORKER && hello->epoch == bound->worker->epoch &&
+               text_is(hello->address, bound->worker->address);
+    return hello->role == ROLE_CLIENT && hello->epoch == bound->client->epoch &&
+           hello->client == bound->client->number;
+}
+
 static void hello(struct scheduler *scheduler, struct peer_id peer,
                   const struct msg_hello *message)
 {
-    struct peer *bound = map_get(&scheduler->peers, peer.number);
-    uint64_t known = !bound          ? message->epoch
-                     : bound->worker ? bound->worker->epoch
-                                     : bound->client->epoch;
     if (message->magic != PROTOCOL_MAGIC)
         peer_refuse(scheduler, peer, DUSK_E_PROTOCOL, "this is not dusk's protocol");
     else if (message->major != PROTOCOL_MAJOR)
@@ -44,11 +52,11 @@ static void hello(struct scheduler *scheduler, struct peer_id peer,
                     PROTOCOL_MAJOR, PROTOCOL_MINOR, message->major, message->minor);
     else if (message->epoch == 0)
         peer_refuse(scheduler, peer, DUSK_E_INVALID, "an epoch must not be 0");
-    else if (message->epoch != known)
+    else if (!may_greet(map_get(&scheduler->peers, peer.number), message))
         peer_violated(scheduler, peer, "two processes on one connection");
-    else if (message->role == ROLE_WORKER && !(bound && bound->client))
+    else if (message->role == ROLE_WORKER)
         worker_hello(scheduler, peer, message);
-    else if (message->role == ROLE_CLIENT && !(bound && bound->worker))
+    else if (message->role == ROLE_CLIENT)
         client_hello(scheduler, peer, message);
     else
         peer_refuse(scheduler, peer, DUSK_E_INVALID,
@@ -77,6 +85,9 @@ static bool from_worker(struct scheduler *scheduler, struct worker *worker,
         return true;
     case MSG_dropped:
         worker_dropped(scheduler, worker, &message->dropped);
+        return true;
+    case MSG_plugin_loaded:
+        plugin_loaded(scheduler, worker, &message->plugin_loaded);
         return true;
     case MSG_retire:
         retire_begin(scheduler, worker, message->retire.deadline_ms);
@@ -118,6 +129,12 @@ static bool from_client(struct scheduler *scheduler, struct client *client,
             why_answer(scheduler, client, &message->why);
         else
             why_answer_all(scheduler, client, message->why.request);
+        return true;
+    case MSG_upload:
+        plugin_upload(scheduler, client, &message->upload);
+        return true;
+    case MSG_shutdown:
+        shutdown_begin(scheduler, client, message->shutdown.request);
         return true;
     case MSG_alive:
         client_send(scheduler, client,
@@ -264,6 +281,8 @@ int scheduler_create(const struct scheduler_config *config, uint64_t now_ns,
         return DUSK_E_NOMEM;
     scheduler->config = *config;
     scheduler->now_ns = scheduler->started_ns = scheduler->progress_ns = now_ns;
+    /* Workers may still run attempts of an earlier life: no number is theirs. */
+    scheduler->attempts = (config->epoch - 1) << 32;
     outbox_init(&scheduler->outbox);
     scheduler->outbox.chained = true;
     functions_init(&scheduler->functions);
@@ -276,6 +295,7 @@ int scheduler_create(const struct scheduler_config *config, uint64_t now_ns,
     list_init(&scheduler->refill);
     list_init(&scheduler->freeing);
     list_init(&scheduler->clients);
+    list_init(&scheduler->plugins);
     int rc = prepare(scheduler);
     if (rc < 0) {
         scheduler_destroy(scheduler);
@@ -318,6 +338,7 @@ void scheduler_destroy(struct scheduler *scheduler)
         client_destroy(CONTAINER_OF(c, struct client, link));
     LIST_FOREACH (d, &scheduler->demands)
         demand_destroy(CONTAINER_OF(d, struct demand, link));
+    plugins_free(scheduler);
     size_t position = 0;
     struct peer *peer;
     while ((peer = map_next(&scheduler->peers, &position)))

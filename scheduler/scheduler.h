@@ -30,6 +30,7 @@ struct scheduler_config {
     uint64_t rest_first_ns;    /* before a failed task runs again; doubled each time */
     uint64_t rest_most_ns;     /* but no longer than this */
     uint64_t argument_bytes;   /* of all tasks together */
+    bool allow_upload;         /* of plugins */
 };
 
 /* Dask's numbers where it has them. */
@@ -56,6 +57,9 @@ void scheduler_peer_broken(struct scheduler *scheduler, struct peer_id peer,
 /* To be called when the deadline has passed; UINT64_MAX when there is none. */
 void scheduler_tick(struct scheduler *scheduler, uint64_t now_ns);
 uint64_t scheduler_next_deadline(const struct scheduler *scheduler);
+
+/* Whether a client has shut the cluster down, and its workers have left. */
+bool scheduler_has_ended(const struct scheduler *scheduler);
 
 /* Says goodbye to every peer; the outbox is the last thing to be taken. */
 void scheduler_stop(struct scheduler *scheduler, const char *reason);

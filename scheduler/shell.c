@@ -83,7 +83,7 @@ static void handle_batch(struct shell *shell, struct peer_link *peer,
 
 /* Whether the connection is still there: a message that costs nothing tells, once
  * the socket has been made to look at what its thread found out. */
-static bool is_connected(struct shell *shell, const struct peer_link *peer)
+static bool is_connected(struct shell *shell, const struct identity *identity)
 {
     int events;
     size_t size = sizeof events;
@@ -92,7 +92,7 @@ static bool is_connected(struct shell *shell, const struct peer_link *peer)
     batch_init(&batch);
     int rc = batch_add(&batch, MESSAGE(alive, .epoch = shell->options->config.epoch));
     if (rc == 0)
-        rc = link_send(shell->router, &peer->identity, &batch);
+        rc = link_send(shell->router, identity, &batch);
     batch_fini(&batch);
     return rc != DUSK_E_CLOSED;
 }
@@ -107,10 +107,19 @@ static void peer_close(struct shell *shell, struct peer_id id)
     if (!peer || peer->deaf)
         return;
     peer->deaf = true;
-    if (!is_connected(shell, peer))
+    if (!is_connected(shell, &peer->identity))
         peers_suspect_one(&shell->peers, peer);
     else if (peer->fd >= 0)
         shutdown(peer->fd, SHUT_RDWR);
+}
+
+/* Who cannot be taken in finds out at once, and comes again. */
+static void turn_away(struct shell *shell, const struct delivery *delivery)
+{
+    log_warning(shell->log, "no room for another peer",
+                log_integer("peers", shell->peers.by_id.count));
+    if (is_connected(shell, &delivery->from) && delivery->fd >= 0)
+        shutdown(delivery->fd, SHUT_RDWR);
 }
 
 static bool receive_one(struct shell *shell)
@@ -122,6 +131,8 @@ static bool receive_one(struct shell *shell)
     struct peer_link *peer = NULL;
     if (delivery.from.size)
         peer = peers_get(&shell->peers, &delivery.from, delivery.fd);
+    if (!peer)
+        turn_away(shell, &delivery);
     if (rc == 0 && peer) {
         handle_batch(shell, peer, &delivery.reader);
     } else if (peer && !peer->deaf) {
@@ -192,7 +203,7 @@ static void probe_suspects(struct shell *shell)
 {
     struct peer_link *peer;
     while ((peer = peers_next_suspect(&shell->peers)))
-        if (!is_connected(shell, peer))
+        if (!is_connected(shell, &peer->identity))
             peer_gone(shell, peer->id);
 }
 
@@ -234,7 +245,8 @@ static uint64_t turn_timeout(const struct shell *shell)
 
 static int serve(struct shell *shell)
 {
-    while (!shell->stopping && shell->failure == 0) {
+    while (!shell->stopping && shell->failure == 0 &&
+           !scheduler_has_ended(shell->scheduler)) {
         if (loop_turn(&shell->loop, turn_timeout(shell)) < 0)
             return err_set(shell->text, DUSK_E_IO, "cannot wait for messages");
         uint64_t now_ns = clock_monotonic_ns();

@@ -134,10 +134,14 @@ static void leave_processing(struct scheduler *scheduler, struct task *task)
     worker_send(scheduler, worker,
                 MESSAGE(stop_task, .key = task->key, .attempt = task->attempt));
     struct demand *demand = task_demand(task);
-    if (map_put(&worker->stopping, task->attempt,
-                demand ? demand : &scheduler->no_demand) < 0) {
+    struct demand *claimed = map_get(&worker->stopping, task->attempt);
+    int rc = map_put(&worker->stopping, task->attempt,
+                     demand ? demand : &scheduler->no_demand);
+    /* Without memory it frees its place now; and a worker may have claimed to run an
+     * attempt before it was given. */
+    if (rc < 0 || claimed) {
         worker->outstanding--;
-        demand_give(demand, worker);
+        demand_give(claimed ? claimed : demand, worker);
         placement_refill(scheduler, worker);
     }
 }

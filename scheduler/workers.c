@@ -299,6 +299,8 @@ void worker_hello(struct scheduler *scheduler, struct peer_id peer,
                 MESSAGE(welcome, .epoch = scheduler->config.epoch,
                         .number = worker->number,
                         .heartbeat_ms = scheduler->config.heartbeat_ns / 1000000));
+    plugins_tell(scheduler, worker);
+    shutdown_tell(scheduler, worker);
     worker_heard(scheduler, worker);
     worker_reconcile(scheduler, worker, hello);
 }
@@ -372,6 +374,8 @@ void worker_remove(struct scheduler *scheduler, struct worker *worker, bool lost
     list_remove(&worker->freeing);
     timer_clear(scheduler, &worker->timer);
     retire_end(scheduler, worker);
+    plugins_worker_gone(scheduler, worker, lost);
+    shutdown_advance(scheduler);
     worker_destroy(worker);
 }
 

@@ -229,6 +229,11 @@ bool worker_core_is_registered(const struct worker_core *core)
     return core->session.registered;
 }
 
+bool worker_core_is_shut_down(const struct worker_core *core)
+{
+    return core->session.shut_down;
+}
+
 /* ---- events ---- */
 
 /* Each event may have made something possible.  Jobs that wait for memory come

@@ -30,6 +30,7 @@ struct worker_config {
     uint64_t pid;
     unsigned nthreads;
     unsigned credits;
+    bool allow_upload;   /* of plugins */
     size_t memory_limit; /* what the user allows the process */
     size_t overhead;     /* what the process takes without any data */
     double target;       /* fractions of memory_limit, as in dask.distributed */
@@ -56,6 +57,8 @@ enum worker_action_kind {
     WORKER_WRITE,  /* write `payload` to file number `file` */
     WORKER_READ,   /* read file number `file` */
     WORKER_FORGET, /* nobody needs file number `file` any more */
+    WORKER_LOAD,   /* load the plugin in `payload`, with the checksum `file` and the name
+                    * `text`; ahead of jobs that are started after it */
     WORKER_NOTE,   /* a line for the log: `level` of common/log.h and `text` */
     WORKER_END,    /* send what waits, then end with exit status `code`; if that is not
                     * 0, `text` tells why */
@@ -121,6 +124,11 @@ void worker_core_written(struct worker_core *core, uint64_t file, int code,
 void worker_core_read(struct worker_core *core, uint64_t file, struct payload *payload,
                       const char *line, uint64_t now_ns);
 
+/* The plugin with this checksum is loaded, now or before; or `code` and `line` say why
+ * not. */
+void worker_core_loaded(struct worker_core *core, uint64_t checksum, int code,
+                        const char *line, uint64_t now_ns);
+
 /* What the operating system says the process takes. */
 void worker_core_resident(struct worker_core *core, size_t bytes, uint64_t now_ns);
 
@@ -134,6 +142,9 @@ void worker_core_leave(struct worker_core *core, const char *reason, uint64_t no
 
 /* Whether the scheduler has said welcome since the last connection. */
 bool worker_core_is_registered(const struct worker_core *core);
+
+/* Whether it ends because the cluster does. */
+bool worker_core_is_shut_down(const struct worker_core *core);
 
 /* So much brought data waits for room that no more should be received for now. */
 bool worker_core_is_full(const struct worker_core *core);

@@ -42,6 +42,7 @@ struct main_options {
     int log_level;
     bool nanny;
     bool insecure;
+    bool allow_upload;
     size_t memory_limit;
     struct log log;
 };
@@ -95,6 +96,10 @@ static int parse(struct main_options *options, int argc, char **argv)
          .kind = OPTION_LIST,
          .to.list = &options->preload,
          .help = "load task functions from a plugin"},
+        {.name = "allow-upload",
+         .kind = OPTION_FLAG,
+         .to.flag = &options->allow_upload,
+         .help = "load plugins that clients upload through a scheduler that allows it"},
         {.kind = OPTION_GROUP, .help = "Network"},
         {.name = "host",
          .argument = "HOST",
@@ -277,6 +282,7 @@ static void describe(const struct main_options *options, unsigned number, char *
     config->scheduler = options->scheduler;
     config->nthreads = (unsigned)options->nthreads;
     config->credits = (unsigned)options->credits;
+    config->allow_upload = options->allow_upload;
     config->memory_limit = options->memory_limit;
     config->retire_timeout_ns = (uint64_t)options->retire_ns;
     config->connect_timeout_ns = (uint64_t)options->connect_ns;

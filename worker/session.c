@@ -249,6 +249,13 @@ void session_message(struct worker_core *core, const struct message *message)
     case MSG_retired:
         session_leave(core, "retired");
         break;
+    case MSG_load_plugin:
+        plugin_accept(core, &message->load_plugin);
+        break;
+    case MSG_shutdown:
+        session->shut_down = true;
+        session_leave(core, "the cluster is shut down");
+        break;
     default:
         note(core, LOG_WARNING, "the scheduler sent %s, which is not for workers",
              message_name(message->type));

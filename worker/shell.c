@@ -44,6 +44,20 @@ static void action_end(struct shell *shell, const struct worker_action *action)
         log_info(shell->log, "ends", log_text("reason", line));
 }
 
+static void action_load(struct shell *shell, const struct worker_action *action)
+{
+    const struct frame *frame = payload_frame(action->payload, 0);
+    const char *name = action->text ? action->text : "without a name";
+    struct err_text text = {""};
+    int rc = registry_load_bytes(shell->registry, name, action->file, frame->data,
+                                 frame->size, &text);
+    if (rc < 0)
+        log_warning(shell->log, text.line);
+    else
+        log_info(shell->log, "plugin loaded", log_text("plugin", name));
+    worker_core_loaded(shell->core, action->file, rc, text.line, clock_monotonic_ns());
+}
+
 static void act(struct shell *shell, const struct worker_action *action)
 {
     switch (action->kind) {
@@ -69,6 +83,9 @@ static void act(struct shell *shell, const struct worker_action *action)
         break;
     case WORKER_FORGET:
         files_forget(shell->files, action->file);
+        break;
+    case WORKER_LOAD:
+        action_load(shell, action);
         break;
     case WORKER_NOTE:
         action_note(shell, action);
@@ -273,10 +290,12 @@ static void shell_loop(struct shell *shell)
         settle(shell);
         tell_ready(shell);
     }
+    if (shell->config->page)
+        shell->config->page->shut_down = worker_core_is_shut_down(shell->core);
     peers_flush(shell);
 }
 
-int shell_run(const struct shell_config *config, const struct registry *registry,
+int shell_run(const struct shell_config *config, struct registry *registry,
               struct log *log, bool *ret_clean)
 {
     struct shell shell = {.config = config, .registry = registry, .log = log};

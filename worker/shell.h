@@ -19,7 +19,7 @@ struct shell_config {
 /* Runs a worker until it ends, in the calling thread: the exit status.  SIGTERM
  * retires, SIGINT and SIGHUP end it at once.  `ret_clean` is false when a task function
  * would not stop: only _exit is safe then. */
-int shell_run(const struct shell_config *config, const struct registry *registry,
+int shell_run(const struct shell_config *config, struct registry *registry,
               struct log *log, bool *ret_clean);
 
 #endif

@@ -28,7 +28,7 @@ struct visitor {
 
 struct shell {
     const struct shell_config *config;
-    const struct registry *registry;
+    struct registry *registry;
     struct log *log;
     struct loop loop;
     void *context;

@@ -131,6 +131,14 @@ static void add_message(struct script *script, const struct message *message)
     case MSG_retired:
         ADD(" %" PRIu64, message->retired.moved);
         break;
+    case MSG_outcome:
+        ADD(" %" PRIu64 " %s: " STR_FORMAT, message->outcome.request,
+            err_name((int)message->outcome.code), STR_ARGS(message->outcome.reason));
+        break;
+    case MSG_load_plugin:
+        ADD(" " STR_FORMAT " %zuB", STR_ARGS(message->load_plugin.name),
+            payload_bytes(message->load_plugin.plugin));
+        break;
     case MSG_because:
         ADD(" " STR_FORMAT, STR_ARGS(message->because.reason));
         for (size_t i = 0; i < message->because.waiting.count; i++)
