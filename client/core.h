@@ -41,16 +41,17 @@ enum client_link {
     LINK_CLOSED,  /* the program left */
 };
 
-/* A question to the scheduler that has one answer: the cluster's status, or, when
- * there is a key, why that task is where it is. */
+/* A question to the scheduler that has one answer: the cluster's status; why the task
+ * of a key is where it is; or, without a key, why all that wait do. */
 struct client_question {
     struct list link;
     uint64_t request;
     uint32_t session; /* in which it was asked; 0: not yet */
-    struct task_key key;
+    bool why;
+    struct task_key key; /* of the task; none: of all that wait */
     bool answered;
     struct dusk_cluster *cluster; /* owned by whoever asked, like reason */
-    char *reason;
+    char *reason;                 /* a line; of all that wait, lines */
 };
 
 struct client_core {

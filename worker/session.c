@@ -64,7 +64,8 @@ static void session_hello(struct worker_core *core)
             .previous_running = {config->previous_running,
                                  config->previous_running_count},
             .inventory = {holdings, hello_inventory(core, holdings)},
-            .running = {runs, hello_runs(core, runs)});
+            .running = {runs, hello_runs(core, runs)},
+            .resources = str_of(config->resources));
         rc = outbox_send(&core->outbox, session->peer, hello);
     }
     session->greeted = rc == 0;
