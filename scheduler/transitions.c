@@ -401,8 +401,9 @@ void task_answered(struct scheduler *scheduler, struct task *task)
 
 void task_attempt_over(struct scheduler *scheduler, struct task *task)
 {
+    /* Before its inputs, which it may need again. */
+    agenda_add(scheduler, task);
     free_stale_data(scheduler, task, task->worker);
     task_answered(scheduler, task);
     task_move(scheduler, task, TASK_RELEASED);
-    agenda_add(scheduler, task);
 }
