@@ -126,15 +126,15 @@ static int print_json(const char *address, const struct dusk_cluster *cluster)
 
 /* ---- the command ---- */
 
-static int show(const char *scheduler, double timeout_s, bool json)
+static int show(const struct dusk_options *connection, bool json)
 {
     struct dusk_client *client;
     struct dusk_cluster *cluster = NULL;
-    if (dusk_connect(scheduler, timeout_s, &client) < 0) {
+    if (dusk_connect_with(connection, &client) < 0) {
         fprintf(stderr, "dusk status: %s\n", dusk_last_error());
         return COMMAND_FAILED;
     }
-    int failed = dusk_workers(client, timeout_s, &cluster) < 0;
+    int failed = dusk_workers(client, connection->timeout_s, &cluster) < 0;
     if (failed)
         fprintf(stderr, "dusk status: %s\n", dusk_last_error());
     else if (json)
@@ -152,11 +152,12 @@ static int show(const char *scheduler, double timeout_s, bool json)
 
 int command_status(int argc, char **argv)
 {
-    const char *scheduler = NULL;
+    struct dusk_options connection = {0};
     bool json = false;
     int64_t timeout_ns = 5 * UNITS_NS_PER_S;
     const struct option_spec options[] = {
-        INQUIRY_OPTION_ROWS(&scheduler, &timeout_ns),
+        INQUIRY_OPTION_ROWS(&connection.address, &timeout_ns),
+        KEYS_OPTION_ROW(&connection.keys),
         {.name = "json",
          .kind = OPTION_FLAG,
          .to.flag = &json,
@@ -172,5 +173,6 @@ int command_status(int argc, char **argv)
     int rc = options_parse(&command, argc, argv, stdout, stderr);
     if (rc != OPTIONS_RUN)
         return rc == OPTIONS_DONE ? COMMAND_DONE : COMMAND_USAGE;
-    return show(scheduler, (double)timeout_ns / 1e9, json);
+    connection.timeout_s = (double)timeout_ns / 1e9;
+    return show(&connection, json);
 }

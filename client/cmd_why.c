@@ -28,14 +28,15 @@ static int tell_all(struct dusk_client *client, double timeout_s)
 }
 
 /* `key` NULL: all that wait. */
-static int tell(const char *scheduler, double timeout_s, const char *key)
+static int tell(const struct dusk_options *connection, const char *key)
 {
     struct dusk_client *client;
-    if (dusk_connect(scheduler, timeout_s, &client) < 0) {
+    if (dusk_connect_with(connection, &client) < 0) {
         fprintf(stderr, "dusk why: %s\n", dusk_last_error());
         return COMMAND_FAILED;
     }
-    int rc = key ? tell_one(client, timeout_s, key) : tell_all(client, timeout_s);
+    int rc = key ? tell_one(client, connection->timeout_s, key)
+                 : tell_all(client, connection->timeout_s);
     if (rc < 0)
         fprintf(stderr, "dusk why: %s\n", dusk_last_error());
     dusk_close(client);
@@ -44,7 +45,8 @@ static int tell(const char *scheduler, double timeout_s, const char *key)
 
 int command_why(int argc, char **argv)
 {
-    const char *scheduler = NULL, *key = NULL;
+    struct dusk_options connection = {0};
+    const char *key = NULL;
     bool all = false;
     int64_t timeout_ns = 5 * UNITS_NS_PER_S;
     const struct option_spec options[] = {
@@ -52,7 +54,8 @@ int command_why(int argc, char **argv)
          .kind = OPTION_FLAG,
          .to.flag = &all,
          .help = "of all tasks that wait, those for the same reason together"},
-        INQUIRY_OPTION_ROWS(&scheduler, &timeout_ns),
+        INQUIRY_OPTION_ROWS(&connection.address, &timeout_ns),
+        KEYS_OPTION_ROW(&connection.keys),
         {0},
     };
     const struct positional_spec positionals[] = {
@@ -87,5 +90,6 @@ int command_why(int argc, char **argv)
         options_complain(&command, stderr, "'%s' is not a key like c0ffee-17", key);
         return COMMAND_USAGE;
     }
-    return tell(scheduler, (double)timeout_ns / 1e9, key);
+    connection.timeout_s = (double)timeout_ns / 1e9;
+    return tell(&connection, key);
 }

@@ -57,6 +57,7 @@ struct client_question {
 struct client_core {
     void *owner; /* the shell's, never looked at */
     uint64_t epoch, seed, pid;
+    uint64_t unix_offset_ns; /* Unix time less now_ns */
     char *name;
     uint64_t number; /* the upper part of its keys */
     uint64_t key_count;
@@ -118,6 +119,13 @@ int client_core_message(struct client_core *core, struct peer_id peer,
                         struct err_text *text);
 void client_core_connected(struct client_core *core, struct peer_id peer,
                            uint64_t now_ns);
+/* What time it is for people, whenever that may have changed; until then it is taken
+ * for `now_ns`. */
+void client_core_set_clock(struct client_core *core, uint64_t unix_ns, uint64_t now_ns);
+
+/* The scheduler will not have this client, or cannot be reached whatever is tried: its
+ * futures fail, and no connection is tried again. */
+void client_core_refuse(struct client_core *core, int code, const char *line);
 void client_core_peer_gone(struct client_core *core, struct peer_id peer,
                            uint64_t now_ns);
 void client_core_tick(struct client_core *core, uint64_t now_ns);

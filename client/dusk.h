@@ -64,10 +64,24 @@ DUSK_API const char *dusk_error_sentence(int code);
 /* Connects to the scheduler at `address`, "tcp://HOST:PORT"; NULL stands for
  * $DUSK_SCHEDULER_ADDRESS, or tcp://127.0.0.1:8786 when that is not set.  Keeps
  * trying until the timeout.  DUSK_E_INVALID: no address.  DUSK_E_UNREACHABLE:
- * "tcp://10.0.0.1:8786 cannot be reached within 5 s".  DUSK_E_REFUSED, with the
- * scheduler's sentence.  Returns a client for dusk_close. */
+ * "tcp://10.0.0.1:8786 cannot be reached within 5 s".  DUSK_E_REFUSED and others,
+ * with the scheduler's sentence.  Returns a client for dusk_close.
+ *
+ * A cluster with keys wants a client's join file, which $DUSK_KEYS names.  DUSK_E_KEYS:
+ * the file cannot be used, the scheduler does not know its key, or one side has keys
+ * and the other none.  DUSK_E_FORBIDDEN: it is no client's. */
 DUSK_API int dusk_connect(const char *address, double timeout_s,
                           struct dusk_client **ret_client);
+
+/* The same with everything that can be said of a connection; what is left out (NULL, 0)
+ * is taken as dusk_connect takes it. */
+struct dusk_options {
+    const char *address;
+    double timeout_s;
+    const char *keys; /* a join file of `dusk keygen`; "": none, whatever $DUSK_KEYS */
+};
+DUSK_API int dusk_connect_with(const struct dusk_options *options,
+                               struct dusk_client **ret_client);
 
 /* Leaves the cluster, which forgets what only this client wanted.  Futures that are
  * left stay readable where their result had come, the others are cancelled; all are

@@ -82,6 +82,12 @@ enum submit_flag {
     F(u64, tasks)                                                                      \
     F(str, reason)
 
+/* A member of a cluster with keys: enum member_role, and its public key. */
+#define ELEMENT_member_row(F)                                                          \
+    F(u64, role)                                                                       \
+    F(str, name)                                                                       \
+    F(str, key)
+
 #define ELEMENTS(E)                                                                    \
     E(holding)                                                                         \
     E(source)                                                                          \
@@ -89,7 +95,8 @@ enum submit_flag {
     E(worker_row)                                                                      \
     E(state_row)                                                                       \
     E(waiting_row)                                                                     \
-    E(client_row)
+    E(client_row)                                                                      \
+    E(member_row)
 
 /* ---- everybody ---- */
 
@@ -112,6 +119,7 @@ enum submit_flag {
     F(keys, previous_running)                                                          \
     F(holdings, inventory)                                                             \
     F(runs, running)                                                                   \
+    F(u64, unix_ns)                                                                    \
     F(str, resources)
 
 #define MESSAGE_welcome(F)                                                             \
@@ -217,6 +225,8 @@ enum submit_flag {
 #define MESSAGE_acquire(F) F(sources, sources)
 
 #define MESSAGE_retired(F) F(u64, moved)
+
+#define MESSAGE_members(F) F(member_rows, members)
 
 /* ---- worker to scheduler ---- */
 
@@ -350,7 +360,8 @@ enum submit_flag {
     M(71, outcome)                                                                     \
     M(72, load_plugin)                                                                 \
     M(73, plugin_loaded)                                                               \
-    M(74, shutdown)
+    M(74, shutdown)                                                                    \
+    M(80, members)
 
 /* ---- what the table makes ---- */
 

@@ -108,7 +108,8 @@ static bool hello_is_sound(struct scheduler *scheduler, struct peer_id peer,
 void client_hello(struct scheduler *scheduler, struct peer_id peer,
                   const struct msg_hello *hello)
 {
-    if (!hello_is_sound(scheduler, peer, hello))
+    if (!peer_may(scheduler, peer, RIGHT_SUBMIT, "be a client") ||
+        !hello_is_sound(scheduler, peer, hello))
         return;
     struct client *client = map_get(&scheduler->client_numbers, hello->client);
     if (!client) {

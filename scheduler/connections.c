@@ -87,11 +87,6 @@ void peer_close(struct scheduler *scheduler, struct peer_id peer)
                &scheduler->closing_capacity, peer.number);
 }
 
-unsigned peer_rights(const struct scheduler *scheduler, struct peer_id peer)
-{
-    return RIGHTS_ALL;
-}
-
 void peer_part(struct scheduler *scheduler, struct peer_id peer)
 {
     struct peer *bound = map_get(&scheduler->peers, peer.number);

@@ -2,7 +2,7 @@
 #ifndef SCHEDULER_CORE_H
 #define SCHEDULER_CORE_H
 
-#include "proto/rights.h"
+#include "proto/address.h"
 #include "scheduler/clients.h"
 #include "scheduler/deaths.h"
 #include "scheduler/demands.h"
@@ -73,6 +73,11 @@ struct scheduler {
     size_t doomed_count, doomed_capacity;
     uint32_t *closing;
     size_t closing_count, closing_capacity;
+    /* keys */
+    struct members members;
+    struct member_row *member_rows; /* the same for workers; NULL: no keys */
+    struct map guests;              /* peer number -> struct guest, owned */
+    uint64_t unix_offset_ns;        /* Unix time less now_ns */
     struct timer stall_timer;
     uint64_t ran_from_ns, ran_to_ns; /* of the result that is being recorded */
     uint64_t progress_ns;            /* when a task was last assigned or finished */
@@ -113,9 +118,6 @@ void peer_unbind(struct scheduler *scheduler, struct peer_id peer);
 /* Unbinds the peer and has the shell close its connection. */
 void peer_close(struct scheduler *scheduler, struct peer_id peer);
 
-/* What whoever is behind the connection may do (enum peer_right, or-ed). */
-unsigned peer_rights(const struct scheduler *scheduler, struct peer_id peer);
-
 /* The connection is gone, for whoever was behind it. */
 void peer_part(struct scheduler *scheduler, struct peer_id peer);
 
@@ -131,6 +133,25 @@ void peer_refuse(struct scheduler *scheduler, struct peer_id peer, int code,
 bool text_is_clean(struct str text, size_t least);
 bool text_is(struct str text, const char *word);
 uint64_t text_hash(struct str text);
+
+/* What whoever is behind the connection may do (enum peer_right, or-ed), by its key
+ * (members.c). */
+unsigned peer_rights(const struct scheduler *scheduler, struct peer_id peer);
+
+/* Whether it has this right; if not it is refused: "... does not let it WHAT". */
+bool peer_may(struct scheduler *scheduler, struct peer_id peer, enum peer_right right,
+              const char *what);
+
+/* Whether a peer's Unix time is near enough to ours; if not it is refused. */
+bool clock_agrees(struct scheduler *scheduler, struct peer_id peer, uint64_t unix_ns);
+
+/* Tells a worker who may fetch from it. */
+void members_tell(struct scheduler *scheduler, struct worker *worker);
+void guest_forget(struct scheduler *scheduler, struct peer_id peer);
+void guests_free(struct scheduler *scheduler);
+
+/* Works off what an event has caused, which may cause more. */
+void scheduler_settle(struct scheduler *scheduler);
 
 /* What workers answer (answers.c). */
 void worker_done(struct scheduler *scheduler, struct worker *worker,

@@ -17,10 +17,11 @@ struct arguments {
     const char *host;
     int64_t port;
     int64_t ready_fd;
+    const char *keys;
     bool insecure, allow_upload, check;
     int log_level;
     int64_t heartbeat_ns, silent_ns, lost_ns, closed_ns, client_closed_ns, stalled_ns,
-        retire_ns;
+        retire_ns, clock_skew_ns;
     int64_t bandwidth;
     int64_t deaths_allowed;
     int64_t argument_bytes;
@@ -41,6 +42,7 @@ static void arguments_init(struct arguments *a)
         .client_closed_ns = (int64_t)config->client_closed_ns,
         .stalled_ns = (int64_t)config->stalled_ns,
         .retire_ns = (int64_t)config->retire_ns,
+        .clock_skew_ns = (int64_t)config->clock_skew_ns,
         .bandwidth = (int64_t)config->bandwidth,
         .deaths_allowed = config->deaths_allowed,
         .argument_bytes = (int64_t)config->argument_bytes,
@@ -57,6 +59,7 @@ static void config_fill(const struct arguments *a, struct scheduler_config *conf
     config->client_closed_ns = (uint64_t)a->client_closed_ns;
     config->stalled_ns = (uint64_t)a->stalled_ns;
     config->retire_ns = (uint64_t)a->retire_ns;
+    config->clock_skew_ns = (uint64_t)a->clock_skew_ns;
     config->bandwidth = (double)a->bandwidth;
     config->deaths_allowed = (unsigned)a->deaths_allowed;
     config->argument_bytes = (uint64_t)a->argument_bytes;
@@ -89,11 +92,17 @@ static int parse(int argc, char **argv, struct arguments *a, struct command *com
          .to.integer = &a->port,
          .shown = true,
          .help = "the port to listen at; 0: any that is free"},
+        {.name = "keys",
+         .argument = "DIR",
+         .kind = OPTION_STRING,
+         .to.string = &a->keys,
+         .help = "encrypt, and let in only whom the directory's allow-list names; "
+                 "`dusk keygen DIR` makes it; SIGHUP reads the list again"},
         {.name = "insecure",
          .kind = OPTION_FLAG,
          .to.flag = &a->insecure,
-         .help = "allow --host to be more than this machine: whoever reaches the port "
-                 "can run tasks and read data"},
+         .help = "allow --host to be more than this machine without keys: whoever "
+                 "reaches the port can run tasks and read data"},
         {.name = "allow-upload",
          .kind = OPTION_FLAG,
          .to.flag = &a->allow_upload,
@@ -126,6 +135,8 @@ static int parse(int argc, char **argv, struct arguments *a, struct command *com
                  "a worker whose connection closed is given up after that"),
         DURATION("client-closed", &a->client_closed_ns, "the same for a client"),
         DURATION("stalled", &a->stalled_ns, "tasks that wait longer are logged"),
+        DURATION("allowed-clock-skew", &a->clock_skew_ns,
+                 "peers whose clocks differ by more are refused"),
         DURATION("retire", &a->retire_ns,
                  "the longest that a worker's retirement may take"),
         {.kind = OPTION_GROUP, .help = "Placement"},
@@ -187,17 +198,19 @@ int main(int argc, char **argv)
     int rc = parse(argc, argv, &a, &command);
     if (rc != OPTIONS_RUN)
         return rc < 0 ? EXIT_USAGE : EXIT_SUCCESS;
-    if (!link_is_loopback(a.host) && !a.insecure) {
+    if (!link_is_loopback(a.host) && !a.keys && !a.insecure) {
         fprintf(stderr,
-                "dusk-scheduler: --host %s can be reached from other machines, and "
-                "connections are not encrypted yet: say --insecure to allow that\n",
+                "dusk-scheduler: --host %s can be reached from other machines: make "
+                "keys with `dusk keygen DIR` and say --keys DIR, or --insecure to let "
+                "everybody in\n",
                 a.host);
         return EXIT_USAGE;
     }
     struct shell_options options = {.host = a.host,
                                     .port = (unsigned)a.port,
                                     .ready_fd = (int)a.ready_fd,
-                                    .check = a.check};
+                                    .check = a.check,
+                                    .keys = a.keys};
     config_fill(&a, &options.config);
     raise_descriptor_limit();
     struct log log;

@@ -20,6 +20,7 @@ const struct scheduler_config scheduler_defaults = {
     .pipeline_ns = 2 * MS,
     .latency_ns = 1 * MS,
     .bandwidth = 500e6,
+    .clock_skew_ns = 60000 * MS,
     .deaths_allowed = 3,
     .rest_first_ns = 100 * MS,
     .rest_most_ns = 10000 * MS,
@@ -54,6 +55,8 @@ static void hello(struct scheduler *scheduler, struct peer_id peer,
         peer_refuse(scheduler, peer, DUSK_E_INVALID, "an epoch must not be 0");
     else if (!may_greet(map_get(&scheduler->peers, peer.number), message))
         peer_violated(scheduler, peer, "two processes on one connection");
+    else if (!clock_agrees(scheduler, peer, message->unix_ns))
+        return;
     else if (message->role == ROLE_WORKER)
         worker_hello(scheduler, peer, message);
     else if (message->role == ROLE_CLIENT)
@@ -150,8 +153,7 @@ static bool from_client(struct scheduler *scheduler, struct client *client,
 
 /* ---- events ---- */
 
-/* Works off what an event has caused, which may cause more. */
-static void settle(struct scheduler *scheduler)
+void scheduler_settle(struct scheduler *scheduler)
 {
     do {
         agenda_run(scheduler);
@@ -187,7 +189,7 @@ void scheduler_message(struct scheduler *scheduler, struct peer_id peer,
     if (!fine)
         peer_violated(scheduler, peer, "it must not send %s",
                       message_name(message->type));
-    settle(scheduler);
+    scheduler_settle(scheduler);
 }
 
 void scheduler_peer_gone(struct scheduler *scheduler, struct peer_id peer,
@@ -195,7 +197,8 @@ void scheduler_peer_gone(struct scheduler *scheduler, struct peer_id peer,
 {
     scheduler->now_ns = now_ns;
     peer_part(scheduler, peer);
-    settle(scheduler);
+    guest_forget(scheduler, peer);
+    scheduler_settle(scheduler);
 }
 
 void scheduler_peer_broken(struct scheduler *scheduler, struct peer_id peer,
@@ -203,14 +206,14 @@ void scheduler_peer_broken(struct scheduler *scheduler, struct peer_id peer,
 {
     scheduler->now_ns = now_ns;
     peer_violated(scheduler, peer, "%s", line);
-    settle(scheduler);
+    scheduler_settle(scheduler);
 }
 
 void scheduler_tick(struct scheduler *scheduler, uint64_t now_ns)
 {
     scheduler->now_ns = now_ns;
     timers_run(scheduler);
-    settle(scheduler);
+    scheduler_settle(scheduler);
 }
 
 uint64_t scheduler_next_deadline(const struct scheduler *scheduler)
@@ -344,6 +347,9 @@ void scheduler_destroy(struct scheduler *scheduler)
     while ((peer = map_next(&scheduler->peers, &position)))
         free(peer);
     map_fini(&scheduler->peers);
+    guests_free(scheduler);
+    members_fini(&scheduler->members);
+    free(scheduler->member_rows);
     map_fini(&scheduler->worker_names);
     map_fini(&scheduler->worker_addresses);
     map_fini(&scheduler->client_numbers);

@@ -10,6 +10,7 @@
 #ifndef SCHEDULER_SCHEDULER_H
 #define SCHEDULER_SCHEDULER_H
 
+#include "proto/keys.h"
 #include "proto/outbox.h"
 
 struct scheduler; /* opaque */
@@ -26,6 +27,7 @@ struct scheduler_config {
     uint64_t pipeline_ns;      /* work kept ready at each thread */
     uint64_t latency_ns;       /* assumed of a transfer */
     double bandwidth;          /* assumed of a transfer, bytes a second */
+    uint64_t clock_skew_ns;    /* that a peer's clock may differ from ours */
     unsigned deaths_allowed;   /* of workers before a task is KILLED */
     uint64_t rest_first_ns;    /* before a failed task runs again; doubled each time */
     uint64_t rest_most_ns;     /* but no longer than this */
@@ -40,6 +42,26 @@ extern const struct scheduler_config scheduler_defaults;
 int scheduler_create(const struct scheduler_config *config, uint64_t now_ns,
                      struct scheduler **ret_scheduler);
 void scheduler_destroy(struct scheduler *scheduler);
+
+/* What time it is for people, whenever that may have changed: peers whose clock says
+ * something else are refused.  Until then it is taken for `now_ns`. */
+void scheduler_set_clock(struct scheduler *scheduler, uint64_t unix_ns,
+                         uint64_t now_ns);
+
+/* From now on only these may connect, with the rights of their roles: takes the list.
+ * Who is no longer on it is closed, and workers are told.  Without this call everybody
+ * may do everything.  DUSK_E_NOMEM: all stays as it was. */
+int scheduler_set_members(struct scheduler *scheduler, struct members *members,
+                          uint64_t now_ns);
+
+/* The list, borrowed; it changes with scheduler_set_members. */
+const struct members *scheduler_members(const struct scheduler *scheduler);
+
+/* Who is behind a connection: whoever has this public key.  To be called before its
+ * first message; what no key was shown for has no rights.  DUSK_E_KEYS when no member
+ * has it, DUSK_E_NOMEM. */
+int scheduler_peer_is(struct scheduler *scheduler, struct peer_id peer,
+                      const char *key);
 
 /* A message has come from a peer, known or not.  Borrows the message.  Peers that
  * break the protocol are closed; the scheduler itself never fails. */

@@ -42,7 +42,7 @@ static struct worker_row row_of_worker(const struct scheduler *scheduler,
     return (struct worker_row){
         .worker = worker->number,
         .name = str_of(worker->name),
-        .address = str_of(worker->address),
+        .address = address_shown(str_of(worker->address)),
         .state = str_of(worker_state_name(worker)),
         .nthreads = worker->nthreads,
         .memory = worker->memory,

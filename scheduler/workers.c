@@ -49,7 +49,7 @@ static void worker_fall_silent(struct scheduler *scheduler, struct worker *worke
 {
     struct note *note = note_add(&scheduler->notes, NOTE_WARNING, "worker silent");
     note_field(note, "worker", "%s", worker->name);
-    note_field(note, "address", "%s", worker->address);
+    note_field(note, "address", ADDRESS_FORMAT, ADDRESS_ARGS(worker->address));
     note_field(note, "unheard_ms", "%" PRIu64,
                (scheduler->now_ns - worker->heard_ns) / UINT64_C(1000000));
     worker->silent = true;
@@ -164,7 +164,7 @@ static bool place_is_free(struct scheduler *scheduler, struct peer_id peer,
     else if (!gives_way(scheduler, worker_by_address(scheduler, hello->address), hello))
         peer_refuse(scheduler, peer, DUSK_E_BUSY,
                     "a worker at " STR_FORMAT " is registered and alive",
-                    STR_ARGS(hello->address));
+                    STR_ARGS(address_shown(hello->address)));
     else
         return true;
     return false;
@@ -241,7 +241,7 @@ static int worker_enlist(struct scheduler *scheduler, struct worker *worker,
 static struct worker *worker_add(struct scheduler *scheduler, struct peer_id peer,
                                  const struct msg_hello *hello)
 {
-    struct str name = hello->name.size ? hello->name : hello->address;
+    struct str name = hello->name.size ? hello->name : address_shown(hello->address);
     if (!place_is_free(scheduler, peer, hello, name))
         return NULL;
     struct worker *worker = worker_create(hello, name);
@@ -262,7 +262,7 @@ static struct worker *worker_add(struct scheduler *scheduler, struct peer_id pee
         agenda_add(scheduler, CONTAINER_OF(link, struct task, link));
     struct note *note = note_add(&scheduler->notes, NOTE_INFO, "worker joined");
     note_field(note, "worker", "%s", worker->name);
-    note_field(note, "address", "%s", worker->address);
+    note_field(note, "address", ADDRESS_FORMAT, ADDRESS_ARGS(worker->address));
     note_field(note, "threads", "%u", worker->nthreads);
     note_field(note, "pid", "%" PRIu64, worker->pid);
     return worker;
@@ -278,7 +278,8 @@ static struct worker *worker_by_epoch(const struct scheduler *scheduler,
 void worker_hello(struct scheduler *scheduler, struct peer_id peer,
                   const struct msg_hello *hello)
 {
-    if (!hello_is_sound(scheduler, peer, hello))
+    if (!peer_may(scheduler, peer, RIGHT_WORK, "be a worker") ||
+        !hello_is_sound(scheduler, peer, hello))
         return;
     struct worker *worker = worker_by_epoch(scheduler, hello);
     if (!worker) {
@@ -301,6 +302,7 @@ void worker_hello(struct scheduler *scheduler, struct peer_id peer,
                         .heartbeat_ms = scheduler->config.heartbeat_ns / 1000000));
     plugins_tell(scheduler, worker);
     shutdown_tell(scheduler, worker);
+    members_tell(scheduler, worker);
     worker_heard(scheduler, worker);
     worker_reconcile(scheduler, worker, hello);
 }
@@ -353,7 +355,7 @@ void worker_remove(struct scheduler *scheduler, struct worker *worker, bool lost
     struct note *note = note_add(&scheduler->notes, lost ? NOTE_WARNING : NOTE_INFO,
                                  lost ? "worker lost" : "worker left");
     note_field(note, "worker", "%s", worker->name);
-    note_field(note, "address", "%s", worker->address);
+    note_field(note, "address", ADDRESS_FORMAT, ADDRESS_ARGS(worker->address));
     note_field(note, "because", "%s", why);
     note_field(note, "processing", "%u", worker->outstanding);
     note_field(note, "held", "%zu", worker->held.count);

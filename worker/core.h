@@ -12,6 +12,7 @@
 #ifndef WORKER_CORE_H
 #define WORKER_CORE_H
 
+#include "proto/keys.h"
 #include "proto/outbox.h"
 #include "worker/job.h"
 
@@ -26,6 +27,7 @@ struct worker_config {
     const char *address;   /* of the data socket, as others reach it */
     const char *scheduler; /* the scheduler's address */
     const char *directory; /* where spilled data goes; for messages */
+    uint64_t unix_ns;      /* what time it is for people; see worker_core_set_clock */
     uint64_t epoch;        /* random, of this life of the process */
     uint64_t pid;
     unsigned nthreads;
@@ -58,11 +60,12 @@ enum worker_action_kind {
     WORKER_WRITE,  /* write `payload` to file number `file` */
     WORKER_READ,   /* read file number `file` */
     WORKER_FORGET, /* nobody needs file number `file` any more */
-    WORKER_LOAD, /* load the plugin in `payload`, with the checksum `file` and the name
-                  * `text`; ahead of jobs that are started after it */
-    WORKER_NOTE, /* a line for the log: `level` of common/log.h and `text` */
-    WORKER_END,  /* send what waits, then end with exit status `code`; if that is not
-                  * 0, `text` tells why */
+    WORKER_LOAD,  /* load the plugin in `payload`, with the checksum `file` and the name
+                   * `text`; ahead of jobs that are started after it */
+    WORKER_ADMIT, /* `members` may connect from now on, and nobody else */
+    WORKER_NOTE,  /* a line for the log: `level` of common/log.h and `text` */
+    WORKER_END,   /* send what waits, then end with exit status `code`; if that is not
+                   * 0, `text` tells why */
 };
 
 struct worker_action {
@@ -72,6 +75,7 @@ struct worker_action {
     struct job *job;
     uint64_t file;
     struct payload *payload; /* owned reference */
+    struct members members;  /* owned */
     int level;
     int code;
     char *text; /* owned, or NULL */
@@ -100,12 +104,24 @@ void worker_action_destroy(struct worker_action *action);
 void worker_core_message(struct worker_core *core, struct peer_id peer,
                          const struct message *message, uint64_t now_ns);
 
+/* The connection stands: what waits for it can be sent. */
+void worker_core_connected(struct worker_core *core, struct peer_id peer,
+                           uint64_t now_ns);
+
 /* The connection is closed, was refused, or broke the protocol. */
 void worker_core_peer_gone(struct worker_core *core, struct peer_id peer,
                            uint64_t now_ns);
 
 /* The batch that waited for a peer was sent. */
 void worker_core_sent(struct worker_core *core, struct peer_id peer, uint64_t now_ns);
+
+/* What time it is for people, whenever that may have changed; until then it is taken
+ * for `now_ns`. */
+void worker_core_set_clock(struct worker_core *core, uint64_t unix_ns, uint64_t now_ns);
+
+/* The scheduler cannot be reached, whatever is tried: ends with exit status 1 and the
+ * line. */
+void worker_core_fail(struct worker_core *core, const char *line, uint64_t now_ns);
 
 /* Call at worker_core_deadline, and at any other time. */
 void worker_core_tick(struct worker_core *core, uint64_t now_ns);

@@ -151,6 +151,7 @@ struct worker_core {
     struct worker_action lost;
     bool out_of_memory;
     struct session session;
+    uint64_t unix_offset_ns; /* Unix time less now_ns */
     uint32_t last_dialed;
     uint64_t last_request;
 
@@ -216,6 +217,7 @@ void core_send(struct worker_core *core, struct peer_id peer,
 void session_start(struct worker_core *core);
 void session_message(struct worker_core *core, const struct message *message);
 void session_retire(struct worker_core *core);
+void session_connected(struct worker_core *core);
 void session_gone(struct worker_core *core);
 void session_tick(struct worker_core *core);
 uint64_t session_deadline(const struct worker_core *core);

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #define ADDRESS_VARIABLE "DUSK_SCHEDULER_ADDRESS"
+#define KEYS_VARIABLE "DUSK_KEYS"
 #define TERMINATE_FRACTION 0.95
 #define LEAST_MEMORY (16 << 20)
 
@@ -43,6 +44,8 @@ struct main_options {
     int64_t reconnect_ns;
     int log_level;
     bool nanny;
+    const char *keys;
+    struct join join; /* what the file says */
     bool insecure;
     bool allow_upload;
     size_t memory_limit;
@@ -115,10 +118,16 @@ static int parse(struct main_options *options, int argc, char **argv)
          .to.string = &options->host,
          .help = "address at which other workers and clients fetch data (default: "
                  "the one that faces the scheduler)"},
+        {.name = "keys",
+         .argument = "FILE",
+         .kind = OPTION_STRING,
+         .to.string = &options->keys,
+         .help = "a worker's join file that `dusk keygen` made, for a scheduler with "
+                 "keys (default: $" KEYS_VARIABLE ")"},
         {.name = "insecure",
          .kind = OPTION_FLAG,
          .to.flag = &options->insecure,
-         .help = "allow an address other than loopback, without encryption"},
+         .help = "allow an address other than loopback, without keys"},
         {.name = "connect-timeout",
          .argument = "TIME",
          .kind = OPTION_DURATION,
@@ -189,6 +198,10 @@ static int parse(struct main_options *options, int argc, char **argv)
     int rc = options_parse(&command, argc, argv, stdout, stderr);
     if (rc == OPTIONS_RUN && !options->scheduler)
         options->scheduler = getenv(ADDRESS_VARIABLE);
+    if (rc == OPTIONS_RUN && !options->keys)
+        options->keys = getenv(KEYS_VARIABLE);
+    if (options->keys && !*options->keys)
+        options->keys = NULL;
     if (rc == OPTIONS_RUN && !options->scheduler)
         return options_complain(&command, stderr,
                                 "no scheduler: give tcp://HOST:PORT, "
@@ -261,12 +274,15 @@ static int check(struct main_options *options, struct err_text *text)
         rc = route_host(options->scheduler, options->own_host, text);
         options->host = options->own_host;
     }
+    if (rc == 0 && options->keys)
+        rc = keys_read_join(options->keys, &options->join, text);
     if (rc < 0)
         return rc;
-    if (!link_is_loopback(options->host) && !options->insecure)
+    if (!link_is_loopback(options->host) && !options->keys && !options->insecure)
         return err_set(text, DUSK_E_REFUSED,
                        "--host %s is not loopback, and data would travel unencrypted: "
-                       "say --insecure if that is meant",
+                       "say --keys FILE.join (`dusk keygen` makes it), or --insecure "
+                       "if that is meant",
                        options->host);
     if (options->name && strlen(options->name) > LIMIT_NAME_BYTES - 8)
         return err_set(text, DUSK_E_INVALID, "--name is longer than %u bytes",
@@ -319,6 +335,7 @@ static int run_worker(void *context, unsigned number, struct nanny_page *page,
     struct main_options *options = context;
     char name[LIMIT_NAME_BYTES + 1];
     struct shell_config config = {.host = options->host,
+                                  .join = options->keys ? &options->join : NULL,
                                   .directory = options->directory,
                                   .ready_fd = past ? -1 : (int)options->ready_fd,
                                   .page = page};

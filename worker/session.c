@@ -65,6 +65,7 @@ static void session_hello(struct worker_core *core)
                                  config->previous_running_count},
             .inventory = {holdings, hello_inventory(core, holdings)},
             .running = {runs, hello_runs(core, runs)},
+            .unix_ns = core->now_ns + core->unix_offset_ns,
             .resources = str_of(config->resources));
         rc = outbox_send(&core->outbox, session->peer, hello);
     }
@@ -77,6 +78,16 @@ static void session_hello(struct worker_core *core)
     session->hello_ns = core->now_ns;
     free(holdings);
     free(runs);
+}
+
+/* A hello that has waited for its connection is made anew: it tells the time. */
+void session_connected(struct worker_core *core)
+{
+    struct session *session = &core->session;
+    if (session->registered || !outbox_waiting(&core->outbox, session->peer))
+        return;
+    outbox_forget(&core->outbox, session->peer);
+    session_hello(core);
 }
 
 static void session_dial(struct worker_core *core)
@@ -214,6 +225,17 @@ static void session_again(struct worker_core *core)
         session_hello(core);
 }
 
+/* Without memory the former list holds until the next one comes. */
+static void session_members(struct worker_core *core, const struct msg_members *message)
+{
+    struct members members;
+    if (members_of_rows(message->members, &members) < 0)
+        note(core, LOG_ERROR, "no memory for the list of %zu members",
+             message->members.count);
+    else
+        action_add(core, WORKER_ADMIT)->members = members;
+}
+
 void session_message(struct worker_core *core, const struct message *message)
 {
     struct session *session = &core->session;
@@ -246,6 +268,9 @@ void session_message(struct worker_core *core, const struct message *message)
         break;
     case MSG_acquire:
         gather_acquire(core, &message->acquire);
+        break;
+    case MSG_members:
+        session_members(core, &message->members);
         break;
     case MSG_retired:
         session_leave(core, "retired");

@@ -58,7 +58,7 @@ static void action_load(struct shell *shell, const struct worker_action *action)
     worker_core_loaded(shell->core, action->file, rc, text.line, clock_monotonic_ns());
 }
 
-static void act(struct shell *shell, const struct worker_action *action)
+static void act(struct shell *shell, struct worker_action *action)
 {
     switch (action->kind) {
     case WORKER_DIAL:
@@ -86,6 +86,9 @@ static void act(struct shell *shell, const struct worker_action *action)
         break;
     case WORKER_LOAD:
         action_load(shell, action);
+        break;
+    case WORKER_ADMIT:
+        peers_admit(shell, &action->members);
         break;
     case WORKER_NOTE:
         action_note(shell, action);
@@ -194,12 +197,16 @@ static int reachable_address(const struct shell *shell, char *ret_address, size_
 
 static int open_core(struct shell *shell, struct err_text *text)
 {
+    const struct join *join = shell->config->join;
     struct worker_config config = shell->config->core;
-    char address[sizeof shell->address];
+    char address[sizeof shell->address], full[sizeof address + 1 + KEY_TEXT_BYTES];
     int rc = reachable_address(shell, address, sizeof address, text);
     if (rc < 0)
         return rc;
-    config.address = address;
+    snprintf(full, sizeof full, "%s%s%s", address, join ? "#" : "",
+             join ? join->pair.public_key : "");
+    config.address = full;
+    config.unix_ns = clock_unix_ns();
     config.directory = shell->config->directory;
     config.pid = (uint64_t)getpid();
     config.overhead = resident_bytes();
@@ -246,6 +253,7 @@ static void tell_ready(struct shell *shell)
 static void housekeeping(struct shell *shell)
 {
     uint64_t now = clock_monotonic_ns();
+    worker_core_set_clock(shell->core, clock_unix_ns(), now);
     peers_tick(shell, now);
     if (now < worker_core_deadline(shell->core))
         return;

@@ -9,7 +9,8 @@
 #include "worker/registry.h"
 
 struct shell_config {
-    struct worker_config core; /* address, epoch, pid and overhead are the shell's */
+    struct worker_config core; /* address, time, epoch, pid and overhead are our own */
+    const struct join *join;   /* keys; NULL: without */
     const char *host;          /* where the data socket listens */
     const char *directory;     /* for spilled data */
     int ready_fd;              /* told "ready ADDRESS" when registered; -1: nobody */
