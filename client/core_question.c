@@ -18,6 +18,17 @@ void client_core_take_back(struct client_core *core, struct client_question *que
     list_remove(&question->link);
 }
 
+static bool question_tell(struct client_core *core,
+                          const struct client_question *question)
+{
+    uint64_t request = question->request;
+    if (!question->why)
+        return client_tell(core, MESSAGE(status_request, .request = request));
+    if (question->key.bits == 0)
+        return client_tell(core, MESSAGE(why_all, .request = request));
+    return client_tell(core, MESSAGE(why, .request = request, .key = question->key));
+}
+
 void client_question_fill(struct client_core *core)
 {
     LIST_FOREACH (link, &core->questions) {
@@ -25,12 +36,7 @@ void client_question_fill(struct client_core *core)
             CONTAINER_OF(link, struct client_question, link);
         if (question->session == core->session)
             continue;
-        bool told = question->why
-                        ? client_tell(core, MESSAGE(why, .request = question->request,
-                                                    .key = question->key))
-                        : client_tell(core, MESSAGE(status_request,
-                                                    .request = question->request));
-        if (told)
+        if (question_tell(core, question))
             question->session = core->session;
     }
 }

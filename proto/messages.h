@@ -167,6 +167,8 @@ enum submit_flag {
     F(u64, request)                                                                    \
     F(key, key)
 
+#define MESSAGE_why_all(F) F(u64, request)
+
 /* ---- scheduler to client ---- */
 
 #define MESSAGE_place(F)                                                               \
@@ -361,7 +363,8 @@ enum submit_flag {
     M(72, load_plugin)                                                                 \
     M(73, plugin_loaded)                                                               \
     M(74, shutdown)                                                                    \
-    M(80, members)
+    M(80, members)                                                                     \
+    M(90, why_all)
 
 /* ---- what the table makes ---- */
 

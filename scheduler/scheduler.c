@@ -128,10 +128,10 @@ static bool from_client(struct scheduler *scheduler, struct client *client,
         status_answer(scheduler, client, message->status_request.request);
         return true;
     case MSG_why:
-        if (message->why.key.bits)
-            why_answer(scheduler, client, &message->why);
-        else
-            why_answer_all(scheduler, client, message->why.request);
+        why_answer(scheduler, client, &message->why);
+        return true;
+    case MSG_why_all:
+        why_answer_all(scheduler, client, message->why_all.request);
         return true;
     case MSG_upload:
         plugin_upload(scheduler, client, &message->upload);

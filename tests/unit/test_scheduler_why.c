@@ -322,7 +322,7 @@ END_TEST
 
 START_TEST(all_that_wait_are_told_by_reason)
 {
-    expect("c1:because ", script_message(&s, C1, MESSAGE(why)));
+    expect("c1:because ", script_message(&s, C1, MESSAGE(why_all)));
     for (uint64_t i = 1; i <= 7; i++)
         script_message(&s, C1, SUBMIT(i, "add"));
     for (uint64_t i = 8; i <= 10; i++)
@@ -338,7 +338,7 @@ START_TEST(all_that_wait_are_told_by_reason)
                                        "(add) and 2 more: queued behind "
         "0 others: all 1 workers that take work are busy | 1x 000001-2 (add): was sent "
         "to worker w1 (running) as attempt 2; 2 tasks are there for 1 threads",
-        script_message(&s, C1, MESSAGE(why)));
+        script_message(&s, C1, MESSAGE(why_all)));
 }
 END_TEST
 
