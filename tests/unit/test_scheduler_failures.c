@@ -169,6 +169,69 @@ START_TEST(a_far_deadline_never_comes)
 }
 END_TEST
 
+/* ---- deaths of workers ---- */
+
+/* A life of worker 2, under a nanny that reports the death of the one before. */
+static const char *life(uint64_t epoch, int status, struct task_key *ran, size_t count)
+{
+    return script_message(
+        &s, (enum script_peer)(20 + epoch),
+        MESSAGE(hello, .magic = PROTOCOL_MAGIC, .major = PROTOCOL_MAJOR,
+                .role = ROLE_WORKER, .name = str_of("w2"), .address = str_of("w2"),
+                .epoch = 200 + epoch, .nthreads = 1, .credits = 1,
+                .previous_epoch = ran ? 199 + epoch : 0, .previous_status = status,
+                .previous_running = {ran, count}));
+}
+
+START_TEST(clean_stops_do_not_count)
+{
+    script_message(&s, C1, SUBMIT(1, "calm", .worker = str_of("w2")));
+    for (uint64_t epoch = 1; epoch <= 5; epoch++) {
+        ck_assert_ptr_nonnull(strstr(life(epoch, 0, NULL, 0), "run_task 1"));
+        ck_assert_ptr_null(strstr(s.notes, "worker died"));
+        expect("", script_message(&s, (enum script_peer)(20 + epoch),
+                                  MESSAGE(bye, .reason = str_of("stopped"))));
+        expect("", pass(900));
+    }
+    expect("", (pass(2900), pass(2900), pass(2900), pass(2900)));
+}
+END_TEST
+
+START_TEST(what_is_done_is_not_charged)
+{
+    struct task_key ran[] = {KEY(1), KEY(77)};
+    script_message(&s, C1, SUBMIT(1, "done"));
+    script_message(&s, W1, DONE(1, 1, 8));
+    life(1, 0, NULL, 0);
+    for (uint64_t epoch = 2; epoch <= 6; epoch++)
+        life(epoch, 11, ran, 2);
+    /* Lost, it is made again as if nothing had been. */
+    ck_assert_ptr_nonnull(strstr(
+        script_message(&s, W1, MESSAGE(bye, .reason = str_of(""))), "run_task 1#2"));
+}
+END_TEST
+
+START_TEST(only_what_could_run_is_suspected)
+{
+    script_message(&s, W1, MESSAGE(bye, .reason = str_of("")));
+    script_message(&s, C1, SUBMIT(1, "crash"));
+    script_message(&s, C1, SUBMIT(2, "waits"));
+    for (uint64_t epoch = 1; epoch <= 3; epoch++) {
+        /* Both are sent to it; one thread runs the first. */
+        ck_assert_ptr_nonnull(strstr(life(epoch, 0, NULL, 0), "run_task 2"));
+        script_gone(&s, (enum script_peer)(20 + epoch));
+        script_message(&s, C1, MESSAGE(alive));
+        script_wait(&s, 1100);
+    }
+    script_message(&s, C1, MESSAGE(alive));
+    expect("c1:failed 1 KILLED: task 000001-1 (crash) was running each time that 3 "
+           "workers "
+           "died: w2 (vanished), w2 (vanished), w2 (vanished)",
+           script_wait(&s, 12000));
+    ck_assert_ptr_nonnull(strstr(life(4, 0, NULL, 0), "run_task 2"));
+}
+END_TEST
+
 /* ---- resources ---- */
 
 #define GPU(count_) SUBMIT(count_, "train", .resources = str_of("GPU=1"))
@@ -341,6 +404,9 @@ int main(void)
     tcase_add_test(tests, a_deadline_ends_with_its_task);
     tcase_add_test(tests, a_deadline_ends_a_rest);
     tcase_add_test(tests, a_far_deadline_never_comes);
+    tcase_add_test(tests, clean_stops_do_not_count);
+    tcase_add_test(tests, what_is_done_is_not_charged);
+    tcase_add_test(tests, only_what_could_run_is_suspected);
     tcase_add_test(tests, resources_are_shared_out);
     tcase_add_test(tests, a_stopped_task_uses_its_resources_until_it_has_ended);
     tcase_add_test(tests, resources_come_and_go_with_workers);
