@@ -102,4 +102,9 @@ struct client_wait_text {
 struct client_wait_text client_wait_text(const struct dusk_client *client,
                                          const struct client_wait *wait);
 
+/* Asks the scheduler and waits for the answer; `what` is for the line of an error.
+ * The lock is held. */
+int client_ask(struct dusk_client *client, struct client_question *question,
+               struct client_wait *wait, const char *what);
+
 #endif

@@ -72,6 +72,24 @@ static void print_clients(const struct dusk_cluster *cluster)
     grid_fini(&grid);
 }
 
+static void print_published(const struct dusk_cluster *cluster)
+{
+    struct grid grid;
+    if (cluster->published_count == 0)
+        return;
+    grid_init(&grid, "lrr");
+    for (int i = 0; i < cluster->published_count; i++) {
+        const struct dusk_published_row *row = &cluster->published[i];
+        grid_add(&grid, "%s", row->name);
+        grid_add(&grid, "%lld of %lld in memory", (long long)row->in_memory,
+                 (long long)row->tasks);
+        grid_add(&grid, "%s", units_bytes(row->nbytes).text);
+    }
+    printf("\npublished: %d\n", cluster->published_count);
+    grid_print(&grid, "  ", stdout);
+    grid_fini(&grid);
+}
+
 static void print_cluster(const char *address, const struct dusk_cluster *cluster)
 {
     printf("scheduler %s, dusk %s, up %s\n", address, cluster->build,
@@ -79,6 +97,7 @@ static void print_cluster(const char *address, const struct dusk_cluster *cluste
     print_workers(cluster);
     print_tasks(cluster);
     print_clients(cluster);
+    print_published(cluster);
 }
 
 /* ---- for programs ---- */
@@ -97,7 +116,8 @@ static json_t *json_of_worker(const struct dusk_worker_row *row)
 
 static json_t *json_of_cluster(const char *address, const struct dusk_cluster *cluster)
 {
-    json_t *workers = json_array(), *tasks = json_object(), *clients = json_array();
+    json_t *workers = json_array(), *tasks = json_object(), *clients = json_array(),
+           *published = json_array();
     for (int i = 0; i < cluster->worker_count; i++)
         json_array_append_new(workers, json_of_worker(&cluster->workers[i]));
     for (int i = 0; i < cluster->state_count; i++)
@@ -110,9 +130,17 @@ static json_t *json_of_cluster(const char *address, const struct dusk_cluster *c
                                                  "wanted", (json_int_t)row->wanted,
                                                  "silence_s", row->silence_s));
     }
-    return json_pack("{ss ss sf so so so}", "scheduler", address, "build",
+    for (int i = 0; i < cluster->published_count; i++) {
+        const struct dusk_published_row *row = &cluster->published[i];
+        json_array_append_new(published,
+                              json_pack("{ss sI sI sI}", "name", row->name, "tasks",
+                                        (json_int_t)row->tasks, "in_memory",
+                                        (json_int_t)row->in_memory, "nbytes",
+                                        (json_int_t)row->nbytes));
+    }
+    return json_pack("{ss ss sf so so so so}", "scheduler", address, "build",
                      cluster->build, "uptime_s", cluster->uptime_s, "workers", workers,
-                     "tasks", tasks, "clients", clients);
+                     "tasks", tasks, "clients", clients, "published", published);
 }
 
 static int print_json(const char *address, const struct dusk_cluster *cluster)

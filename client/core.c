@@ -35,8 +35,8 @@ static void core_init(struct client_core *core, const struct client_config *conf
     map_init(&core->peers);
     map_init(&core->requests);
     struct list *lists[] = {&core->actions, &core->futures, &core->questions,
-                            &core->garbage, &core->waiting, &core->looking,
-                            &core->resting, &core->stored};
+                            &core->uploads, &core->garbage, &core->waiting,
+                            &core->looking, &core->resting, &core->stored};
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
         list_init(lists[i]);
     for (int i = 0; i < FUTURE_QUEUES; i++)
@@ -121,6 +121,8 @@ void client_core_destroy(struct client_core *core)
     struct client_action *action;
     while ((action = client_core_next_action(core)))
         free(action);
+    LIST_FOREACH (link, &core->uploads)
+        client_core_upload_end(CONTAINER_OF(link, struct client_upload, link));
     client_sites_fini(core);
     outbox_fini(&core->outbox);
     map_fini(&core->by_key);
@@ -167,7 +169,8 @@ static int hello_send(struct client_core *core, uint64_t now_ns)
                                .role = ROLE_CLIENT, .name = str_of(core->name),
                                .epoch = core->epoch, .client = core->number,
                                .address = str_of(""), .pid = core->pid,
-                               .unix_ns = now_ns + core->unix_offset_ns));
+                               .unix_ns = now_ns + core->unix_offset_ns,
+                               .scheduler_epoch = core->scheduler_epoch));
 }
 
 static void scheduler_open(struct client_core *core, uint64_t now_ns)
@@ -302,7 +305,9 @@ static int on_finished(struct client_core *core, const struct msg_finished *fini
                        uint64_t now_ns)
 {
     struct dusk_future *future = map_get(&core->by_key, finished->key.bits);
-    if (!future || future->wanted == 0 || future->state > FUTURE_AWAY) {
+    if (future && future->transfer && future->transfer->brings)
+        client_transfer_end(future);
+    if (!future || !future_is_needed(future) || future->state > FUTURE_AWAY) {
         core->late++;
         return 0;
     }
@@ -317,8 +322,6 @@ static int on_finished(struct client_core *core, const struct msg_finished *fini
         return 0;
     }
     future->site = site;
-    if (future->transfer && future->transfer->brings)
-        client_transfer_end(future);
     if (!future->spec->function) {
         payload_unref(future->spec->payload);
         future->spec->payload = NULL;
@@ -332,11 +335,14 @@ static int on_finished(struct client_core *core, const struct msg_finished *fini
 static int on_failed(struct client_core *core, const struct msg_failed *failed)
 {
     struct dusk_future *future = map_get(&core->by_key, failed->key.bits);
-    int code =
-        failed->code < 0 && failed->code > -1000 ? (int)failed->code : DUSK_E_TASK;
-    if (!future || future->wanted == 0)
+    int code = failure_code(failed->code, DUSK_E_TASK);
+    if (!future || !future_is_needed(future)) {
         core->late++;
-    else
+        return 0;
+    }
+    /* The scheduler forgets what failed.  A task that was submitted before that was
+     * told here needs what it does not know any more. */
+    if (code != DUSK_E_NOT_FOUND || !client_fail_like_dependency(future))
         future_fail(future, code, failed->reason);
     return 0;
 }
@@ -365,6 +371,8 @@ static int scheduler_message(struct client_core *core, const struct message *mes
         return client_transfer_message(core, message, now_ns, text);
     case MSG_status:
     case MSG_because:
+    case MSG_published:
+    case MSG_outcome:
         return client_question_message(core, message);
     default:
         return err_set(text, DUSK_E_PROTOCOL, "a scheduler does not send %s",
@@ -532,7 +540,7 @@ uint64_t client_core_next_deadline(const struct client_core *core)
 void client_core_fill(struct client_core *core, uint64_t now_ns)
 {
     core->blocked = false;
-    if (core->link == LINK_UP) {
+    if (core->link == LINK_UP && client_upload_fill(core)) {
         client_submit_fill(core, now_ns);
         client_question_fill(core);
     }

@@ -41,17 +41,45 @@ enum client_link {
     LINK_CLOSED,  /* the program left */
 };
 
-/* A question to the scheduler that has one answer: the cluster's status; why the task
- * of a key is where it is; or, without a key, why all that wait do. */
+enum client_question_kind {
+    ASK_STATUS,
+    ASK_WHY,     /* is the task `key` where it is? */
+    ASK_WHY_ALL, /* do those wait that do? */
+    ASK_PUBLISH,
+    ASK_UNPUBLISH,
+    ASK_GET_PUBLISHED,
+    ASK_SHUTDOWN, /* that the cluster end: has it? */
+};
+
+/* A question to the scheduler that has one answer. */
 struct client_question {
     struct list link;
     uint64_t request;
     uint32_t session; /* in which it was asked; 0: not yet */
-    bool why;
-    struct task_key key; /* of the task; none: of all that wait */
+    enum client_question_kind kind;
+    struct task_key key;
+    const char *name; /* of what is published; borrowed like the keys */
+    field_keys keys;
     bool answered;
+    int code; /* of an answer that may be an error, with its line in `reason` */
+    struct dusk_future **futures; /* owned by whoever asked, one reference each */
+    size_t future_count;
     struct dusk_cluster *cluster; /* owned by whoever asked, like reason */
-    char *reason;                 /* a line; of all that wait, lines */
+    char *reason;                 /* a line; of ASK_WHY_ALL lines */
+};
+
+/* A plugin for all workers.  Each scheduler is told once, in one session after the
+ * other until it answers. */
+struct client_upload {
+    struct list link;
+    uint64_t request;
+    uint32_t session;       /* in which it was told; 0: not yet */
+    uint64_t epoch;         /* of the scheduler that answered last */
+    bool answered;          /* by any */
+    int code;               /* the first answer */
+    struct err_text text;   /* its line */
+    char *name;             /* owned */
+    struct payload *plugin; /* reference */
 };
 
 struct client_core {
@@ -88,6 +116,7 @@ struct client_core {
     struct buf released[2]; /* keys, since the last heartbeat and since that before */
     bool heartbeat_answered;
     struct list questions;
+    struct list uploads; /* owned */
     struct list garbage; /* futures on their way to free() */
 
     struct map sites;    /* struct client_site, by hash of the address */
@@ -147,6 +176,15 @@ int client_core_submit(struct client_core *core, struct future_spec *spec,
                        struct dusk_future **ret_future);
 void client_core_cancel(struct client_core *core, struct dusk_future *future);
 
+/* A future for a task that the scheduler knows and that this client wants already;
+ * what it holds under that key gets one more reference.  `what` names it. */
+int client_core_adopt(struct client_core *core, struct task_key key, struct str what,
+                      struct dusk_future **ret_future);
+
+/* Has so many copies of the result kept. */
+void client_core_replicate(struct client_core *core, struct dusk_future *future,
+                           unsigned copies);
+
 /* Starts to bring the result here, unless it is here or on its way. */
 int client_core_fetch(struct client_core *core, struct dusk_future *future,
                       uint64_t now_ns);
@@ -157,6 +195,12 @@ const char *client_core_place(const struct dusk_future *future);
 /* Asks; the question is the caller's until it is answered or taken back. */
 void client_core_ask(struct client_core *core, struct client_question *question);
 void client_core_take_back(struct client_core *core, struct client_question *question);
+
+/* Uploads a plugin; takes the reference to it on success.  What was answered with
+ * success stays until the core is closed, for schedulers that come after this one. */
+int client_core_upload(struct client_core *core, const char *name,
+                       struct payload *plugin, struct client_upload **ret_upload);
+void client_core_upload_end(struct client_upload *upload);
 
 /* Checks what must hold between the parts above; DUSK_E_INTERNAL with a line. */
 int client_core_check(const struct client_core *core, struct err_text *text);

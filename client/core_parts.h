@@ -41,6 +41,9 @@ void client_queue(struct dusk_future *future, enum future_queue queue);
 bool client_submit_again(struct client_core *core, bool same_scheduler);
 void client_submit_fill(struct client_core *core, uint64_t now_ns);
 
+/* The future fails with the cause of one of its dependencies; false: none failed. */
+bool client_fail_like_dependency(struct dusk_future *future);
+
 /* At each heartbeat: what was released before one that was answered has arrived. */
 void client_released_turn(struct client_core *core);
 
@@ -89,5 +92,13 @@ int client_transfer_message(struct client_core *core, const struct message *mess
 
 void client_question_fill(struct client_core *core);
 int client_question_message(struct client_core *core, const struct message *message);
+
+/* ---- uploads: core_upload.c ---- */
+
+/* False when one must wait: tasks that may need it must not overtake it. */
+bool client_upload_fill(struct client_core *core);
+
+/* False when the answer is not to an upload. */
+bool client_upload_outcome(struct client_core *core, const struct msg_outcome *outcome);
 
 #endif

@@ -13,7 +13,8 @@
 #include <stdlib.h>
 
 #define ASKED_AT_ONCE 256
-#define FAILURES_MAX 7
+/* With rests that double, for longer than schedulers take to give a worker up. */
+#define FAILURES_MAX 10
 #define REST_FIRST_NS (20 * NS_PER_MS)
 #define LOOK_AGAIN_NS (5 * NS_PER_S) /* an answer is overdue: look whether it moved */
 #define CONFIRM_NS (3 * NS_PER_S)
@@ -136,6 +137,14 @@ static void ask_again_when_lost(struct client_transfer *transfer, uint64_t now_n
 
 /* ---- failures ---- */
 
+/* Scattered data that will not come: released, so that the scheduler fails what depends
+ * on them. */
+static void bring_fail(struct dusk_future *future, int code, struct str reason)
+{
+    future_fail(future, code, reason);
+    client_queue(future, QUEUE_RELEASE);
+}
+
 /* A result that cannot be fetched may still be used by tasks: the future stays as it
  * is, and says why. */
 static void give_up(struct client_transfer *transfer)
@@ -146,7 +155,7 @@ static void give_up(struct client_transfer *transfer)
              future_name(future).text, transfer->brings ? "brought to" : "fetched from",
              transfer->site ? transfer->site->address : "any worker");
     if (transfer->brings) {
-        future_fail(future, DUSK_E_UNREACHABLE, str_of(line));
+        bring_fail(future, DUSK_E_UNREACHABLE, str_of(line));
         return;
     }
     future->code = DUSK_E_UNREACHABLE;
@@ -324,7 +333,7 @@ static int on_place(struct client_core *core, const struct msg_place *place,
 {
     struct dusk_future *future = map_get(&core->by_key, place->key.bits);
     if (!future || future->spec->function || future_has_failed(future) ||
-        future->wanted == 0) {
+        !future_is_needed(future)) {
         core->late++;
         return 0;
     }
@@ -333,8 +342,7 @@ static int on_place(struct client_core *core, const struct msg_place *place,
         snprintf(line, sizeof line,
                  "%s was lost with the worker that had the only copy",
                  future_name(future).text);
-        future_fail(future, DUSK_E_DATA_LOST, str_of(line));
-        client_queue(future, QUEUE_CANCEL);
+        bring_fail(future, DUSK_E_DATA_LOST, str_of(line));
         return 0;
     }
     struct client_site *site;
@@ -386,7 +394,7 @@ static int on_no_data(struct client_core *core, const struct msg_no_data *no_dat
     if (!transfer || !key_equal(transfer->future->key, no_data->key))
         core->late++;
     else if (transfer->brings && no_data->code < 0)
-        future_fail(transfer->future, (int)no_data->code, no_data->reason);
+        bring_fail(transfer->future, (int)no_data->code, no_data->reason);
     else
         fail_once(transfer, now_ns);
     return 0;

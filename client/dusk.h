@@ -280,6 +280,55 @@ DUSK_API int dusk_wait(struct dusk_future *const *futures, int n,
  * futures live; brings no data.  The error of the first one that has one. */
 DUSK_API int dusk_persist(struct dusk_future *const *futures, int n, double timeout_s);
 
+/* Keeps the results on `copies` workers while their futures live, or while they are
+ * published: a copy that is lost is made anew elsewhere.  With fewer workers than that,
+ * more copies are made when more workers come.  Returns at once.  The futures must come
+ * from one client; NULLs are skipped.  Data of the program's own (dusk_scatter) cannot
+ * be made again: without replicas they are DUSK_E_DATA_LOST with the worker that has
+ * them. */
+DUSK_API int dusk_replicate(struct dusk_future *const *futures, int n, int copies);
+
+/* ---- published results ----
+ *
+ * Futures live as long as their client, published ones until they are unpublished:
+ *
+ *     dusk_map(client, chunks, n, "load", "l", numbers);
+ *     dusk_publish(client, "prices", chunks, n, 60);
+ *     dusk_close(client);
+ *
+ * and another program, on another day:
+ *
+ *     struct dusk_future **chunks;
+ *     int n;
+ *     dusk_connect(NULL, 5, &client);
+ *     dusk_get_published(client, "prices", 60, &chunks, &n);
+ *     dusk_submit(client, &first, "total", "f", chunks[0]);
+ *     dusk_release(chunks, n);
+ *     free(chunks);
+ *
+ * A scheduler with --journal knows them after a restart too. */
+
+/* Keeps `n` futures, done or not, under `name`.  DUSK_E_BUSY for a name that is taken,
+ * with a line that names it; DUSK_E_NOT_FOUND for a future that the scheduler does not
+ * know, since it was cancelled or failed; DUSK_E_DISK_FULL or DUSK_E_IO when the
+ * scheduler's journal cannot be written.  After DUSK_E_TIMEOUT it may yet happen. */
+DUSK_API int dusk_publish(struct dusk_client *client, const char *name,
+                          struct dusk_future *const *futures, int n, double timeout_s);
+
+/* Futures for all that is published under `name`, in their order: owned, like those
+ * that this client has submitted, in an array for free().  DUSK_E_NOT_FOUND. */
+DUSK_API int dusk_get_published(struct dusk_client *client, const char *name,
+                                double timeout_s, struct dusk_future ***ret_futures,
+                                int *ret_count);
+
+/* Results that nobody else wants are freed.  A name that is not there does no harm. */
+DUSK_API int dusk_unpublish(struct dusk_client *client, const char *name,
+                            double timeout_s);
+
+/* The names that are published: an array for free(), with the texts in it. */
+DUSK_API int dusk_list_published(struct dusk_client *client, double timeout_s,
+                                 const char ***ret_names, int *ret_count);
+
 /* ---- results as they come ----
  *
  *     while ((rc = dusk_as_completed_next(completed, 60, &future)) == 0)
@@ -347,6 +396,13 @@ struct dusk_client_row {
     double silence_s;
 };
 
+struct dusk_published_row {
+    const char *name;
+    int64_t tasks;
+    int64_t in_memory; /* of them, those whose results are there */
+    int64_t nbytes;    /* of these results */
+};
+
 /* What `dusk status` shows. */
 struct dusk_cluster {
     const char *build;
@@ -357,6 +413,8 @@ struct dusk_cluster {
     const struct dusk_worker_row *workers;
     const struct dusk_state_row *states;
     const struct dusk_client_row *clients;
+    int published_count;
+    const struct dusk_published_row *published;
 };
 
 /* Returns a snapshot for dusk_cluster_free. */
@@ -366,6 +424,24 @@ DUSK_API void dusk_cluster_free(struct dusk_cluster *cluster); /* NULL is allowe
 
 /* Waits until at least `n` workers are there. */
 DUSK_API int dusk_wait_for_workers(struct dusk_client *client, int n, double timeout_s);
+
+/* Brings the task functions of the plugin in the file `path` (a shared object, see
+ * dusk_task.h) to all workers, those that come later included; returns when all that
+ * are there have loaded it.  The scheduler and the workers must have been started with
+ * --allow-upload: DUSK_E_FORBIDDEN.  DUSK_E_PLUGIN, or DUSK_E_IO, with a line that
+ * names the worker that cannot load it, such as for a function whose name is taken;
+ * workers that could keep it, and those that come later do not get it.  A function can
+ * be added that way, never replaced.  While the client is open it tells the plugin
+ * again to a scheduler that was started again. */
+DUSK_API int dusk_upload_plugin(struct dusk_client *client, const char *path,
+                                double timeout_s);
+
+/* Ends the cluster: the workers, which finish nothing and move nothing, their nannies
+ * and the scheduler.  Returns when the workers have left: the scheduler ends when
+ * the client is closed, or a second later.  DUSK_E_TIMEOUT when some workers do not
+ * leave within 5 s, of which the line names one: the scheduler ends all the same, and
+ * such a worker does after its --reconnect-timeout. */
+DUSK_API int dusk_shutdown(struct dusk_client *client, double timeout_s);
 
 /* Why is the task `key` where it is?  Writes one line of at most `size` bytes, NUL
  * included. */

@@ -1,4 +1,4 @@
-/* The public functions that ask about the cluster. */
+/* The public functions that ask about the cluster, or for its end. */
 #include "client/client.h"
 #include "common/clock.h"
 
@@ -7,8 +7,7 @@
 
 #define LOOK_NS (20 * NS_PER_MS) /* between two looks at the workers */
 
-/* Asks and waits for the answer. */
-static int ask(struct dusk_client *client, struct client_question *question,
+int client_ask(struct dusk_client *client, struct client_question *question,
                struct client_wait *wait, const char *what)
 {
     struct client_core *core = client->core;
@@ -30,11 +29,11 @@ int dusk_workers(struct dusk_client *client, double timeout_s,
                  struct dusk_cluster **ret_cluster)
 {
     struct client_wait wait = client_wait_for(timeout_s);
-    struct client_question question = {0};
+    struct client_question question = {.kind = ASK_STATUS};
     int rc = client_enter(client, true);
     if (rc < 0)
         return rc;
-    rc = ask(client, &question, &wait, "its status");
+    rc = client_ask(client, &question, &wait, "its status");
     if (rc == 0)
         *ret_cluster = question.cluster;
     client_leave(client);
@@ -66,7 +65,7 @@ static int workers_wait(struct dusk_client *client, int n, struct client_wait *w
         if (count >= 0)
             rest(client, wait);
         struct client_question question = {0};
-        rc = ask(client, &question, wait, "its status");
+        rc = client_ask(client, &question, wait, "its status");
         if (rc == 0)
             count = question.cluster->worker_count;
         dusk_cluster_free(question.cluster);
@@ -88,15 +87,15 @@ int dusk_wait_for_workers(struct dusk_client *client, int n, double timeout_s)
     return rc;
 }
 
-static int ask_why(struct dusk_client *client, struct task_key key, double timeout_s,
-                   char **ret_reason)
+static int ask_why(struct dusk_client *client, enum client_question_kind kind,
+                   struct task_key key, double timeout_s, char **ret_reason)
 {
     struct client_wait wait = client_wait_for(timeout_s);
-    struct client_question question = {.why = true, .key = key};
+    struct client_question question = {.kind = kind, .key = key};
     int rc = client_enter(client, true);
     if (rc < 0)
         return rc;
-    rc = ask(client, &question, &wait, "why");
+    rc = client_ask(client, &question, &wait, "why");
     if (rc == 0)
         *ret_reason = question.reason;
     client_leave(client);
@@ -105,7 +104,7 @@ static int ask_why(struct dusk_client *client, struct task_key key, double timeo
 
 int dusk_why_all(struct dusk_client *client, double timeout_s, char **ret_lines)
 {
-    return ask_why(client, (struct task_key){0}, timeout_s, ret_lines);
+    return ask_why(client, ASK_WHY_ALL, (struct task_key){0}, timeout_s, ret_lines);
 }
 
 int dusk_why(struct dusk_client *client, const char *key, double timeout_s,
@@ -116,10 +115,25 @@ int dusk_why(struct dusk_client *client, const char *key, double timeout_s,
     if (!key || !key_parse(key, &parsed) || parsed.bits == 0)
         return client_fail(DUSK_E_INVALID, "'%s' is not a key like c0ffee-17",
                            key ? key : "");
-    int rc = ask_why(client, parsed, timeout_s, &reason);
+    int rc = ask_why(client, ASK_WHY, parsed, timeout_s, &reason);
     if (rc < 0)
         return rc;
     snprintf(ret_line, size, "%s", reason);
     free(reason);
     return 0;
+}
+
+int dusk_shutdown(struct dusk_client *client, double timeout_s)
+{
+    struct client_wait wait = client_wait_for(timeout_s);
+    struct client_question question = {.kind = ASK_SHUTDOWN};
+    int rc = client_enter(client, true);
+    if (rc < 0)
+        return rc;
+    rc = client_ask(client, &question, &wait, "that the cluster has ended");
+    if (rc == 0 && question.code < 0)
+        rc = client_fail(question.code, "%s: %s", client->address, question.reason);
+    free(question.reason);
+    client_leave(client);
+    return rc;
 }

@@ -23,6 +23,7 @@
 #define LIMIT_PLUGINS_BYTES (64u << 20)     /* all that a scheduler holds */
 #define LIMIT_PLUGINS 64u                   /* their number */
 #define LIMIT_MEMBERS 4096u                 /* of a cluster with keys */
+#define LIMIT_PUBLICATIONS 65536u           /* names that a scheduler keeps */
 #define LIMIT_PEERS 16384u                  /* connections that a scheduler holds */
 
 #endif

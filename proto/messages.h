@@ -88,6 +88,17 @@ enum submit_flag {
     F(str, name)                                                                       \
     F(str, key)
 
+#define ELEMENT_publication_row(F)                                                     \
+    F(str, name)                                                                       \
+    F(u64, tasks)                                                                      \
+    F(u64, in_memory)                                                                  \
+    F(u64, nbytes)
+
+/* A published task: its function, or "scattered data". */
+#define ELEMENT_task_row(F)                                                            \
+    F(key, key)                                                                        \
+    F(str, what)
+
 #define ELEMENTS(E)                                                                    \
     E(holding)                                                                         \
     E(source)                                                                          \
@@ -96,7 +107,9 @@ enum submit_flag {
     E(state_row)                                                                       \
     E(waiting_row)                                                                     \
     E(client_row)                                                                      \
-    E(member_row)
+    E(member_row)                                                                      \
+    E(publication_row)                                                                 \
+    E(task_row)
 
 /* ---- everybody ---- */
 
@@ -120,6 +133,7 @@ enum submit_flag {
     F(holdings, inventory)                                                             \
     F(runs, running)                                                                   \
     F(u64, unix_ns)                                                                    \
+    F(u64, scheduler_epoch)                                                            \
     F(str, resources)
 
 #define MESSAGE_welcome(F)                                                             \
@@ -169,6 +183,25 @@ enum submit_flag {
 
 #define MESSAGE_why_all(F) F(u64, request)
 
+#define MESSAGE_publish(F)                                                             \
+    F(u64, request)                                                                    \
+    F(str, name)                                                                       \
+    F(keys, keys)
+
+#define MESSAGE_unpublish(F)                                                           \
+    F(u64, request)                                                                    \
+    F(str, name)
+
+#define MESSAGE_get_published(F)                                                       \
+    F(u64, request)                                                                    \
+    F(str, name)
+
+#define MESSAGE_want(F) F(keys, keys)
+
+#define MESSAGE_replicate(F)                                                           \
+    F(keys, keys)                                                                      \
+    F(u64, copies)
+
 /* ---- scheduler to client ---- */
 
 #define MESSAGE_place(F)                                                               \
@@ -200,12 +233,19 @@ enum submit_flag {
     F(u64, uptime_ns)                                                                  \
     F(worker_rows, workers)                                                            \
     F(state_rows, states)                                                              \
-    F(client_rows, clients)
+    F(client_rows, clients)                                                            \
+    F(publication_rows, published)
 
 #define MESSAGE_because(F)                                                             \
     F(u64, request)                                                                    \
     F(str, reason)                                                                     \
     F(waiting_rows, waiting)
+
+#define MESSAGE_published(F)                                                           \
+    F(u64, request)                                                                    \
+    F(i64, code)                                                                       \
+    F(str, reason)                                                                     \
+    F(task_rows, tasks)
 
 /* ---- scheduler to worker ---- */
 
@@ -358,6 +398,12 @@ enum submit_flag {
     M(52, data)                                                                        \
     M(53, no_data)                                                                     \
     M(54, stored)                                                                      \
+    M(60, publish)                                                                     \
+    M(61, unpublish)                                                                   \
+    M(62, get_published)                                                               \
+    M(63, published)                                                                   \
+    M(64, want)                                                                        \
+    M(65, replicate)                                                                   \
     M(70, upload)                                                                      \
     M(71, outcome)                                                                     \
     M(72, load_plugin)                                                                 \
@@ -424,6 +470,12 @@ struct message {
 const char *message_name(enum message_type type);
 
 struct str str_of(const char *text); /* borrows `text` */
+
+/* The code of a failure as a peer wrote it; `otherwise` stands for what is no error. */
+static inline int failure_code(int64_t code, int otherwise)
+{
+    return code < 0 && code > -1000 ? (int)code : otherwise;
+}
 
 /* An owned copy that ends with NUL; NULL when there is no memory. */
 char *str_copy(struct str str);

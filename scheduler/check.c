@@ -60,7 +60,7 @@ static int check_counters(const struct task *task, struct err_text *text)
 static int check_state(const struct scheduler *scheduler, struct task *task,
                        struct err_text *text)
 {
-    bool needed = task->needed_by > 0 || task_is_wanted(task);
+    bool needed = task_is_needed(task);
     bool held = bond_first(&task->holder) != NULL;
     if (held != (task->state == TASK_MEMORY))
         return TASK_WRONG(task, "is held by %s", held ? "a worker" : "nobody");

@@ -111,6 +111,7 @@ void client_hello(struct scheduler *scheduler, struct peer_id peer,
     if (!peer_may(scheduler, peer, RIGHT_SUBMIT, "be a client") ||
         !hello_is_sound(scheduler, peer, hello))
         return;
+    recovery_hello(scheduler, hello);
     struct client *client = map_get(&scheduler->client_numbers, hello->client);
     if (!client) {
         if (!(client = client_add(scheduler, peer, hello))) {
@@ -144,21 +145,24 @@ void client_disconnected(struct scheduler *scheduler, struct client *client)
     timer_set(scheduler, &client->timer, loss_deadline(scheduler, client));
 }
 
+static void want_end(struct scheduler *scheduler, struct bond *want)
+{
+    struct task *task = want->task;
+    bond_remove(&task->want, want);
+    agenda_add(scheduler, task);
+    /* What the client was about to bring will not come. */
+    if (!task->function && task->state == TASK_WAITING)
+        task_displaced(scheduler, task);
+}
+
 void client_remove(struct scheduler *scheduler, struct client *client, const char *why)
 {
     struct note *note = note_add(&scheduler->notes, NOTE_INFO, "client gone");
     note_field(note, "client", "%06" PRIx64, client->number);
     note_field(note, "because", "%s", why);
     note_field(note, "wanted", "%zu", client->wants.count);
-    LIST_FOREACH (link, &client->wants.bonds) {
-        struct bond *want = CONTAINER_OF(link, struct bond, link);
-        struct task *task = want->task;
-        bond_remove(&task->want, want);
-        agenda_add(scheduler, task);
-        /* What it was about to bring will not come. */
-        if (!task->function && task->state == TASK_WAITING)
-            task_displaced(scheduler, task);
-    }
+    LIST_FOREACH (link, &client->wants.bonds)
+        want_end(scheduler, CONTAINER_OF(link, struct bond, link));
     if (client->peer.number)
         peer_unbind(scheduler, client->peer);
     timer_clear(scheduler, &client->timer);
@@ -197,13 +201,6 @@ void client_submit(struct scheduler *scheduler, struct client *client,
 {
     struct task *task = task_find(scheduler, submit->key);
     if (!task) {
-        if (!text_is_clean(submit->function, 1) || !text_is_clean(submit->worker, 0) ||
-            !text_is_clean(submit->resources, 0)) {
-            fail_at_once(
-                scheduler, client, submit->key, DUSK_E_INVALID,
-                "names of functions, workers and resources must be printable text");
-            return;
-        }
         struct err_text text;
         int rc = task_create(scheduler, submit, &text, &task);
         if (rc < 0) {
@@ -223,7 +220,7 @@ static void scatter_again(struct scheduler *scheduler, struct client *client,
         client_send(
             scheduler, client,
             MESSAGE(place, .key = task->key, .address = str_of(task->worker->address)));
-    if (task->state == TASK_RELEASED)
+    if (task->state == TASK_RELEASED || task->state == TASK_NO_WORKER)
         task->flags &= (uint8_t)~TASK_HAD_DATA;
 }
 
@@ -252,10 +249,8 @@ void client_release(struct scheduler *scheduler, struct client *client,
     for (size_t i = 0; i < release->keys.count; i++) {
         struct task *task = task_find(scheduler, release->keys.items[i]);
         struct bond *want = task ? bond_find(&task->want, &client->wants) : NULL;
-        if (!want)
-            continue;
-        bond_remove(&task->want, want);
-        agenda_add(scheduler, task);
+        if (want)
+            want_end(scheduler, want);
     }
 }
 
@@ -269,14 +264,26 @@ void client_cancel(struct scheduler *scheduler, struct client *client,
     }
 }
 
+void client_want_key(struct scheduler *scheduler, struct client *client,
+                     struct task_key key, unsigned flag)
+{
+    struct task *task = task_find(scheduler, key);
+    if (task)
+        want_add(scheduler, client, task, flag);
+    else
+        fail_at_once(scheduler, client, key, DUSK_E_NOT_FOUND,
+                     "the scheduler does not know this key");
+}
+
+void client_want(struct scheduler *scheduler, struct client *client,
+                 const struct msg_want *want)
+{
+    for (size_t i = 0; i < want->keys.count; i++)
+        client_want_key(scheduler, client, want->keys.items[i], WANT_RESULT);
+}
+
 void client_locate(struct scheduler *scheduler, struct client *client,
                    const struct msg_locate *locate)
 {
-    struct task *task = task_find(scheduler, locate->key);
-    if (!task) {
-        fail_at_once(scheduler, client, locate->key, DUSK_E_NOT_FOUND,
-                     "the scheduler does not know this key");
-        return;
-    }
-    want_add(scheduler, client, task, WANT_PLACE);
+    client_want_key(scheduler, client, locate->key, WANT_PLACE);
 }

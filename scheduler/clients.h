@@ -45,6 +45,14 @@ void client_cancel(struct scheduler *scheduler, struct client *client,
 void client_locate(struct scheduler *scheduler, struct client *client,
                    const struct msg_locate *locate);
 
+void client_want(struct scheduler *scheduler, struct client *client,
+                 const struct msg_want *want);
+
+/* The client wants a task that somebody has submitted, for `flag` of enum want_flag;
+ * it is told when that is not known. */
+void client_want_key(struct scheduler *scheduler, struct client *client,
+                     struct task_key key, unsigned flag);
+
 void client_destroy(struct client *client);
 
 #endif

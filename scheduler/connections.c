@@ -51,12 +51,17 @@ static void number_add(uint32_t **numbers, size_t *count, size_t *capacity,
     (*numbers)[(*count)++] = number;
 }
 
+void peer_doom(struct scheduler *scheduler, struct peer_id peer)
+{
+    number_add(&scheduler->doomed, &scheduler->doomed_count,
+               &scheduler->doomed_capacity, peer.number);
+}
+
 void peer_send(struct scheduler *scheduler, struct peer_id peer,
                const struct message *message)
 {
     if (outbox_send(&scheduler->outbox, peer, message) < 0)
-        number_add(&scheduler->doomed, &scheduler->doomed_count,
-                   &scheduler->doomed_capacity, peer.number);
+        peer_doom(scheduler, peer);
 }
 
 int peer_bind(struct scheduler *scheduler, struct peer_id peer, struct worker *worker,

@@ -10,12 +10,20 @@
 #include "scheduler/notes.h"
 #include "scheduler/placement.h"
 #include "scheduler/plugins.h"
+#include "scheduler/published.h"
+#include "scheduler/recovery.h"
+#include "scheduler/replicas.h"
 #include "scheduler/scheduler.h"
 #include "scheduler/shutdown.h"
 #include "scheduler/task.h"
 #include "scheduler/timers.h"
 #include "scheduler/transitions.h"
 #include "scheduler/workers.h"
+
+/* Attempts of different lives of a scheduler bear different numbers; people are shown
+ * the lower bits. */
+#define EPOCH_ATTEMPT_BITS 32
+#define ATTEMPT_SHOWN(attempt) ((attempt)&UINT32_MAX)
 
 /* Who is behind a connection; exactly one is set. */
 struct peer {
@@ -35,6 +43,7 @@ struct scheduler {
     struct map tasks;
     size_t state_counts[TASK_STATE_COUNT];
     struct task *agenda_first, *agenda_last;
+    struct list scarce; /* tasks with too few lasting copies, by their extra */
     struct list no_worker;
     uint64_t no_worker_ns; /* since when there are some */
     struct list unplaced;  /* queued, but in no heap for lack of memory */
@@ -68,6 +77,11 @@ struct scheduler {
     struct map client_numbers;
     struct list plugins; /* that were uploaded */
     struct shutdown shutdown;
+    struct list publications;
+    size_t publication_count;
+    struct outbox journal; /* records, as for a peer */
+    struct recording recording;
+    struct recovery recovery;
     /* peers to part with: those whose outbox overflowed, then those to close */
     uint32_t *doomed;
     size_t doomed_count, doomed_capacity;
@@ -95,6 +109,11 @@ static inline bool task_is_wanted(struct task *task)
     return bond_first(&task->want) != NULL;
 }
 
+static inline bool task_is_needed(struct task *task)
+{
+    return task->needed_by > 0 || task_is_wanted(task);
+}
+
 static inline struct worker *holder_worker(const struct bond *bond)
 {
     return CONTAINER_OF(bond->party, struct worker, held);
@@ -104,6 +123,10 @@ static inline struct client *want_client(const struct bond *bond)
 {
     return CONTAINER_OF(bond->party, struct client, wants);
 }
+
+/* Parts with a peer when the event ends: what it waits for cannot be said, and it asks
+ * again over its next connection. */
+void peer_doom(struct scheduler *scheduler, struct peer_id peer);
 
 /* Sends; a peer that cannot be sent to any more is parted with when the event
  * ends. */
@@ -162,6 +185,8 @@ void worker_missing(struct scheduler *scheduler, struct worker *worker,
                     const struct msg_missing *missing);
 void worker_have(struct scheduler *scheduler, struct worker *worker,
                  const struct msg_have *have);
+void worker_inventory(struct scheduler *scheduler, struct worker *worker,
+                      field_holdings holdings);
 void worker_dropped(struct scheduler *scheduler, struct worker *worker,
                     const struct msg_dropped *dropped);
 

@@ -19,9 +19,10 @@ struct arguments {
     int64_t ready_fd;
     const char *keys;
     bool insecure, allow_upload, check;
+    const char *journal;
     int log_level;
     int64_t heartbeat_ns, silent_ns, lost_ns, closed_ns, client_closed_ns, stalled_ns,
-        retire_ns, clock_skew_ns;
+        retire_ns, recovery_ns, clock_skew_ns;
     int64_t bandwidth;
     int64_t deaths_allowed;
     int64_t argument_bytes;
@@ -41,6 +42,7 @@ static void arguments_init(struct arguments *a)
         .closed_ns = (int64_t)config->closed_ns,
         .client_closed_ns = (int64_t)config->client_closed_ns,
         .stalled_ns = (int64_t)config->stalled_ns,
+        .recovery_ns = (int64_t)config->recovery_ns,
         .retire_ns = (int64_t)config->retire_ns,
         .clock_skew_ns = (int64_t)config->clock_skew_ns,
         .bandwidth = (int64_t)config->bandwidth,
@@ -60,6 +62,8 @@ static void config_fill(const struct arguments *a, struct scheduler_config *conf
     config->stalled_ns = (uint64_t)a->stalled_ns;
     config->retire_ns = (uint64_t)a->retire_ns;
     config->clock_skew_ns = (uint64_t)a->clock_skew_ns;
+    config->recovery_ns = (uint64_t)a->recovery_ns;
+    config->journal = a->journal != NULL;
     config->bandwidth = (double)a->bandwidth;
     config->deaths_allowed = (unsigned)a->deaths_allowed;
     config->argument_bytes = (uint64_t)a->argument_bytes;
@@ -108,6 +112,12 @@ static int parse(int argc, char **argv, struct arguments *a, struct command *com
          .to.flag = &a->allow_upload,
          .help = "let clients upload plugins, which run as part of the workers that "
                  "allow it too"},
+        {.name = "journal",
+         .argument = "FILE",
+         .kind = OPTION_STRING,
+         .to.string = &a->journal,
+         .help = "keep here what must outlive the scheduler: published names and what "
+                 "can make their results again"},
         {.name = "ready-fd",
          .argument = "FD",
          .kind = OPTION_INTEGER,
@@ -134,6 +144,9 @@ static int parse(int argc, char **argv, struct arguments *a, struct command *com
         DURATION("closed", &a->closed_ns,
                  "a worker whose connection closed is given up after that"),
         DURATION("client-closed", &a->client_closed_ns, "the same for a client"),
+        DURATION("recovery", &a->recovery_ns,
+                 "after a restart, how long workers and clients may come back before "
+                 "their work is given up"),
         DURATION("stalled", &a->stalled_ns, "tasks that wait longer are logged"),
         DURATION("allowed-clock-skew", &a->clock_skew_ns,
                  "peers whose clocks differ by more are refused"),
@@ -210,7 +223,8 @@ int main(int argc, char **argv)
                                     .port = (unsigned)a.port,
                                     .ready_fd = (int)a.ready_fd,
                                     .check = a.check,
-                                    .keys = a.keys};
+                                    .keys = a.keys,
+                                    .journal = a.journal};
     config_fill(&a, &options.config);
     raise_descriptor_limit();
     struct log log;

@@ -388,7 +388,7 @@ struct worker *placement_emptiest(struct scheduler *scheduler, struct task *task
         struct worker *worker = CONTAINER_OF(link, struct worker, link);
         double limit = worker->memory_limit ? (double)worker->memory_limit : 1e12;
         if (!worker_takes_work(worker) || (double)task->nbytes > limit ||
-            bond_find(&task->holder, &worker->held))
+            bond_find(&task->holder, &worker->held) || task_is_asked(task, worker))
             continue;
         double fill = (double)worker->memory / limit;
         if (!best || fill < best_fill) {

@@ -15,6 +15,7 @@ const struct scheduler_config scheduler_defaults = {
     .lost_ns = 15000 * MS,
     .closed_ns = 1000 * MS,
     .client_closed_ns = 5000 * MS,
+    .recovery_ns = 3000 * MS,
     .stalled_ns = 5000 * MS,
     .retire_ns = 30000 * MS,
     .pipeline_ns = 2 * MS,
@@ -124,6 +125,21 @@ static bool from_client(struct scheduler *scheduler, struct client *client,
     case MSG_locate:
         client_locate(scheduler, client, &message->locate);
         return true;
+    case MSG_want:
+        client_want(scheduler, client, &message->want);
+        return true;
+    case MSG_replicate:
+        client_replicate(scheduler, &message->replicate);
+        return true;
+    case MSG_publish:
+        client_publish(scheduler, client, &message->publish);
+        return true;
+    case MSG_unpublish:
+        client_unpublish(scheduler, client, &message->unpublish);
+        return true;
+    case MSG_get_published:
+        client_get_published(scheduler, client, &message->get_published);
+        return true;
     case MSG_status_request:
         status_answer(scheduler, client, message->status_request.request);
         return true;
@@ -165,6 +181,7 @@ void scheduler_settle(struct scheduler *scheduler)
         }
     } while (scheduler->agenda_first || scheduler->doomed_count ||
              !list_is_empty(&scheduler->refill));
+    shutdown_advance(scheduler);
 }
 
 void scheduler_message(struct scheduler *scheduler, struct peer_id peer,
@@ -285,10 +302,12 @@ int scheduler_create(const struct scheduler_config *config, uint64_t now_ns,
     scheduler->config = *config;
     scheduler->now_ns = scheduler->started_ns = scheduler->progress_ns = now_ns;
     /* Workers may still run attempts of an earlier life: no number is theirs. */
-    scheduler->attempts = (config->epoch - 1) << 32;
+    scheduler->attempts = (config->epoch - 1) << EPOCH_ATTEMPT_BITS;
     outbox_init(&scheduler->outbox);
-    scheduler->outbox.chained = true;
+    outbox_init(&scheduler->journal);
+    scheduler->outbox.chained = scheduler->journal.chained = true;
     functions_init(&scheduler->functions);
+    list_init(&scheduler->scarce);
     list_init(&scheduler->no_worker);
     list_init(&scheduler->demands);
     scheduler->alone_ns = now_ns;
@@ -299,6 +318,8 @@ int scheduler_create(const struct scheduler_config *config, uint64_t now_ns,
     list_init(&scheduler->freeing);
     list_init(&scheduler->clients);
     list_init(&scheduler->plugins);
+    list_init(&scheduler->publications);
+    map_init(&scheduler->recovery.unclaimed);
     int rc = prepare(scheduler);
     if (rc < 0) {
         scheduler_destroy(scheduler);
@@ -325,6 +346,8 @@ static void tasks_free(struct scheduler *scheduler)
     while ((task = map_next(&scheduler->tasks, &position))) {
         bonds_free(&task->holder);
         bonds_free(&task->want);
+        if (task->extra)
+            bonds_free(&task->extra->asked);
         task_destroy(task);
     }
     map_fini(&scheduler->tasks);
@@ -335,6 +358,8 @@ void scheduler_destroy(struct scheduler *scheduler)
     if (!scheduler)
         return;
     tasks_free(scheduler);
+    publications_fini(scheduler);
+    recovery_fini(scheduler);
     LIST_FOREACH (w, &scheduler->workers)
         worker_destroy(CONTAINER_OF(w, struct worker, link));
     LIST_FOREACH (c, &scheduler->clients)
@@ -360,6 +385,7 @@ void scheduler_destroy(struct scheduler *scheduler)
     graves_fini(&scheduler->graves);
     functions_fini(&scheduler->functions);
     outbox_fini(&scheduler->outbox);
+    outbox_fini(&scheduler->journal);
     free(scheduler->sources);
     free(scheduler->doomed);
     free(scheduler->closing);

@@ -22,6 +22,7 @@ struct scheduler_config {
     uint64_t lost_ns;          /* unheard for that long: its work goes elsewhere */
     uint64_t closed_ns;        /* the same after a closed connection */
     uint64_t client_closed_ns; /* a client's wants after a closed connection */
+    uint64_t recovery_ns;      /* how long others may come back after a restart */
     uint64_t stalled_ns;       /* whatever waits longer is noted */
     uint64_t retire_ns;        /* the longest that a retiring worker waits */
     uint64_t pipeline_ns;      /* work kept ready at each thread */
@@ -33,6 +34,7 @@ struct scheduler_config {
     uint64_t rest_most_ns;     /* but no longer than this */
     uint64_t argument_bytes;   /* of all tasks together */
     bool allow_upload;         /* of plugins */
+    bool journal;              /* records are written */
 };
 
 /* Dask's numbers where it has them. */
@@ -80,8 +82,30 @@ void scheduler_peer_broken(struct scheduler *scheduler, struct peer_id peer,
 void scheduler_tick(struct scheduler *scheduler, uint64_t now_ns);
 uint64_t scheduler_next_deadline(const struct scheduler *scheduler);
 
-/* Whether a client has shut the cluster down, and its workers have left. */
+/* Whether a client has shut the cluster down, and all have left. */
 bool scheduler_has_ended(const struct scheduler *scheduler);
+/* ---- the journal ----
+ *
+ * What must outlive the scheduler comes out as records, batches of messages, and goes
+ * in at the next start.  With config.journal the owner takes all records after each
+ * event, has them written to the disk as a whole, and says how that went, before the
+ * next event. */
+
+bool scheduler_has_records(const struct scheduler *scheduler);
+
+/* The next batch to write, borrowed until the next call; NULL when there is none. */
+const struct batch *scheduler_next_record(struct scheduler *scheduler);
+void scheduler_recorded(struct scheduler *scheduler, int code, const char *line,
+                        uint64_t now_ns);
+
+/* Before any other event: one message of a record.  An error with a line when it is
+ * not what a journal can hold. */
+int scheduler_restore(struct scheduler *scheduler, const struct message *message,
+                      struct err_text *text);
+
+/* All were read.  What is still of use comes out as records, for a new journal in
+ * place of the old.  DUSK_E_NOMEM: the old one is still good, nothing comes out. */
+int scheduler_restored(struct scheduler *scheduler, uint64_t now_ns);
 
 /* Says goodbye to every peer; the outbox is the last thing to be taken. */
 void scheduler_stop(struct scheduler *scheduler, const char *reason);

@@ -6,12 +6,12 @@
 #include "proto/limits.h"
 #include "proto/zap.h"
 #include "scheduler/peers.h"
+#include "scheduler/persist.h"
 
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 /* Batches read before what they caused is sent. */
@@ -29,6 +29,7 @@ struct shell {
     struct zap zap;
     char address[128];
     struct scheduler *scheduler;
+    struct journal *journal; /* or NULL */
     struct peers peers;
     struct log_site sites[LOG_SITES];
     bool blocked; /* a connection was full */
@@ -53,9 +54,11 @@ static void write_note(struct shell *shell, const struct note *note)
                   fields);
 }
 
-/* After every event: its notes, and on request the invariants. */
+/* After every event: its records and notes, and on request the invariants. */
 static void after_event(struct shell *shell)
 {
+    if (shell->journal)
+        persist_records(shell->journal, shell->scheduler, shell->log);
     struct note note;
     while (scheduler_next_note(shell->scheduler, &note))
         write_note(shell, &note);
@@ -83,25 +86,7 @@ static void handle_batch(struct shell *shell, struct peer_link *peer,
     }
 }
 
-/* Whether the connection is still there: a message that costs nothing tells, once
- * the socket has been made to look at what its thread found out. */
-static bool is_connected(struct shell *shell, const struct identity *identity)
-{
-    int events;
-    size_t size = sizeof events;
-    zmq_getsockopt(shell->router, ZMQ_EVENTS, &events, &size);
-    struct batch batch;
-    batch_init(&batch);
-    int rc = batch_add(&batch, MESSAGE(alive, .epoch = shell->options->config.epoch));
-    if (rc == 0)
-        rc = link_send(shell->router, identity, &batch);
-    batch_fini(&batch);
-    return rc != DUSK_E_CLOSED;
-}
-
-/* The peer is listened to no more.  ZeroMQ cannot close one connection of many; but
- * a descriptor can be shut down, and ZeroMQ finds it closed by the other side.  If
- * the connection is gone already, its descriptor may be another's by now. */
+/* The peer is listened to no more. */
 static void peer_close(struct shell *shell, struct peer_id id)
 {
     struct peer_link *peer = peers_by_id(&shell->peers, id);
@@ -109,10 +94,8 @@ static void peer_close(struct shell *shell, struct peer_id id)
     if (!peer || peer->deaf)
         return;
     peer->deaf = true;
-    if (!is_connected(shell, &peer->identity))
+    if (!link_hangup(shell->router, &peer->identity, peer->fd))
         peers_suspect_one(&shell->peers, peer);
-    else if (peer->fd >= 0)
-        shutdown(peer->fd, SHUT_RDWR);
 }
 
 /* Who cannot be taken in finds out at once, and comes again. */
@@ -120,8 +103,7 @@ static void turn_away(struct shell *shell, const struct delivery *delivery)
 {
     log_warning(shell->log, "no room for another peer",
                 log_integer("peers", shell->peers.by_id.count));
-    if (is_connected(shell, &delivery->from) && delivery->fd >= 0)
-        shutdown(delivery->fd, SHUT_RDWR);
+    link_hangup(shell->router, &delivery->from, delivery->fd);
 }
 
 /* Before its first message the core is told who a peer is.  False: nobody. */
@@ -180,12 +162,16 @@ static void on_router(void *context)
 
 /* ---- sending ---- */
 
+/* Nothing can be sent to it: where that is not for want of a connection, the peer
+ * finds out at once. */
 static void peer_gone(struct shell *shell, struct peer_id id)
 {
     struct peer_link *peer = peers_by_id(&shell->peers, id);
     outbox_forget(scheduler_outbox(shell->scheduler), id);
-    if (peer)
+    if (peer) {
+        link_hangup(shell->router, &peer->identity, peer->fd);
         peers_forget(&shell->peers, peer);
+    }
     scheduler_peer_gone(shell->scheduler, id, clock_monotonic_ns());
     after_event(shell);
 }
@@ -223,7 +209,7 @@ static void probe_suspects(struct shell *shell)
 {
     struct peer_link *peer;
     while ((peer = peers_next_suspect(&shell->peers)))
-        if (!is_connected(shell, &peer->identity))
+        if (!link_is_connected(shell->router, &peer->identity))
             peer_gone(shell, peer->id);
 }
 
@@ -390,11 +376,17 @@ static int start(struct shell *shell)
         rc = loop_add(&shell->loop, shell->router, 0, on_router, shell);
     if (rc == 0)
         rc = loop_add(&shell->loop, shell->monitor, 0, on_monitor, shell);
+    if (rc == 0 && shell->options->journal)
+        rc = persist_open(shell->options->journal, shell->scheduler, shell->log,
+                          shell->text, &shell->journal);
+    if (rc == 0)
+        after_event(shell);
     return rc < 0 ? rc : tell_ready(shell);
 }
 
 static void stop(struct shell *shell)
 {
+    journal_close(shell->journal);
     peers_fini(&shell->peers);
     if (shell->monitor) {
         zmq_socket_monitor(shell->router, NULL, 0);

@@ -47,6 +47,8 @@ bool placement_possible(const struct scheduler *scheduler, const struct task *ta
 {
     const char *name = task_restriction(task);
     uint64_t bytes = placement_bytes(task);
+    if (scheduler->recovery.running && !task->worker)
+        return false;
     if (!task->function && task->worker)
         return true;
     if (suits_all(scheduler, task, bytes))

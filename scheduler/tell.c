@@ -23,6 +23,8 @@ static void tell_located(struct scheduler *scheduler, struct task *task,
     if (sources_of(scheduler, task, NULL, &sources) == 0)
         client_send(scheduler, client,
                     MESSAGE(located, .key = task->key, .sources = sources));
+    else if (client->peer.number)
+        peer_doom(scheduler, client->peer);
 }
 
 static void tell_failed(struct scheduler *scheduler, const struct task *task,

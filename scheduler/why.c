@@ -92,6 +92,20 @@ static void tell_inputs(const struct scheduler *scheduler, const struct task *ta
 
 /* ---- no worker ---- */
 
+static bool recovers(const struct scheduler *scheduler, const struct task *task)
+{
+    return scheduler->recovery.running;
+}
+
+static void tell_recovers(const struct scheduler *scheduler, const struct task *task,
+                          char *line, size_t size)
+{
+    snprintf(
+        line, size,
+        "the scheduler was started again and waits for workers and clients to come "
+        "back");
+}
+
 static bool nobody_ever(const struct scheduler *scheduler, const struct task *task)
 {
     return scheduler->worker_numbers == 0;
@@ -307,7 +321,7 @@ static void tell_runs(const struct scheduler *scheduler, const struct task *task
              worker->name, worker_state_name(worker),
              (double)run->elapsed_ns * 1e-9 +
                  (double)(scheduler->now_ns - worker->heard_ns) * 1e-9,
-             task->attempt, progress);
+             ATTEMPT_SHOWN(task->attempt), progress);
 }
 
 /* The first input that its worker does not have yet. */
@@ -348,7 +362,7 @@ static void tell_sent(const struct scheduler *scheduler, const struct task *task
     snprintf(line, size,
              "was sent to worker %s (%s) as attempt %" PRIu64
              "; %u tasks are there for %u threads",
-             worker->name, worker_state_name(worker), task->attempt,
+             worker->name, worker_state_name(worker), ATTEMPT_SHOWN(task->attempt),
              worker->outstanding, worker->nthreads);
 }
 
@@ -362,9 +376,16 @@ static void tell_memory(const struct scheduler *scheduler, const struct task *ta
     BONDS_FOREACH (holder, chain)
         copies++;
     const struct worker *worker = placement_source(task);
-    snprintf(line, size, "in memory: %" PRIu64 " bytes on worker %s (%s)%s%.0zu%s",
-             task->nbytes, worker->name, worker_state_name(worker),
-             copies > 1 ? " and " : "", copies - 1, copies > 1 ? " more" : "");
+    int length =
+        snprintf(line, size, "in memory: %" PRIu64 " bytes on worker %s (%s)%s%.0zu%s",
+                 task->nbytes, worker->name, worker_state_name(worker),
+                 copies > 1 ? " and " : "", copies - 1, copies > 1 ? " more" : "");
+    if (copies < task_copies(task) && length > 0 && (size_t)length < size)
+        snprintf(line + length, size - (size_t)length, ": %zu of %u copies, %s", copies,
+                 task_copies(task),
+                 list_is_empty(&task->extra->scarce)
+                     ? "more are on their way"
+                     : "no other worker can take one now");
 }
 
 static void tell_erred(const struct scheduler *scheduler, const struct task *task,
@@ -389,6 +410,7 @@ static const struct reason {
     {IN(WAITING), true, is_scattered, tell_scattered},
     {IN(WAITING), true, rests, tell_rests},
     {IN(WAITING), true, always, tell_inputs},
+    {IN(NO_WORKER), true, recovers, tell_recovers},
     {IN(NO_WORKER) | IN(QUEUED), true, nobody_ever, tell_nobody_ever},
     {IN(NO_WORKER) | IN(QUEUED), true, nobody_left, tell_nobody_left},
     {IN(NO_WORKER), true, name_is_absent, tell_name_is_absent},

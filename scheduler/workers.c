@@ -112,6 +112,7 @@ void worker_conditions_changed(struct scheduler *scheduler, struct worker *worke
         scheduler->working_count--;
     LIST_FOREACH (link, &scheduler->no_worker)
         agenda_add(scheduler, CONTAINER_OF(link, struct task, link));
+    replicas_retry(scheduler);
 }
 
 /* ---- coming ---- */
@@ -192,6 +193,7 @@ static struct worker *worker_create(const struct msg_hello *hello, struct str na
     list_init(&worker->processing);
     list_init(&worker->awaited);
     party_init(&worker->held);
+    party_init(&worker->asked);
     map_init(&worker->stopping);
     heap_init(&worker->queue);
     if (worker->name && worker->address)
@@ -281,6 +283,7 @@ void worker_hello(struct scheduler *scheduler, struct peer_id peer,
     if (!peer_may(scheduler, peer, RIGHT_WORK, "be a worker") ||
         !hello_is_sound(scheduler, peer, hello))
         return;
+    recovery_hello(scheduler, hello);
     struct worker *worker = worker_by_epoch(scheduler, hello);
     if (!worker) {
         if (!(worker = worker_add(scheduler, peer, hello)))
@@ -346,6 +349,8 @@ static void give_up_work(struct scheduler *scheduler, struct worker *worker)
         task_not_located(scheduler, holder->task, holder);
     }
     retire_heir_gone(scheduler, worker);
+    replicas_worker_gone(scheduler, worker);
+    recovery_forget(scheduler, worker);
     placement_evict(scheduler, worker);
 }
 
@@ -377,11 +382,31 @@ void worker_remove(struct scheduler *scheduler, struct worker *worker, bool lost
     timer_clear(scheduler, &worker->timer);
     retire_end(scheduler, worker);
     plugins_worker_gone(scheduler, worker, lost);
-    shutdown_advance(scheduler);
     worker_destroy(worker);
 }
 
-/* ---- data to free ---- */
+/* ---- what nobody wants ---- */
+
+void worker_stop_attempt(struct scheduler *scheduler, struct worker *worker,
+                         struct task_key key, uint64_t attempt)
+{
+    worker_send(scheduler, worker, MESSAGE(stop_task, .key = key, .attempt = attempt));
+    const struct task *task = task_find(scheduler, key);
+    struct demand *demand = task ? task_demand(task) : NULL;
+    const struct demand *claimed = map_get(&worker->stopping, attempt);
+    int rc =
+        map_put(&worker->stopping, attempt, demand ? demand : &scheduler->no_demand);
+    if (rc == 0) {
+        demand_give(claimed, worker);
+        demand_take(demand, worker);
+    }
+    /* Without memory it frees its place now; and a worker may have claimed to run an
+     * attempt before it was given. */
+    if (rc == 0 && !claimed)
+        worker->outstanding++;
+    else
+        placement_refill(scheduler, worker);
+}
 
 void worker_flush_frees(struct scheduler *scheduler, struct worker *worker)
 {

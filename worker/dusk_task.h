@@ -1,7 +1,7 @@
 /* What a task function may use.  A plugin includes this header alone, is built
- * with `cc -shared -fPIC`, and is given to workers with --preload; the worker
- * provides the functions below.  They may be called from the thread that runs
- * the task function, until the function returns.
+ * with `cc -shared -fPIC`, and is given to workers with --preload, or by dusk
+ * upload; the worker provides the functions below.  They may be called from the
+ * thread that runs the task function, until the function returns.
  *
  *     static int score(struct dusk_task *task)
  *     {

@@ -66,15 +66,18 @@ static void session_hello(struct worker_core *core)
             .inventory = {holdings, hello_inventory(core, holdings)},
             .running = {runs, hello_runs(core, runs)},
             .unix_ns = core->now_ns + core->unix_offset_ns,
+            .scheduler_epoch = session->scheduler_epoch,
             .resources = str_of(config->resources));
         rc = outbox_send(&core->outbox, session->peer, hello);
     }
     session->greeted = rc == 0;
-    if (rc < 0)
+    if (rc < 0) {
         note(core, LOG_ERROR,
              "cannot register at %s: a hello that names %zu results and %u tasks: %s",
              config->scheduler, core->store.entries.count, core->attempt_count,
              err_sentence(rc));
+        session->dial_at_ns = core->now_ns + REDIAL_NS;
+    }
     session->hello_ns = core->now_ns;
     free(holdings);
     free(runs);
@@ -93,6 +96,8 @@ void session_connected(struct worker_core *core)
 static void session_dial(struct worker_core *core)
 {
     struct session *session = &core->session;
+    if (session->registered)
+        session->lost_ns = core->now_ns;
     if (session->peer.number)
         core_hangup(core, session->peer);
     session->peer = core_dial(core, core->config.scheduler);
@@ -172,6 +177,9 @@ void session_gone(struct worker_core *core)
     session_lost(core, "closed the connection");
     if (session->ended)
         return;
+    /* ZeroMQ would connect the socket anew, and send what it was given before. */
+    core_hangup(core, session->peer);
+    session->peer.number = 0;
     session->greeted = false;
     uint64_t soon = session->dialed_ns + REDIAL_NS;
     session->dial_at_ns = soon > core->now_ns ? soon : core->now_ns;

@@ -104,10 +104,10 @@ static enum message_type some_type(struct session *session)
 {
     static const enum message_type of_workers[] = {
         MSG_heartbeat, MSG_done, MSG_erred, MSG_missing, MSG_have,
-        MSG_dropped,   MSG_bye,  MSG_alive, MSG_retire};
+        MSG_dropped,   MSG_bye,  MSG_alive, MSG_retire,  MSG_plugin_loaded};
     static const enum message_type of_clients[] = {
-        MSG_submit, MSG_scatter, MSG_release, MSG_cancel,        MSG_locate,
-        MSG_why,    MSG_bye,     MSG_alive,   MSG_status_request};
+        MSG_submit, MSG_scatter, MSG_release, MSG_cancel,         MSG_locate,
+        MSG_why,    MSG_bye,     MSG_alive,   MSG_status_request, MSG_upload};
     enum { TYPES = sizeof of_workers / sizeof *of_workers };
     unsigned choice = feed_below(session->feed, TYPES + 1);
     if (choice == TYPES)
@@ -119,6 +119,8 @@ static void say(struct session *session, enum message_type type, bool damaged)
 {
     struct message message;
     struct payload *payload = feed_message(session->feed, type, &message);
+    if (type == MSG_upload && payload)
+        message.upload.checksum = payload_checksum(payload);
     tell(session, &message, damaged);
     payload_unref(payload);
 }
@@ -183,7 +185,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct session session = {.feed = &feed, .now_ns = S};
     FUZZ_CHECK(
         scheduler_create(&scheduler_defaults, session.now_ns, &session.scheduler) == 0);
-    for (unsigned i = 0; i < STEPS && !feed_is_empty(&feed); i++) {
+    for (unsigned i = 0;
+         i < STEPS && !feed_is_empty(&feed) && !scheduler_has_ended(session.scheduler);
+         i++) {
         step(&session);
         settle(&session);
     }

@@ -8,6 +8,8 @@ import subprocess
 import tempfile
 import time
 
+import zmtp
+
 BUILD = os.environ["BUILD_DIR"]
 SCHEDULER = os.path.join(BUILD, "scheduler", "dusk-scheduler")
 WORKER = os.path.join(BUILD, "worker", "dusk-worker")
@@ -60,6 +62,46 @@ def lives(pid):
             return file.read().rsplit(")", 1)[1].split()[0] != "Z"
     except OSError:
         return False
+
+
+def rss_mib(pid):
+    """What a process takes."""
+    with open(f"/proc/{pid}/status") as file:
+        return next(int(line.split()[1]) for line in file
+                    if line.startswith("VmRSS")) // 1024
+
+
+class SchedulerAlone:
+    """A scheduler whose peers the test plays, with its invariants checked after every
+    event unless that would take too long."""
+
+    def __init__(self, *options, check=True):
+        self.log = tempfile.TemporaryFile("w+")
+        self.process, self.address = start_ready(
+            [SCHEDULER, "--port", "0", *(["--check"] if check else []), *options], self.log)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        self.log.close()
+
+    def lines(self):
+        self.log.seek(0)
+        return self.log.read().splitlines()
+
+    def end(self, number=signal.SIGTERM):
+        self.process.send_signal(number)
+        return self.process.wait(END_SECONDS)
+
+    def rss_mib(self):
+        return rss_mib(self.process.pid)
+
+    def connect(self):
+        return zmtp.Dealer(self.address)
 
 
 class Cluster:

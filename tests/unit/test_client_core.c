@@ -247,6 +247,9 @@ static bool do_scheduler(struct world *world, const char *what, unsigned a,
     } else if (strcmp(what, "failed") == 0)
         FROM_SCHEDULER(world, failed, .key = key, .code = DUSK_E_TASK,
                        .reason = str_of("no luck"));
+    else if (strcmp(what, "unknown") == 0)
+        FROM_SCHEDULER(world, failed, .key = key, .code = DUSK_E_NOT_FOUND,
+                       .reason = str_of("what it depends on is not known"));
     else if (strcmp(what, "cancelled") == 0)
         FROM_SCHEDULER(world, failed, .key = key, .code = DUSK_E_CANCELLED,
                        .reason = str_of("by somebody"));
@@ -622,13 +625,18 @@ START_TEST(a_result_that_cannot_be_fetched_says_so)
     struct world world = world_up();
     RUN(&world, {"submit", "submit:1"}, {"finished 1 tcp://w:1", ""},
         {"fetch 1", "get:1"}, {"no_data 1", ""});
-    for (int i = 0; i < 6; i++) {
-        step(&world, "tick 1300");
+    const uint64_t begin_ns = world.now_ns;
+    for (int i = 0; world.futures[1]->code == 0; i++) {
+        ck_assert_int_lt(i, 1000);
+        step(&world, "tick 100");
         step(&world, "alive");
+        if (list_is_empty(&world.core->looking))
+            continue;
         step(&world, "located 1 tcp://w:1");
         step(&world, "no_data 1");
     }
     ck_assert_int_eq(world.futures[1]->code, DUSK_E_UNREACHABLE);
+    ck_assert_uint_gt(world.now_ns - begin_ns, 15 * NS_PER_S);
     ck_assert_int_eq(status_of(&world, 1), DUSK_FINISHED);
     RUN(&world, {"fetch 1", "get:1"}, {"data 1", ""});
     world_end(&world);
@@ -647,11 +655,104 @@ START_TEST(scattered_data_are_brought_until_they_are_confirmed)
         {"finished 2 tcp://v:1", ""});
     ck_assert_int_eq(world.futures[2]->state, FUTURE_AWAY);
     ck_assert_ptr_null(world.futures[2]->spec->payload);
-    RUN(&world, {"place 2 tcp://w:1", "cancel:2"});
+    RUN(&world, {"place 2 tcp://w:1", "release:2"});
     ck_assert_int_eq(status_of(&world, 2), DUSK_LOST);
     RUN(&world, {"scatter", "scatter:3"}, {"place 3 tcp://v:1", "put:3"},
-        {"no_data 3", ""});
+        {"no_data 3", "release:3"});
     ck_assert_int_eq(world.futures[3]->code, DUSK_E_MEMORY_LIMIT);
+    world_end(&world);
+}
+END_TEST
+
+/* ---- uploads and the end ---- */
+
+static struct client_upload *upload_begin(struct world *world, const char *name)
+{
+    struct client_upload *upload;
+    ck_assert_int_eq(client_core_upload(world->core, name, payload_of(1, 1), &upload),
+                     0);
+    return upload;
+}
+
+static void outcome(struct world *world, uint64_t request, int code)
+{
+    FROM_SCHEDULER(world, outcome, .request = request, .code = code,
+                   .reason = str_of("says w"));
+}
+
+START_TEST(each_scheduler_is_told_of_uploads_ahead_of_tasks)
+{
+    struct world world = world_up();
+    struct client_upload *first = upload_begin(&world, "p.so");
+    RUN(&world, {"tick 1", "upload"}, {"tick 1", ""}, {"gone", ""},
+        {"tick 1000", "hello"}, {"welcome 1", "upload"});
+    ck_assert(!first->answered);
+    outcome(&world, first->request + 100, 0);
+    outcome(&world, first->request, 0);
+    ck_assert(first->answered && first->code == 0);
+    /* A scheduler that has answered keeps it. */
+    RUN(&world, {"submit", "submit:1"}, {"gone", ""}, {"tick 1000", "hello"},
+        {"welcome 1", "submit:1"});
+    RUN(&world, {"gone", ""}, {"tick 1000", "hello"}, {"welcome 2", "upload submit:1"});
+    world.notes[0] = '\0';
+    outcome(&world, first->request, DUSK_E_FORBIDDEN);
+    collect(&world);
+    ck_assert(strstr(world.notes, "plugin p.so cannot be loaded again: says w"));
+    ck_assert(first->answered && first->code == 0);
+    RUN(&world, {"tick 1", ""});
+    world_end(&world);
+}
+END_TEST
+
+START_TEST(data_that_only_tasks_need_are_brought_all_the_same)
+{
+    struct world world = world_up();
+    RUN(&world, {"scatter", "scatter:1"}, {"submit 1", "needs:1 submit:2"},
+        {"release 1", ""}, {"place 1 tcp://w:1", "put:1"}, {"stored 1", ""},
+        {"finished 1 tcp://w:1", "release:1"});
+    RUN(&world, {"scatter", "scatter:3"}, {"submit 3", "needs:3 submit:4"},
+        {"release 3", ""}, {"release 4", "release:4 release:3"});
+    world_end(&world);
+}
+END_TEST
+
+START_TEST(a_refused_upload_is_not_told_again)
+{
+    struct world world = world_up();
+    struct client_upload *upload = upload_begin(&world, "p.so");
+    RUN(&world, {"tick 1", "upload"});
+    outcome(&world, upload->request, DUSK_E_PLUGIN);
+    ck_assert_int_eq(upload->code, DUSK_E_PLUGIN);
+    ck_assert_str_eq(upload->text.line, "says w");
+    client_core_upload_end(upload);
+    RUN(&world, {"gone", ""}, {"tick 1000", "hello"}, {"welcome 2", ""});
+    world_end(&world);
+}
+END_TEST
+
+START_TEST(a_shutdown_is_asked_for_until_it_is_answered)
+{
+    struct world world = world_up();
+    struct client_question question = {.kind = ASK_SHUTDOWN};
+    client_core_ask(world.core, &question);
+    RUN(&world, {"tick 1", "shutdown"}, {"gone", ""}, {"tick 1000", "hello"},
+        {"welcome 1", "shutdown"});
+    outcome(&world, question.request, DUSK_E_TIMEOUT);
+    ck_assert(question.answered && question.code == DUSK_E_TIMEOUT);
+    ck_assert_str_eq(question.reason, "says w");
+    free(question.reason);
+    world_end(&world);
+}
+END_TEST
+
+START_TEST(what_depends_on_a_forgotten_failure_fails_likewise)
+{
+    struct world world = world_up();
+    RUN(&world, {"submit", "submit:1"}, {"submit 1", "needs:1 submit:2"},
+        {"cancelled 1", ""}, {"unknown 2", ""});
+    ck_assert_int_eq(status_of(&world, 2), DUSK_CANCELLED);
+    RUN(&world, {"submit", "submit:3"}, {"unknown 3", ""});
+    ck_assert_int_eq(world.futures[3]->code, DUSK_E_NOT_FOUND);
     world_end(&world);
 }
 END_TEST
@@ -709,7 +810,12 @@ int main(void)
     tcase_add_test(good, an_answer_that_was_lost_is_asked_for_again);
     tcase_add_test(good, a_result_that_cannot_be_fetched_says_so);
     tcase_add_test(good, scattered_data_are_brought_until_they_are_confirmed);
+    tcase_add_test(good, data_that_only_tasks_need_are_brought_all_the_same);
+    tcase_add_test(good, what_depends_on_a_forgotten_failure_fails_likewise);
     tcase_add_test(good, watches_come_in_the_order_of_the_ends);
+    tcase_add_test(good, each_scheduler_is_told_of_uploads_ahead_of_tasks);
+    tcase_add_test(good, a_refused_upload_is_not_told_again);
+    tcase_add_test(good, a_shutdown_is_asked_for_until_it_is_answered);
     suite_add_tcase(suite, good);
     return test_main(suite);
 }

@@ -316,6 +316,22 @@ START_TEST(register_again_is_answered_once)
 }
 END_TEST
 
+START_TEST(a_closed_connection_is_not_used_again)
+{
+    struct peer_id old = scheduler;
+    worker_core_peer_gone(core, old, now);
+    ck_assert_uint_eq(expect(WORKER_HANGUP)->peer.number, old.number);
+    worker_core_message(core, old, MESSAGE(welcome, .epoch = 5, .number = 2), now);
+    ck_assert(!worker_core_is_registered(core));
+    now = worker_core_deadline(core);
+    worker_core_tick(core, now);
+    scheduler = expect(WORKER_DIAL)->peer;
+    ck_assert_uint_ne(scheduler.number, old.number);
+    expect_hello();
+    ck_assert_ptr_null(acted(WORKER_END));
+}
+END_TEST
+
 START_TEST(a_lost_scheduler_is_waited_for_so_long)
 {
     worker_core_peer_gone(core, scheduler, now);
@@ -957,6 +973,81 @@ START_TEST(two_that_wait_for_each_others_memory_run_one_after_the_other)
 }
 END_TEST
 
+/* ---- uploads and the end ---- */
+
+static void allow_upload(struct worker_config *config)
+{
+    config->allow_upload = true;
+}
+
+static void load_plugin(struct payload *plugin, uint64_t checksum)
+{
+    from_scheduler(MESSAGE(load_plugin, .name = str_of("p.so"), .checksum = checksum,
+                           .plugin = plugin));
+}
+
+START_TEST(uploads_are_loaded_where_they_are_allowed)
+{
+    struct payload *plugin = payload_of(64);
+    uint64_t checksum = payload_checksum(plugin);
+    load_plugin(plugin, checksum);
+    const struct msg_plugin_loaded *answer = expect_plugin_loaded();
+    ck_assert_int_eq(answer->code, DUSK_E_FORBIDDEN);
+    ck_assert_uint_eq(answer->checksum, checksum);
+    ck_assert(strstr(answer->reason.text, "--allow-upload"));
+    ck_assert_ptr_null(acted(WORKER_LOAD));
+    teardown();
+    start(allow_upload);
+    welcome();
+    load_plugin(plugin, checksum + 1);
+    ck_assert_int_eq(expect_plugin_loaded()->code, DUSK_E_DATA);
+    load_plugin(NULL, checksum);
+    ck_assert_int_eq(expect_plugin_loaded()->code, DUSK_E_DATA);
+    ck_assert_ptr_null(acted(WORKER_LOAD));
+    /* Ahead of the task that may need it, and answered when it is done. */
+    load_plugin(plugin, checksum);
+    run(1);
+    const struct worker_action *load = expect(WORKER_LOAD);
+    ck_assert_ptr_eq(load->payload, plugin);
+    ck_assert_str_eq(load->text, "p.so");
+    uint64_t file = load->file;
+    expect(WORKER_START);
+    nothing_of(MSG_plugin_loaded);
+    worker_core_loaded(core, file, DUSK_E_PLUGIN, "no ELF", now);
+    answer = expect_plugin_loaded();
+    ck_assert_int_eq(answer->code, DUSK_E_PLUGIN);
+    ck_assert_uint_eq(answer->checksum, checksum);
+    payload_unref(plugin);
+}
+END_TEST
+
+START_TEST(a_task_without_its_function_says_where_and_what_to_do)
+{
+    run(1);
+    struct job *job = expect(WORKER_START)->job;
+    job->unknown = true;
+    job->code =
+        err_set(&job->reason, DUSK_E_NOT_FOUND, "there is no task function 'f'");
+    worker_core_finished(core, job, now);
+    const struct msg_erred *erred = expect_erred();
+    ck_assert_int_eq(erred->code, DUSK_E_NOT_FOUND);
+    static const char line[] = "worker w: there is no task function 'f'; load a plugin "
+                               "that has it with --preload or dusk upload";
+    ck_assert_uint_eq(erred->reason.size, strlen(line));
+    ck_assert_mem_eq(erred->reason.text, line, strlen(line));
+}
+END_TEST
+
+START_TEST(a_shut_down_cluster_is_left)
+{
+    ck_assert(!worker_core_is_shut_down(core));
+    from_scheduler(MESSAGE(shutdown, .request = 0));
+    expect_bye();
+    ck_assert_int_eq(expect(WORKER_END)->code, 0);
+    ck_assert(worker_core_is_shut_down(core));
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("worker_core");
@@ -968,6 +1059,7 @@ int main(void)
     tcase_add_test(tcase, silence_leads_to_a_new_connection_with_all_that_is_here);
     tcase_add_test(tcase, a_worker_that_was_stopped_asks_before_it_reconnects);
     tcase_add_test(tcase, register_again_is_answered_once);
+    tcase_add_test(tcase, a_closed_connection_is_not_used_again);
     tcase_add_test(tcase, a_lost_scheduler_is_waited_for_so_long);
     tcase_add_test(tcase, heartbeats_tell_what_runs);
     tcase_add_test(tcase, retiring_gives_back_what_has_not_begun);
@@ -1009,6 +1101,9 @@ int main(void)
     tcase_add_test(tcase, a_full_disk_is_an_error_not_a_wait);
     tcase_add_test(tcase, copies_are_dropped_before_anything_is_spilled);
     tcase_add_test(tcase, two_that_wait_for_each_others_memory_run_one_after_the_other);
+    tcase_add_test(tcase, uploads_are_loaded_where_they_are_allowed);
+    tcase_add_test(tcase, a_task_without_its_function_says_where_and_what_to_do);
+    tcase_add_test(tcase, a_shut_down_cluster_is_left);
     suite_add_tcase(suite, tcase);
     return test_main(suite);
 }
