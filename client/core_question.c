@@ -149,9 +149,10 @@ static int release_tasks(struct client_core *core, field_task_rows tasks)
 static int on_published(struct client_core *core, struct client_question *question,
                         const struct msg_published *published)
 {
-    question->code = (int)published->code;
-    if (published->code < 0)
+    if (published->code) {
+        question->code = failure_code(published->code, DUSK_E_PROTOCOL);
         return (question->reason = str_copy(published->reason)) ? 0 : DUSK_E_NOMEM;
+    }
     return question->kind == ASK_GET_PUBLISHED
                ? adopt_all(core, question, published->tasks)
                : 0;

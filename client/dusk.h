@@ -440,7 +440,8 @@ DUSK_API int dusk_upload_plugin(struct dusk_client *client, const char *path,
  * and the scheduler.  Returns when the workers have left: the scheduler ends when
  * the client is closed, or a second later.  DUSK_E_TIMEOUT when some workers do not
  * leave within 5 s, of which the line names one: the scheduler ends all the same, and
- * such a worker does after its --reconnect-timeout. */
+ * such a worker does after its --reconnect-timeout.  DUSK_E_FORBIDDEN when there are
+ * keys, and this client's does not allow it. */
 DUSK_API int dusk_shutdown(struct dusk_client *client, double timeout_s);
 
 /* Why is the task `key` where it is?  Writes one line of at most `size` bytes, NUL

@@ -77,6 +77,10 @@ static int check_state(const struct scheduler *scheduler, struct task *task,
     if (task->state >= TASK_FORGOTTEN ||
         task->flags & (TASK_ON_AGENDA | TASK_CANCELLED))
         return TASK_WRONG(task, "was left on the agenda");
+    if (task->extra && bond_first(&task->extra->asked) && task->state != TASK_MEMORY)
+        return TASK_WRONG(task, "has copies on their way and is not in memory");
+    if (task->extra && !replicas_suffice(task) && list_is_empty(&task->extra->scarce))
+        return TASK_WRONG(task, "has too few copies and is not listed");
     if (task->result)
         return TASK_WRONG(task, "keeps a result that was told");
     return 0;

@@ -64,12 +64,23 @@ void peer_send(struct scheduler *scheduler, struct peer_id peer,
         peer_doom(scheduler, peer);
 }
 
+bool peer_finds_room(struct scheduler *scheduler, struct peer_id peer)
+{
+    if (scheduler->worker_count + scheduler->client_count <
+        scheduler->config.peers_allowed)
+        return true;
+    peer_refuse(scheduler, peer, DUSK_E_LIMIT,
+                "the scheduler has %u workers and clients and takes no more",
+                scheduler->config.peers_allowed);
+    return false;
+}
+
 int peer_bind(struct scheduler *scheduler, struct peer_id peer, struct worker *worker,
               struct client *client)
 {
     struct peer *bound = map_get(&scheduler->peers, peer.number);
     if (!bound) {
-        if (scheduler->peers.count >= LIMIT_PEERS || !(bound = malloc(sizeof *bound)))
+        if (!(bound = malloc(sizeof *bound)))
             return DUSK_E_NOMEM;
         if (map_put(&scheduler->peers, peer.number, bound) < 0) {
             free(bound);

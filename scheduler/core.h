@@ -133,6 +133,9 @@ void peer_doom(struct scheduler *scheduler, struct peer_id peer);
 void peer_send(struct scheduler *scheduler, struct peer_id peer,
                const struct message *message);
 
+/* Whether one more worker or client may join; refuses it otherwise. */
+bool peer_finds_room(struct scheduler *scheduler, struct peer_id peer);
+
 /* Ties a connection to a worker or a client.  DUSK_E_NOMEM. */
 int peer_bind(struct scheduler *scheduler, struct peer_id peer, struct worker *worker,
               struct client *client);

@@ -26,6 +26,8 @@ const struct scheduler_config scheduler_defaults = {
     .rest_first_ns = 100 * MS,
     .rest_most_ns = 10000 * MS,
     .argument_bytes = LIMIT_ARGUMENT_BYTES,
+    .tasks_allowed = LIMIT_TASKS,
+    .peers_allowed = LIMIT_PEERS,
 };
 
 /* ---- messages ---- */

@@ -33,6 +33,8 @@ struct scheduler_config {
     uint64_t rest_first_ns;    /* before a failed task runs again; doubled each time */
     uint64_t rest_most_ns;     /* but no longer than this */
     uint64_t argument_bytes;   /* of all tasks together */
+    unsigned tasks_allowed;    /* that it holds */
+    unsigned peers_allowed;    /* workers and clients together */
     bool allow_upload;         /* of plugins */
     bool journal;              /* records are written */
 };
@@ -84,6 +86,7 @@ uint64_t scheduler_next_deadline(const struct scheduler *scheduler);
 
 /* Whether a client has shut the cluster down, and all have left. */
 bool scheduler_has_ended(const struct scheduler *scheduler);
+
 /* ---- the journal ----
  *
  * What must outlive the scheduler comes out as records, batches of messages, and goes

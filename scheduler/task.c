@@ -27,9 +27,10 @@ const char *task_what(const struct task *task)
 static int task_add(struct scheduler *scheduler, struct task_key key, size_t edges,
                     struct err_text *text, struct task **ret_task)
 {
-    if (scheduler->tasks.count >= LIMIT_TASKS)
+    if (scheduler->tasks.count >= scheduler->config.tasks_allowed)
         return err_set(text, DUSK_E_LIMIT,
-                       "the scheduler holds %u tasks and takes no more", LIMIT_TASKS);
+                       "the scheduler holds %u tasks and takes no more",
+                       scheduler->config.tasks_allowed);
     struct task *task = calloc(1, sizeof *task + edges * sizeof task->edges[0]);
     if (!task || map_put(&scheduler->tasks, key.bits, task) < 0) {
         free(task);

@@ -244,7 +244,8 @@ static struct worker *worker_add(struct scheduler *scheduler, struct peer_id pee
                                  const struct msg_hello *hello)
 {
     struct str name = hello->name.size ? hello->name : address_shown(hello->address);
-    if (!place_is_free(scheduler, peer, hello, name))
+    if (!place_is_free(scheduler, peer, hello, name) ||
+        !peer_finds_room(scheduler, peer))
         return NULL;
     struct worker *worker = worker_create(hello, name);
     if (!worker || worker_enlist(scheduler, worker, peer) < 0) {

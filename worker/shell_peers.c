@@ -173,9 +173,9 @@ static void explain(const struct dialed *dialed, const struct link_event *event)
 {
     struct shell *shell = dialed->shell;
     struct err_text text;
-    unsigned closed = 0;
+    struct curve_record other = {0};
     if (curve_explain(event, shell->config->join,
-                      dialed->lasting ? &shell->closed : &closed, &text) < 0) {
+                      dialed->lasting ? &shell->record : &other, &text) < 0) {
         char line[sizeof text.line + sizeof event->address + 32];
         snprintf(line, sizeof line, "the %s at %s %s",
                  dialed->lasting ? "scheduler" : "worker", event->address, text.line);
@@ -207,6 +207,16 @@ static void monitor_ready(void *context)
     }
 }
 
+/* The descriptor is somebody else's from now on. */
+static void visitors_disconnected(struct shell *shell, int fd)
+{
+    size_t position = 0;
+    struct visitor *visitor;
+    while ((visitor = map_next(&shell->visitors, &position)))
+        if (visitor->fd == fd)
+            visitor->fd = -1;
+}
+
 static void data_monitor_ready(void *context)
 {
     struct shell *shell = context;
@@ -215,6 +225,8 @@ static void data_monitor_ready(void *context)
         const char *sentence = link_event_sentence(&event);
         if (sentence)
             log_warning(shell->log, sentence, log_text("address", event.address));
+        if (event.event == ZMQ_EVENT_DISCONNECTED)
+            visitors_disconnected(shell, event.fd);
     }
 }
 
@@ -379,8 +391,7 @@ void peers_close(struct shell *shell)
     socket_close(shell, shell->data, shell->data_monitor);
     zap_close(&shell->zap);
     members_fini(&shell->members);
-    if (shell->context)
-        zmq_ctx_term(shell->context);
+    link_context_end(shell->context);
 }
 
 static void sweep_visitors(struct shell *shell, uint64_t now)

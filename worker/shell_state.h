@@ -39,7 +39,7 @@ struct shell {
     void *data_monitor;
     struct members members; /* who may connect to it */
     struct zap zap;
-    unsigned closed; /* for curve_explain, of connections to the scheduler */
+    struct curve_record record; /* of connections to the scheduler */
     char address[300];
     struct worker_core *core;
     struct executor *executor;

@@ -243,9 +243,9 @@ static void ask_for_room(struct session *session)
     struct running *running = some_running(session);
     if (!running)
         return;
+    uint64_t bytes = feed_number(session->feed);
     running->asks = true;
-    worker_core_room(session->core, running->job, feed_number(session->feed),
-                     session->now_ns);
+    worker_core_room(session->core, running->job, bytes ? bytes : 1, session->now_ns);
 }
 
 /* The oldest file operation ends. */

@@ -139,6 +139,10 @@ static void add_message(struct script *script, const struct message *message)
         ADD(" %" PRIu64 " %s: " STR_FORMAT, message->outcome.request,
             err_name((int)message->outcome.code), STR_ARGS(message->outcome.reason));
         break;
+    case MSG_members:
+        for (size_t i = 0; i < message->members.members.count; i++)
+            ADD(" " STR_FORMAT, STR_ARGS(message->members.members.items[i].name));
+        break;
     case MSG_load_plugin:
         ADD(" " STR_FORMAT " %zuB", STR_ARGS(message->load_plugin.name),
             payload_bytes(message->load_plugin.plugin));

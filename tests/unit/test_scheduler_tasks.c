@@ -289,6 +289,25 @@ START_TEST(status_shows_everything)
 }
 END_TEST
 
+START_TEST(there_is_room_for_so_many_tasks)
+{
+    struct scheduler_config config = scheduler_defaults;
+    config.tasks_allowed = 2;
+    script_fini(&s);
+    script_init_with(&s, &config);
+    script_client(&s, C1);
+    script_client(&s, C2);
+    expect("", script_message(&s, C1, SUBMIT(1, "add")));
+    expect("", script_message(&s, C1, SUBMIT(2, "add")));
+    expect("c1:failed 3 LIMIT: the scheduler holds 2 tasks and takes no more",
+           script_message(&s, C1, SUBMIT(3, "add")));
+    expect("c1:failed 4 LIMIT: the scheduler holds 2 tasks and takes no more",
+           script_message(&s, C1, MESSAGE(scatter, .key = KEY(4), .nbytes = 8)));
+    script_message(&s, C1, MESSAGE(release, .keys = KEYS(KEY(1))));
+    expect("", script_message(&s, C2, SUBMIT(3, "add")));
+}
+END_TEST
+
 static void add_tests(TCase *tests)
 {
     tcase_add_test(tests, unknown_inputs_are_named);
@@ -309,6 +328,7 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, results_can_be_cancelled);
     tcase_add_test(tests, locate_answers_when_it_is_there);
     tcase_add_test(tests, locate_fails_when_it_never_will_be);
+    tcase_add_test(tests, there_is_room_for_so_many_tasks);
     tcase_add_test(tests, status_shows_everything);
 }
 

@@ -492,6 +492,15 @@ START_TEST(identity_hands_everything_on)
 }
 END_TEST
 
+/* The function itself cannot tell them from none. */
+START_TEST(items_that_cannot_be_counted_fail_the_task)
+{
+    ck_assert_int_eq(payload_builder_future(&builder, key_make(3, 3), 0), 0);
+    run_basic("identity");
+    expect_error(DUSK_E_NOT_FOUND, "identity: an argument cannot be read: not found");
+}
+END_TEST
+
 START_TEST(max_of_names_the_place)
 {
     give_int(3);
@@ -560,6 +569,7 @@ int main(void)
     tcase_add_test(tcase, arrays_that_are_not_returned_are_freed);
     tcase_add_test(tcase, scratch_is_aligned_and_used_again);
     tcase_add_test(tcase, identity_hands_everything_on);
+    tcase_add_test(tcase, items_that_cannot_be_counted_fail_the_task);
     tcase_add_test(tcase, max_of_names_the_place);
     tcase_add_test(tcase, integers_add_up_to_an_integer_unless_they_overflow);
     tcase_add_test(tcase, fill_makes_no_negative_array);
