@@ -75,7 +75,8 @@ int client_transfer_begin(struct dusk_future *future, bool brings,
                           struct client_site *site, uint64_t now_ns);
 void client_transfer_end(struct dusk_future *future);
 
-/* Leads it to another site; harmless when it is on its way there. */
+/* Leads it to this site.  When it is on its way there already, the answer may be
+ * overdue: it is asked again then. */
 void client_transfer_turn(struct client_transfer *transfer, struct client_site *site,
                           uint64_t now_ns);
 void client_transfer_site_gone(struct client_core *core, struct client_site *site,

@@ -96,17 +96,6 @@ const char *client_core_place(const struct dusk_future *future)
     return future->site ? future->site->address : "";
 }
 
-void client_transfer_turn(struct client_transfer *transfer, struct client_site *site,
-                          uint64_t now_ns)
-{
-    bool under_way =
-        transfer->state == TRANSFER_WAITING || transfer->state == TRANSFER_ASKED;
-    if (under_way && transfer->site == site)
-        return;
-    move(transfer, TRANSFER_WAITING, now_ns);
-    transfer->site = site;
-}
-
 /* What is asked of a worker comes in turn, so that all of it counts. */
 static uint64_t answer_deadline(const struct client_transfer *transfer, uint64_t now_ns)
 {
@@ -117,8 +106,8 @@ static uint64_t answer_deadline(const struct client_transfer *transfer, uint64_t
     return now_ns + (wait_ns << transfer->repeats);
 }
 
-/* The worker is there and has it, but the answer does not come: all that it was asked
- * for is asked again over a new connection. */
+/* The worker is there, and has the result or is the place for the data, but the answer
+ * does not come: all that it was asked for is asked again over a new connection. */
 static void ask_again_when_lost(struct client_transfer *transfer, uint64_t now_ns)
 {
     struct client_site *site = transfer->site;
@@ -133,6 +122,19 @@ static void ask_again_when_lost(struct client_transfer *transfer, uint64_t now_n
         other->repeats += other->repeats < REPEATS_MAX;
         move(other, TRANSFER_WAITING, now_ns);
     }
+}
+
+void client_transfer_turn(struct client_transfer *transfer, struct client_site *site,
+                          uint64_t now_ns)
+{
+    bool under_way =
+        transfer->state == TRANSFER_WAITING || transfer->state == TRANSFER_ASKED;
+    if (under_way && transfer->site == site) {
+        ask_again_when_lost(transfer, now_ns);
+        return;
+    }
+    move(transfer, TRANSFER_WAITING, now_ns);
+    transfer->site = site;
 }
 
 /* ---- failures ---- */
@@ -314,8 +316,8 @@ static int on_located(struct client_core *core, const struct msg_located *locate
             return rc;
         /* Where it is coming from already; otherwise rather where it did not fail. */
         if (other == transfer->site && transfer->state == TRANSFER_ASKED) {
-            ask_again_when_lost(transfer, now_ns);
-            return 0;
+            site = other;
+            break;
         }
         if (!site || site == transfer->site)
             site = other;

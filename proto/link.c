@@ -561,10 +561,11 @@ const char *link_event_sentence(const struct link_event *event)
 {
     switch (event->event) {
     case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
-        return "a peer does not speak ZeroMQ, or closed in the middle of its greeting";
+        return "a peer ended the handshake: it does not speak ZeroMQ, or one side has "
+               "keys and the other does not";
     case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL:
         if (event->fd == ZMQ_PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH)
-            return "keys on one side only: one of two uses them, the other does not";
+            return "one side has keys and the other does not";
         if (event->fd == ZMQ_PROTOCOL_ERROR_ZMTP_CRYPTOGRAPHIC)
             return "a peer's join file is for another cluster's key";
         return "a peer breaks the ZeroMQ protocol";
@@ -575,4 +576,11 @@ const char *link_event_sentence(const struct link_event *event)
     default:
         return NULL;
     }
+}
+
+/* A signal interrupts the wait, and does not end it. */
+void link_context_end(void *context)
+{
+    while (context && zmq_ctx_term(context) < 0 && errno == EINTR)
+        ;
 }

@@ -93,6 +93,10 @@ int link_monitor(void *context, void *socket, void **ret_monitor,
                  struct err_text *text);
 bool link_next_event(void *monitor, struct link_event *ret_event);
 
+/* Ends a ZeroMQ context whose sockets are closed, when what lingers has left.  NULL is
+ * allowed. */
+void link_context_end(void *context);
+
 /* A sentence for events that people should hear of, or NULL. */
 const char *link_event_sentence(const struct link_event *event);
 

@@ -425,8 +425,7 @@ static void stop(struct shell *shell)
     if (shell->router)
         zmq_close(shell->router);
     zap_close(&shell->zap);
-    if (shell->context)
-        zmq_ctx_term(shell->context);
+    link_context_end(shell->context);
     scheduler_destroy(shell->scheduler);
     loop_fini(&shell->loop);
 }

@@ -50,7 +50,8 @@ DUSK_EXPORT int dusk_task_args(struct dusk_task *task, const char *format, ...);
 DUSK_EXPORT int dusk_task_items(struct dusk_task *task, int index, const char *format,
                                 ...);
 
-/* The number of arguments, and of items behind argument `index`. */
+/* The number of arguments, and of items behind argument `index`: 0 when they cannot be
+ * read, and then the task fails, whatever the function returns. */
 DUSK_EXPORT int dusk_task_count(const struct dusk_task *task);
 DUSK_EXPORT int dusk_task_item_count(const struct dusk_task *task, int index);
 

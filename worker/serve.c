@@ -10,6 +10,9 @@
  * memory, receiving pauses; more are turned away. */
 #define ARRIVALS_MAX 64
 #define ARRIVALS_FRACTION 4
+/* The scheduler is told of data that are asked for and not here unless so much waits
+ * for it already. */
+#define ABSENT_BYTES 65536
 
 static void send_no_data(struct worker_core *core, struct peer_id peer, uint64_t number,
                          struct task_key key, int code, const char *reason)
@@ -66,6 +69,14 @@ static int send_data(struct worker_core *core, struct peer_id peer, uint64_t num
     return 0;
 }
 
+/* Whoever asks for it was told that it is here.  A flood of such requests is not passed
+ * on. */
+static void tell_absent(struct worker_core *core, struct task_key key)
+{
+    if (outbox_waiting(&core->outbox, core->session.peer) < ABSENT_BYTES)
+        session_send(core, MESSAGE(dropped, .keys = {&key, 1}));
+}
+
 /* As send_data, also for what is not here or on disk. */
 static int answer(struct worker_core *core, struct peer_id peer, uint64_t number,
                   struct task_key key)
@@ -75,6 +86,7 @@ static int answer(struct worker_core *core, struct peer_id peer, uint64_t number
         char line[128];
         snprintf(line, sizeof line, KEY_FORMAT " is not here", KEY_ARGS(key));
         send_no_data(core, peer, number, key, DUSK_E_NOT_FOUND, line);
+        tell_absent(core, key);
     } else if (entry->payload) {
         store_touch(&core->store, entry);
         return send_data(core, peer, number, entry);

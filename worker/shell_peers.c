@@ -173,9 +173,9 @@ static void explain(const struct dialed *dialed, const struct link_event *event)
 {
     struct shell *shell = dialed->shell;
     struct err_text text;
-    unsigned closed = 0;
+    struct curve_record other = {0};
     if (curve_explain(event, shell->config->join,
-                      dialed->lasting ? &shell->closed : &closed, &text) < 0) {
+                      dialed->lasting ? &shell->record : &other, &text) < 0) {
         char line[sizeof text.line + sizeof event->address + 32];
         snprintf(line, sizeof line, "the %s at %s %s",
                  dialed->lasting ? "scheduler" : "worker", event->address, text.line);
@@ -379,8 +379,7 @@ void peers_close(struct shell *shell)
     socket_close(shell, shell->data, shell->data_monitor);
     zap_close(&shell->zap);
     members_fini(&shell->members);
-    if (shell->context)
-        zmq_ctx_term(shell->context);
+    link_context_end(shell->context);
 }
 
 static void sweep_visitors(struct shell *shell, uint64_t now)

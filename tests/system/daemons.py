@@ -119,6 +119,17 @@ class Cluster:
         for _ in range(workers):
             self.add_worker()
 
+    def start_scheduler(self, *options):
+        """Starts another one where the last one was, which is dead."""
+        self.scheduler, address = start_ready(
+            [SCHEDULER, "--port", self.address.rsplit(":", 1)[1], *options], self.log)
+        assert address == self.address, address
+        self.processes.append(self.scheduler)
+
+    def kill_scheduler(self):
+        self.scheduler.kill()
+        self.scheduler.wait()
+
     def add_worker(self, *options):
         worker, _ = start_ready(
             [WORKER, self.address, "--nthreads", "1", "--local-directory",

@@ -49,6 +49,8 @@ REPORT = re.compile(r"Sanitizer|runtime error:|Assertion|corrupt|invariant")
 class Process:
     """A process with its own log; `fault` is what befalls it, or None."""
 
+    started = []
+
     def __init__(self, name, command, fault=None, address=None, ready=False):
         self.name = name
         self.log = tempfile.TemporaryFile()
@@ -67,6 +69,7 @@ class Process:
         self.process = subprocess.Popen(
             [*command, *options], env=environment, stdin=subprocess.DEVNULL,
             stdout=self.log, stderr=self.log, pass_fds=[writing] if ready else [])
+        Process.started.append(self.process)
         self.address = None
         if ready:
             os.close(writing)
@@ -233,9 +236,10 @@ class Torture:
         assert not os.listdir(self.directory), os.listdir(self.directory)
 
     def abandon(self):
-        for helper in self.helpers:
-            helper.process.kill()
-            helper.process.wait()
+        for process in Process.started:
+            process.kill()
+            process.wait()
+        Process.started.clear()
         shutil.rmtree(self.directory)
 
 
@@ -307,6 +311,8 @@ def case(victim):
     def run():
         failures = []
         for kind in KINDS:
+            if kind == "file" and victim in ("client", "dusk"):
+                continue  # they write through stdio, which is spared
             try:
                 torture(victim, kind)
             except AssertionError as error:

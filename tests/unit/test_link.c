@@ -10,7 +10,7 @@ struct fault {
     int calls;
     int error;
 };
-static struct fault send_fault, receive_fault, make_fault;
+static struct fault send_fault, receive_fault, make_fault, end_fault;
 
 static bool strikes(struct fault *fault)
 {
@@ -41,6 +41,17 @@ int __wrap_zmq_msg_init_size(zmq_msg_t *part, size_t size)
     return strikes(&make_fault) ? -1 : __real_zmq_msg_init_size(part, size);
 }
 
+static int contexts_ended;
+int __real_zmq_ctx_term(void *);
+int __wrap_zmq_ctx_term(void *);
+int __wrap_zmq_ctx_term(void *ending)
+{
+    if (strikes(&end_fault))
+        return -1;
+    contexts_ended++;
+    return __real_zmq_ctx_term(ending);
+}
+
 static void *context, *router, *dealer;
 static char address[128];
 
@@ -59,7 +70,7 @@ static void teardown(void)
 {
     zmq_close(router);
     zmq_close(dealer);
-    zmq_ctx_term(context);
+    link_context_end(context);
 }
 
 /* Waits for readiness for 10 s at most, so that a broken link fails and not hangs. */
@@ -408,6 +419,18 @@ START_TEST(the_monitor_names_the_connection)
 }
 END_TEST
 
+START_TEST(a_signal_does_not_end_the_wait_for_what_lingers)
+{
+    end_fault = (struct fault){1, EINTR};
+    link_context_end(zmq_ctx_new());
+    ck_assert_int_eq(contexts_ended, 1);
+    end_fault = (struct fault){1, EFAULT};
+    link_context_end(context); /* no use in trying again */
+    ck_assert_int_eq(contexts_ended, 1);
+    link_context_end(NULL);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("link");
@@ -425,6 +448,7 @@ int main(void)
     tcase_add_test(tcase, addresses_are_checked);
     tcase_add_test(tcase, loopback_is_told_from_what_looks_like_it);
     tcase_add_test(tcase, the_monitor_names_the_connection);
+    tcase_add_test(tcase, a_signal_does_not_end_the_wait_for_what_lingers);
     suite_add_tcase(suite, tcase);
     return test_main(suite);
 }

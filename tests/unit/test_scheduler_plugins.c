@@ -252,6 +252,40 @@ START_TEST(their_number_is_bounded)
 }
 END_TEST
 
+/* ---- rights ---- */
+
+static const char *const keys[] = {"rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7",
+                                   "Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID"};
+
+/* C1 shows the key of a submitter, C2 that of a client. */
+static void set_keys(void)
+{
+    struct member_row rows[] = {{MEMBER_SUBMITTER, str_of("ana"), str_of(keys[0])},
+                                {MEMBER_CLIENT, str_of("bo"), str_of(keys[1])}};
+    struct members members;
+    ck_assert_int_eq(members_of_rows((field_member_rows){rows, 2}, &members), 0);
+    ck_assert_int_eq(scheduler_set_members(s.scheduler, &members, s.now_ns), 0);
+    for (unsigned i = 0; i < 2; i++)
+        ck_assert_int_eq(
+            scheduler_peer_is(s.scheduler, (struct peer_id){C1 + i}, keys[i]), 0);
+}
+
+START_TEST(it_takes_a_clients_key)
+{
+    set_keys();
+    script_client(&s, C1);
+    script_client(&s, C2);
+    expect("c1:outcome 5 FORBIDDEN: the key of this client does not allow uploads",
+           upload(C1, 5, plugin));
+    expect("c1:outcome 3 FORBIDDEN: the key of this client does not allow to end the "
+           "cluster",
+           script_message(&s, C1, MESSAGE(shutdown, .request = 3)));
+    expect("c2:outcome 5 OK: ", upload(C2, 5, plugin));
+    expect("c2:outcome 3 OK: ",
+           script_message(&s, C2, MESSAGE(shutdown, .request = 3)));
+}
+END_TEST
+
 /* ---- the end ---- */
 
 static const char *shut_down(enum script_peer peer)
@@ -344,6 +378,7 @@ int main(void)
     tcase_add_test(open, bad_uploads_are_refused);
     tcase_add_test(open, what_is_held_is_bounded);
     tcase_add_test(open, their_number_is_bounded);
+    tcase_add_test(open, it_takes_a_clients_key);
     tcase_add_test(open, ends_when_all_have_left);
     tcase_add_test(open, does_not_wait_for_a_client_that_stays);
     tcase_add_test(open, does_not_wait_for_a_worker_that_stays);

@@ -346,6 +346,40 @@ START_TEST(a_lost_scheduler_is_waited_for_so_long)
 }
 END_TEST
 
+/* The connection came back by itself before a new one was due. */
+START_TEST(who_registers_again_in_time_goes_on)
+{
+    now += 10000 * S;
+    worker_core_peer_gone(core, scheduler, now);
+    scheduler = expect(WORKER_DIAL)->peer;
+    worker_core_peer_gone(core, scheduler, now);
+    worker_core_connected(core, scheduler, now);
+    welcome();
+    now += S;
+    worker_core_tick(core, now);
+    worker_core_tick(core, now);
+    ck_assert_msg(!acted(WORKER_END), "%s", action->text);
+}
+END_TEST
+
+static void without_end(struct worker_config *config)
+{
+    config->reconnect_timeout_ns = UINT64_MAX;
+}
+
+START_TEST(a_lost_scheduler_may_be_waited_for_without_end)
+{
+    teardown();
+    start(without_end);
+    welcome();
+    worker_core_peer_gone(core, scheduler, now);
+    for (int days = 0; days < 1000; days++, now += 86400 * S)
+        worker_core_tick(core, now);
+    ck_assert_ptr_null(acted(WORKER_END));
+    ck_assert_uint_lt(worker_core_deadline(core), UINT64_MAX);
+}
+END_TEST
+
 START_TEST(heartbeats_tell_what_runs)
 {
     make(1, 1000);
@@ -403,6 +437,47 @@ START_TEST(retiring_ends_when_the_scheduler_goes)
 END_TEST
 
 /* ---- tasks ---- */
+
+START_TEST(a_hello_that_waited_for_its_connection_tells_the_time)
+{
+    now += S;
+    worker_core_peer_gone(core, scheduler, now);
+    scheduler = expect(WORKER_DIAL)->peer;
+    now += 100 * S;
+    worker_core_set_clock(core, now + 7 * S, now);
+    worker_core_connected(core, scheduler, now);
+    ck_assert_uint_eq(expect_hello()->unix_ns, now + 7 * S);
+    nothing_of(MSG_hello);
+    worker_core_connected(core, scheduler, now);
+    nothing_of(MSG_hello);
+}
+END_TEST
+
+START_TEST(the_list_of_members_goes_to_the_shell)
+{
+    char long_key[100];
+    memset(long_key, 'x', sizeof long_key);
+    struct member_row rows[] = {
+        {MEMBER_CLIENT, str_of("c"), str_of("key1")},
+        {MEMBER_CLIENT, str_of("d"), {long_key, sizeof long_key}},
+        {MEMBER_WORKER, str_of("w"), str_of("key2")},
+    };
+    from_scheduler(MESSAGE(members, .members = {rows, 3}));
+    const struct members *members = &expect(WORKER_ADMIT)->members;
+    ck_assert_int_eq(members->count, 2);
+    ck_assert_str_eq(members->items[0].key, "key1");
+    ck_assert_str_eq(members->items[1].name, "w");
+    ck_assert_int_eq(members->items[1].role, MEMBER_WORKER);
+}
+END_TEST
+
+START_TEST(keys_that_do_not_fit_end_the_worker)
+{
+    worker_core_fail(core, "wrong keys", now);
+    ck_assert_int_eq(expect(WORKER_END)->code, 1);
+    ck_assert_str_eq(action->text, "wrong keys");
+}
+END_TEST
 
 START_TEST(too_long_a_function_name_is_an_error)
 {
@@ -673,6 +748,9 @@ START_TEST(what_is_not_here_is_refused_by_name)
     ck_assert_uint_eq(to.number, 3);
     ck_assert_uint_eq(no->request, 8);
     ck_assert(str_has(no->reason, "c0ffee-5"));
+    /* The scheduler has named this worker for it, by mistake. */
+    ck_assert_uint_eq(expect_dropped()->keys.items[0].bits, key_make(0xc0ffee, 5).bits);
+    ck_assert_uint_eq(to.number, scheduler.number);
 }
 END_TEST
 
@@ -1080,10 +1158,15 @@ int main(void)
     tcase_add_test(tcase, register_again_is_answered_once);
     tcase_add_test(tcase, a_closed_connection_is_not_used_again);
     tcase_add_test(tcase, a_lost_scheduler_is_waited_for_so_long);
+    tcase_add_test(tcase, who_registers_again_in_time_goes_on);
+    tcase_add_test(tcase, a_lost_scheduler_may_be_waited_for_without_end);
     tcase_add_test(tcase, heartbeats_tell_what_runs);
     tcase_add_test(tcase, retiring_gives_back_what_has_not_begun);
     tcase_add_test(tcase, retiring_ends_at_its_deadline);
     tcase_add_test(tcase, retiring_ends_when_the_scheduler_goes);
+    tcase_add_test(tcase, a_hello_that_waited_for_its_connection_tells_the_time);
+    tcase_add_test(tcase, the_list_of_members_goes_to_the_shell);
+    tcase_add_test(tcase, keys_that_do_not_fit_end_the_worker);
     tcase_add_test(tcase, too_long_a_function_name_is_an_error);
     tcase_add_test(tcase, the_same_attempt_is_accepted_once);
     tcase_add_test(tcase, smaller_priorities_run_first_and_equal_ones_in_order);
