@@ -25,6 +25,7 @@
 #define LIMIT_PLUGINS 64u                   /* their number */
 #define LIMIT_MEMBERS 4096u                 /* of a cluster with keys */
 #define LIMIT_PUBLICATIONS 65536u           /* names that a scheduler keeps */
+#define LIMIT_STRANGERS 2048u               /* connections of whom nothing is known */
 #define LIMIT_PEERS 16384u                  /* connections that a scheduler holds */
 
 #endif

@@ -211,6 +211,11 @@ void scheduler_message(struct scheduler *scheduler, struct peer_id peer,
     scheduler_settle(scheduler);
 }
 
+bool scheduler_knows(const struct scheduler *scheduler, struct peer_id peer)
+{
+    return map_get(&scheduler->peers, peer.number) != NULL;
+}
+
 void scheduler_peer_gone(struct scheduler *scheduler, struct peer_id peer,
                          uint64_t now_ns)
 {

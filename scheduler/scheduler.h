@@ -72,6 +72,9 @@ int scheduler_peer_is(struct scheduler *scheduler, struct peer_id peer,
 void scheduler_message(struct scheduler *scheduler, struct peer_id peer,
                        const struct message *message, uint64_t now_ns);
 
+/* Whether a worker or a client is behind the connection. */
+bool scheduler_knows(const struct scheduler *scheduler, struct peer_id peer);
+
 /* A peer's connection is no more. */
 void scheduler_peer_gone(struct scheduler *scheduler, struct peer_id peer,
                          uint64_t now_ns);

@@ -61,11 +61,14 @@ static void worker_timer(struct scheduler *scheduler, struct timer *timer)
     struct worker *worker = CONTAINER_OF(timer, struct worker, timer);
     if (scheduler->now_ns >= silence_deadline(scheduler, worker)) {
         if (worker->silent) {
-            bool closed = worker->peer.number == 0;
-            if (closed)
+            struct peer_id silent = worker->peer;
+            if (!silent.number)
                 death_suspected(scheduler, worker);
             worker_remove(scheduler, worker, true,
-                          closed ? "its connection closed" : "nothing was heard of it");
+                          silent.number ? "nothing was heard of it"
+                                        : "its connection closed");
+            if (silent.number)
+                peer_close(scheduler, silent);
             return;
         }
         worker_fall_silent(scheduler, worker);
@@ -405,8 +408,7 @@ void worker_stop_attempt(struct scheduler *scheduler, struct worker *worker,
      * attempt before it was given. */
     if (rc == 0 && !claimed)
         worker->outstanding++;
-    else
-        placement_refill(scheduler, worker);
+    placement_refill(scheduler, worker);
 }
 
 void worker_flush_frees(struct scheduler *scheduler, struct worker *worker)
