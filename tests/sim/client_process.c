@@ -83,12 +83,13 @@ static void program_resume(struct process *process)
 {
     struct program *program = program_of(process);
     struct process *before = process->world->current;
-    faults_scarce(NULL);
+    struct world *scarce = faults_scarce(NULL);
     process->world->current = process;
     program->waits = program->sleeps = false;
     program->wake++;
     fiber_resume(program->fiber);
     process->world->current = before;
+    faults_scarce(scarce);
 }
 
 static void fire_wake(struct world *world, struct event *event)

@@ -109,6 +109,7 @@ struct event *world_after(struct world *world, uint64_t delay_ns,
                           void (*fire)(struct world *, struct event *),
                           struct process *process)
 {
+    struct world *scarce = faults_scarce(NULL);
     struct event *event = calloc(1, sizeof *event);
     if (!event)
         abort();
@@ -116,6 +117,7 @@ struct event *world_after(struct world *world, uint64_t delay_ns,
     event->process = process;
     event->life = process ? process->life : 0;
     event_push(world, event, world->now_ns + delay_ns);
+    faults_scarce(scarce);
     return event;
 }
 
@@ -265,6 +267,7 @@ void process_kill(struct process *process, bool noticed)
 {
     if (!process->alive)
         return;
+    struct world *scarce = faults_scarce(NULL);
     world_say(process->world, process, "ends");
     process->alive = false;
     process->scarce = false;
@@ -279,6 +282,7 @@ void process_kill(struct process *process, bool noticed)
         network_close(end, noticed);
         position = 0;
     }
+    faults_scarce(scarce);
 }
 
 /* ---- the run ---- */
@@ -310,6 +314,10 @@ static void world_init(struct world *world, const struct plan *plan)
     if (plan->chaos_ns)
         chaos_ns = (uint64_t)plan->chaos_ns;
     world->heal_ns = START_NS + chaos_ns;
+    /* Some seeds have all kinds of faults, some a few: together they hide much. */
+    uint64_t kinds = world_random(world, CHANCE_PLAN, 1u << FAULTS);
+    if (world_chance(world, CHANCE_PLAN, 70))
+        world->plan.faults &= (uint32_t)kinds;
     process_add(world, &scheduler_kind, 0);
     for (unsigned i = 0; i < world->worker_count; i++)
         process_add(world, &worker_kind, i);

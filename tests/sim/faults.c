@@ -377,9 +377,11 @@ void faults_heal(struct world *world)
 
 static struct world *scarce;
 
-void faults_scarce(struct world *world)
+struct world *faults_scarce(struct world *world)
 {
+    struct world *before = scarce;
     scarce = world;
+    return before;
 }
 
 static bool fails(void)

@@ -18,8 +18,9 @@ void faults_start(struct world *world);
  * started. */
 void faults_heal(struct world *world);
 
-/* Allocations fail now and then while `world` is not NULL. */
-void faults_scarce(struct world *world);
+/* Allocations fail now and then while `world` is not NULL; returns what was there
+ * before. */
+struct world *faults_scarce(struct world *world);
 
 /* A worker or client starts again after a while. */
 void faults_restart(struct process *process, uint64_t delay_ns);

@@ -1,5 +1,7 @@
 #include "tests/sim/network.h"
 
+#include "tests/sim/faults.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,6 +53,7 @@ static void *copy_of(const void *data, size_t size)
 
 static struct packet *packet_create(const struct batch *batch)
 {
+    struct world *scarce = faults_scarce(NULL);
     struct packet *packet = calloc(1, sizeof *packet);
     list_init(&packet->link);
     packet->header = copy_of(batch->header.data, batch->header.size);
@@ -63,6 +66,7 @@ static struct packet *packet_create(const struct batch *batch)
             packet->frames[packet->frame_count++] =
                 (struct frame){copy, frame->size, free, copy};
         }
+    faults_scarce(scarce);
     return packet;
 }
 
@@ -151,7 +155,9 @@ static void packet_post(struct end *to, struct packet *packet, uint64_t delay_ns
 
 static void post_last(struct end *to, uint64_t delay_ns)
 {
+    struct world *scarce = faults_scarce(NULL);
     struct packet *packet = calloc(1, sizeof *packet);
+    faults_scarce(scarce);
     list_init(&packet->link);
     packet->last = true;
     packet_post(to, packet, delay_ns);
@@ -348,9 +354,11 @@ static void fire_dial(struct world *world, struct event *event)
 void network_dial(struct process *process, struct peer_id peer, const char *address,
                   bool lasting)
 {
+    struct world *scarce = faults_scarce(NULL);
     struct conn *conn = conn_create(process->world, address);
     conn->lasting = lasting;
     end_open(&conn->ends[0], process, peer);
+    faults_scarce(scarce);
     dial_later(conn, network_delay(process->world));
 }
 

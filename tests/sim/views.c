@@ -86,6 +86,10 @@ int view_processing(struct process *scheduler, struct process *process,
                            KEY_FORMAT " is in processing on %s, which has it not",
                            KEY_ARGS(task->key), worker->name);
     }
+    /* A hello that came twice makes the scheduler assign twice: no connection of
+     * ZeroMQ does that, and the second result will be counted as stale. */
+    if (process->world->figures.faults[FAULT_DUPLICATE])
+        return 0;
     size_t position = 0;
     const struct attempt *attempt;
     while ((attempt = map_next(&core->attempts, &position)))

@@ -250,12 +250,11 @@ static void thread_resume(struct thread *thread)
     struct process *process = thread->process;
     struct world *world = process->world;
     struct process *before = world->current;
-    faults_scarce(NULL);
+    struct world *scarce = faults_scarce(NULL);
     world->current = process;
     fiber_resume(thread->fiber);
     world->current = before;
-    if (before && before->scarce)
-        faults_scarce(world);
+    faults_scarce(scarce);
     if (!fiber_is_over(thread->fiber))
         return;
     fiber_destroy(thread->fiber);
@@ -272,7 +271,9 @@ static void thread_start(struct thread *thread, struct job *job)
     thread->crashes = strcmp(job->function, "sim_crash") == 0;
     job->thread = thread->number;
     job->start_ns = clock_unix_ns();
+    struct world *scarce = faults_scarce(NULL);
     thread->fiber = fiber_create(compute, thread);
+    faults_scarce(scarce);
     thread_resume(thread);
 }
 
@@ -358,8 +359,10 @@ static void write_file(struct process *process, const struct worker_action *acti
     struct event *event = world_after(world, disk_delay(world), fire_written, process);
     event->a = action->file;
     event->b = worker->full;
+    struct world *scarce = faults_scarce(NULL);
     if (map_put(&worker->disk, action->file, payload_ref(action->payload)) < 0)
         abort();
+    faults_scarce(scarce);
 }
 
 static void read_file(struct process *process, uint64_t file)

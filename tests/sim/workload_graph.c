@@ -100,7 +100,11 @@ static void node_check(struct graph *graph, struct node *node)
 {
     int64_t value;
     program_doing(graph->process, "waits for %s", dusk_future_key(node->future));
-    int rc = dusk_result(node->future, DUSK_FOREVER, "l", &value);
+    int rc;
+    while ((rc = dusk_result(node->future, DUSK_FOREVER, "l", &value)) ==
+               DUSK_E_UNREACHABLE &&
+           is_alive(graph))
+        program_sleep(graph->process, NS_PER_S / 2);
     if (rc == 0)
         program_expect(graph->process, value == node->value && !node->must_fail,
                        "%s is %lld instead of %lld", dusk_future_key(node->future),
