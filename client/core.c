@@ -338,9 +338,13 @@ static int on_failed(struct client_core *core, const struct msg_failed *failed)
     struct dusk_future *future = map_get(&core->by_key, failed->key.bits);
     int code =
         failed->code < 0 && failed->code > -1000 ? (int)failed->code : DUSK_E_TASK;
-    if (!future || future->wanted == 0)
+    if (!future || future->wanted == 0) {
         core->late++;
-    else
+        return 0;
+    }
+    /* The scheduler forgets what failed.  A task that was submitted before that was
+     * told here needs what it does not know any more. */
+    if (code != DUSK_E_NOT_FOUND || !client_fail_like_dependency(future))
         future_fail(future, code, failed->reason);
     return 0;
 }

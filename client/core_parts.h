@@ -41,6 +41,9 @@ void client_queue(struct dusk_future *future, enum future_queue queue);
 bool client_submit_again(struct client_core *core, bool same_scheduler);
 void client_submit_fill(struct client_core *core, uint64_t now_ns);
 
+/* The future fails with the cause of one of its dependencies; false: none failed. */
+bool client_fail_like_dependency(struct dusk_future *future);
+
 /* At each heartbeat: what was released before one that was answered has arrived. */
 void client_released_turn(struct client_core *core);
 

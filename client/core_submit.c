@@ -122,6 +122,26 @@ bool client_submit_again(struct client_core *core, bool same_scheduler)
 
 /* ---- the queues ---- */
 
+static void fail_like(struct dusk_future *future, const struct dusk_future *cause)
+{
+    char line[600];
+    snprintf(line, sizeof line, "%s needs %s: %s", future_name(future).text,
+             future_name(cause).text,
+             cause->line ? cause->line : "it cannot be made again");
+    future_fail(future, cause->code < 0 ? cause->code : DUSK_E_DATA_LOST, str_of(line));
+}
+
+bool client_fail_like_dependency(struct dusk_future *future)
+{
+    const struct future_spec *spec = future->spec;
+    for (unsigned i = 0; i < spec->dependency_count; i++)
+        if (future_has_failed(spec->dependencies[i])) {
+            fail_like(future, spec->dependencies[i]);
+            return true;
+        }
+    return false;
+}
+
 /* One that failed, or that this scheduler could not be told of because of another
  * that failed: dependencies come first. */
 static const struct dusk_future *useless_dependency(const struct dusk_future *future)
@@ -137,15 +157,10 @@ static const struct dusk_future *useless_dependency(const struct dusk_future *fu
 /* A result that is here stays, but nothing can be built on it any more. */
 static void fail_with(struct dusk_future *future, const struct dusk_future *cause)
 {
-    char line[600];
     bool release = future->wanted == 0 && future->session;
     client_queue(future, release ? QUEUE_RELEASE : QUEUE_NONE);
-    if (future->state == FUTURE_HERE)
-        return;
-    snprintf(line, sizeof line, "%s needs %s: %s", future_name(future).text,
-             future_name(cause).text,
-             cause->line ? cause->line : "it cannot be made again");
-    future_fail(future, cause->code < 0 ? cause->code : DUSK_E_DATA_LOST, str_of(line));
+    if (future->state != FUTURE_HERE)
+        fail_like(future, cause);
 }
 
 static bool tell_task(struct client_core *core, const struct dusk_future *future)

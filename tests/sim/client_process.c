@@ -61,7 +61,7 @@ const char *client_process_doing(const struct process *process)
     return program_of(process)->doing;
 }
 
-bool client_process_is_killed(const struct process *process)
+bool program_is_killed(const struct process *process)
 {
     const struct program *program = program_of(process);
     return program && program->killed;

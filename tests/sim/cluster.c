@@ -74,7 +74,7 @@ void world_trace(struct world *world, uint64_t a, uint64_t b, uint64_t c)
 
 uint64_t process_now(const struct process *process)
 {
-    if (process->kind == &client_kind && client_process_is_killed(process))
+    if (process->kind == &client_kind && program_is_killed(process))
         return UINT64_MAX; /* every wait is over */
     return process->world->now_ns + process->ahead_ns;
 }

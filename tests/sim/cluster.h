@@ -10,7 +10,9 @@
 #include "common/clock.h"
 #include "common/heap.h"
 #include "proto/outbox.h"
+#include "tests/sim/faults.h"
 #include "tests/sim/fiber.h"
+#include "tests/sim/workload.h"
 
 #define PROCESSES_MAX 12
 #define SCHEDULER_ADDRESS "tcp://10.0.0.1:8786"
@@ -26,28 +28,6 @@ enum chance {
     CHANCE_WORK,    /* what programs do */
     CHANCES
 };
-
-enum fault_kind {
-    FAULT_DROP,      /* a connection breaks, with what is in flight */
-    FAULT_MUTE,      /* the same, and one end does not notice for long */
-    FAULT_FULL,      /* a connection takes nothing for a while */
-    FAULT_SLOW,      /* the network has large delays for a while */
-    FAULT_DUPLICATE, /* a batch arrives twice */
-    FAULT_ONE_WAY,   /* one process does not reach another for a while */
-    FAULT_PARTITION, /* processes are cut off from the others for a while */
-    FAULT_KILL_WORKER,
-    FAULT_KILL_CLIENT,
-    FAULT_KILL_SCHEDULER,
-    FAULT_RETIRE, /* SIGTERM for a worker */
-    FAULT_PAUSE,  /* a process stands still for a while */
-    FAULT_CLOCK,  /* a process's clocks jump */
-    FAULT_DISK,   /* a worker's disk is full for a while */
-    FAULT_READ,   /* a worker's disk cannot be read for a while */
-    FAULT_MEMORY, /* allocations of a process fail for a while */
-    FAULTS
-};
-
-struct workload;
 
 struct plan {
     uint64_t seed;
@@ -67,8 +47,6 @@ struct figures {
     uint64_t faults[FAULTS];
 };
 
-struct world;
-struct process;
 struct end;
 
 struct event {
@@ -178,9 +156,6 @@ struct process *world_client(struct world *world, unsigned index);
 
 extern const struct process_kind scheduler_kind, worker_kind, client_kind;
 
-/* Whose code runs; NULL: the simulation's own. */
-struct process *process_current(void);
-
 /* Its monotonic clock. */
 uint64_t process_now(const struct process *process);
 
@@ -220,16 +195,5 @@ bool worker_process_is_idle(const struct process *process);
 /* Whether its program has come to its end; and where it is, for people. */
 bool client_process_is_over(const struct process *process);
 const char *client_process_doing(const struct process *process);
-/* True once it was killed: its program is to come to its end. */
-bool client_process_is_killed(const struct process *process);
-
-/* ---- for programs, which run as clients ---- */
-
-/* Lets virtual time pass. */
-void program_sleep(struct process *process, uint64_t ns);
-
-/* What the program is about, for the line of a failure. */
-void program_doing(struct process *process, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -10,8 +10,9 @@
 #include <string.h>
 #include <time.h>
 
-static const struct workload *const workloads[] = {&workload_graph};
-static const char *const workload_names[] = {"graph", NULL};
+static const struct workload *const workloads[] = {&workload_graph, &workload_data,
+                                                   &workload_admm, &workload_mixed};
+static const char *const workload_names[] = {"graph", "data", "admm", "mixed", NULL};
 
 struct request {
     int64_t seed, seeds, steps, tasks, faults_most, chaos_ns, soak_ns;

@@ -2,7 +2,31 @@
 #ifndef TESTS_SIM_FAULTS_H
 #define TESTS_SIM_FAULTS_H
 
-#include "tests/sim/cluster.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+struct process;
+struct world;
+
+enum fault_kind {
+    FAULT_DROP,      /* a connection breaks, with what is in flight */
+    FAULT_MUTE,      /* the same, and one end does not notice for long */
+    FAULT_FULL,      /* a connection takes nothing for a while */
+    FAULT_SLOW,      /* the network has large delays for a while */
+    FAULT_DUPLICATE, /* a batch arrives twice */
+    FAULT_ONE_WAY,   /* one process does not reach another for a while */
+    FAULT_PARTITION, /* processes are cut off from the others for a while */
+    FAULT_KILL_WORKER,
+    FAULT_KILL_CLIENT,
+    FAULT_KILL_SCHEDULER,
+    FAULT_RETIRE, /* SIGTERM for a worker */
+    FAULT_PAUSE,  /* a process stands still for a while */
+    FAULT_CLOCK,  /* a process's clocks jump */
+    FAULT_DISK,   /* a worker's disk is full for a while */
+    FAULT_READ,   /* a worker's disk cannot be read for a while */
+    FAULT_MEMORY, /* allocations of a process fail for a while */
+    FAULTS
+};
 
 /* "drop", "kill-worker" and so on. */
 const char *fault_name(enum fault_kind kind);

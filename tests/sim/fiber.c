@@ -127,6 +127,15 @@ static char *stack_create(void)
     return stack;
 }
 
+static void context_make(struct fiber *fiber)
+{
+    getcontext(&fiber->context);
+    fiber->context.uc_stack.ss_sp = fiber->stack + GUARD_BYTES;
+    fiber->context.uc_stack.ss_size = STACK_BYTES;
+    fiber->context.uc_link = NULL;
+    makecontext(&fiber->context, fiber_main, 0);
+}
+
 struct fiber *fiber_create(void (*run)(void *arg), void *arg)
 {
     struct fiber *fiber = spare;
@@ -140,11 +149,7 @@ struct fiber *fiber_create(void (*run)(void *arg), void *arg)
     fiber->run = run;
     fiber->arg = arg;
     fiber->over = false;
-    getcontext(&fiber->context);
-    fiber->context.uc_stack.ss_sp = fiber->stack + GUARD_BYTES;
-    fiber->context.uc_stack.ss_size = STACK_BYTES;
-    fiber->context.uc_link = NULL;
-    makecontext(&fiber->context, fiber_main, 0);
+    context_make(fiber);
     return fiber;
 }
 

@@ -1,5 +1,6 @@
 #include "tests/sim/workload.h"
 
+#include "tests/sim/cluster.h"
 #include "worker/task.h"
 
 #include <stdarg.h>
@@ -7,11 +8,32 @@
 
 /* ---- for programs ---- */
 
+uint64_t program_random(struct process *process, uint64_t below)
+{
+    return world_random(process->world, CHANCE_WORK, below);
+}
+
+int64_t program_tasks(const struct process *process, int64_t usual)
+{
+    int64_t wanted = process->world->plan.tasks;
+    return wanted ? wanted : usual;
+}
+
+void program_count_tasks(struct process *process, int64_t count)
+{
+    process->world->figures.tasks += (uint64_t)count;
+}
+
+unsigned program_number(const struct process *process)
+{
+    return process->index - 1 - process->world->worker_count;
+}
+
 struct dusk_client *program_connect(struct process *process)
 {
     struct dusk_client *client;
     program_doing(process, "connects");
-    while (!client_process_is_killed(process)) {
+    while (!program_is_killed(process)) {
         int rc = dusk_connect(SCHEDULER_ADDRESS, 30, &client);
         if (rc == 0)
             return client;
@@ -25,7 +47,7 @@ struct dusk_client *program_connect(struct process *process)
 
 void program_expect(struct process *process, bool fine, const char *format, ...)
 {
-    if (fine || client_process_is_killed(process))
+    if (fine || program_is_killed(process))
         return;
     char line[400];
     va_list args;
@@ -35,14 +57,27 @@ void program_expect(struct process *process, bool fine, const char *format, ...)
     world_wrong(process->world, "program %s: %s", process->name, line);
 }
 
+bool program_saw(const struct process *process, enum fault_kind kind)
+{
+    return process->world->figures.faults[kind] > 0;
+}
+
+bool program_saw_any(const struct process *process)
+{
+    for (unsigned kind = 0; kind < FAULTS; kind++)
+        if (program_saw(process, (enum fault_kind)kind))
+            return true;
+    return false;
+}
+
 bool program_may_fail(const struct process *process, int code)
 {
-    const uint64_t *faults = process->world->figures.faults;
+    const struct world *world = process->world;
     switch (code) {
     case DUSK_E_NOMEM:
-        return faults[FAULT_MEMORY] > 0;
+        return program_saw(process, FAULT_MEMORY);
     case DUSK_E_KILLED: /* by chance: three workers died under it */
-        return process->world->deaths + faults[FAULT_KILL_WORKER] >= 3;
+        return world->deaths + world->figures.faults[FAULT_KILL_WORKER] >= 3;
     default:
         return false;
     }
@@ -109,5 +144,6 @@ const struct dusk_function sim_functions[] = {
     {"sim_flaky", run_flaky},
     {"sim_fail", run_fail},
     {"sim_crash", run_mix}, /* the simulation ends the process */
+    {"sim_case_chunk", sim_case_chunk},
     {0},
 };

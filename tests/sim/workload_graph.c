@@ -28,12 +28,12 @@ struct graph {
 
 static uint64_t pick(struct graph *graph, uint64_t below)
 {
-    return world_random(graph->process->world, CHANCE_WORK, below);
+    return program_random(graph->process, below);
 }
 
 static bool is_alive(const struct graph *graph)
 {
-    return !client_process_is_killed(graph->process);
+    return !program_is_killed(graph->process);
 }
 
 /* ---- building ---- */
@@ -165,14 +165,12 @@ static void run(struct process *process)
     struct graph *graph = calloc(1, sizeof *graph);
     graph->process = process;
     graph->client = program_connect(process);
-    int64_t tasks = process->world->plan.tasks;
-    if (!tasks)
-        tasks = 5 + (int64_t)pick(graph, 40);
+    int64_t tasks = program_tasks(process, 5 + (int64_t)pick(graph, 40));
     while (graph->client && is_alive(graph) && graph->count < tasks &&
            graph->count < TASKS_MAX) {
         node_submit(graph, &graph->nodes[graph->count]);
         graph->count++;
-        process->world->figures.tasks++;
+        program_count_tasks(process, 1);
         some_deed(graph);
     }
     if (graph->client)

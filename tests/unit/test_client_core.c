@@ -247,6 +247,9 @@ static bool do_scheduler(struct world *world, const char *what, unsigned a,
     } else if (strcmp(what, "failed") == 0)
         FROM_SCHEDULER(world, failed, .key = key, .code = DUSK_E_TASK,
                        .reason = str_of("no luck"));
+    else if (strcmp(what, "unknown-input") == 0)
+        FROM_SCHEDULER(world, failed, .key = key, .code = DUSK_E_NOT_FOUND,
+                       .reason = str_of("what is that"));
     else if (strcmp(what, "cancelled") == 0)
         FROM_SCHEDULER(world, failed, .key = key, .code = DUSK_E_CANCELLED,
                        .reason = str_of("by somebody"));
@@ -411,6 +414,20 @@ START_TEST(failures_have_their_kind)
     ck_assert_str_eq(world.futures[1]->line, "no luck");
     ck_assert_int_eq(status_of(&world, 2), DUSK_CANCELLED);
     ck_assert_int_eq(status_of(&world, 3), DUSK_LOST);
+    world_end(&world);
+}
+END_TEST
+
+/* It was submitted before the failure was heard of, and after the scheduler forgot. */
+START_TEST(what_needs_what_the_scheduler_forgot_fails_with_the_cause)
+{
+    struct world world = world_up();
+    RUN(&world, {"submit", "submit:1"}, {"submit 1", "needs:1 submit:2"},
+        {"submit", "submit:3"}, {"cancelled 1", ""}, {"unknown-input 2", ""},
+        {"unknown-input 3", ""});
+    ck_assert_int_eq(world.futures[2]->code, DUSK_E_CANCELLED);
+    ck_assert_ptr_nonnull(strstr(world.futures[2]->line, "by somebody"));
+    ck_assert_int_eq(world.futures[3]->code, DUSK_E_NOT_FOUND);
     world_end(&world);
 }
 END_TEST
@@ -690,6 +707,7 @@ int main(void)
     tcase_add_test(bad, a_result_that_comes_too_late_changes_nothing);
     tcase_add_test(bad, a_second_result_or_a_failure_after_it_changes_nothing);
     tcase_add_test(bad, failures_have_their_kind);
+    tcase_add_test(bad, what_needs_what_the_scheduler_forgot_fails_with_the_cause);
     tcase_add_test(bad, what_needs_a_failed_future_fails_without_a_message);
     tcase_add_test(bad, a_taken_number_is_replaced_and_another_refusal_is_final);
     suite_add_tcase(suite, bad);
