@@ -306,7 +306,7 @@ static int on_finished(struct client_core *core, const struct msg_finished *fini
                        uint64_t now_ns)
 {
     struct dusk_future *future = map_get(&core->by_key, finished->key.bits);
-    if (!future || future->wanted == 0 || future->state > FUTURE_AWAY) {
+    if (!future || !future_is_needed(future) || future->state > FUTURE_AWAY) {
         core->late++;
         return 0;
     }
@@ -338,7 +338,7 @@ static int on_failed(struct client_core *core, const struct msg_failed *failed)
     struct dusk_future *future = map_get(&core->by_key, failed->key.bits);
     int code =
         failed->code < 0 && failed->code > -1000 ? (int)failed->code : DUSK_E_TASK;
-    if (!future || future->wanted == 0) {
+    if (!future || !future_is_needed(future)) {
         core->late++;
         return 0;
     }

@@ -182,7 +182,7 @@ static bool tell_task(struct client_core *core, const struct dusk_future *future
 static bool tell_data(struct client_core *core, struct dusk_future *future,
                       uint64_t now_ns)
 {
-    bool arriving = future->state == FUTURE_PENDING && future->wanted > 0;
+    bool arriving = future->state == FUTURE_PENDING && future_is_needed(future);
     if (arriving && !future->transfer &&
         client_transfer_begin(future, true, NULL, now_ns) < 0) {
         core->blocked = true;
@@ -207,7 +207,7 @@ static bool submit_first(struct client_core *core, struct dusk_future *future,
     if (future->cancelling)
         client_queue(future, QUEUE_CANCEL);
     else
-        client_queue(future, future->wanted ? QUEUE_NONE : QUEUE_RELEASE);
+        client_queue(future, future_is_needed(future) ? QUEUE_NONE : QUEUE_RELEASE);
     future->cancelling = false;
     return true;
 }

@@ -324,7 +324,7 @@ static int on_place(struct client_core *core, const struct msg_place *place,
 {
     struct dusk_future *future = map_get(&core->by_key, place->key.bits);
     if (!future || future->spec->function || future_has_failed(future) ||
-        future->wanted == 0) {
+        !future_is_needed(future)) {
         core->late++;
         return 0;
     }
