@@ -296,10 +296,9 @@ static struct payload *result_at_hand(const struct dusk_future *future,
 
 static void result_set(struct dusk_future *future, struct payload *result)
 {
-    if (!future_apply(future, FUTURE_ARRIVED))
-        return;
-    future->result = payload_ref(result);
-    client_transfer_end(future);
+    future_brought(future);
+    if (future_apply(future, FUTURE_ARRIVED))
+        future->result = payload_ref(result);
 }
 
 static int on_finished(struct client_core *core, const struct msg_finished *finished,
@@ -308,6 +307,8 @@ static int on_finished(struct client_core *core, const struct msg_finished *fini
     struct dusk_future *future = map_get(&core->by_key, finished->key.bits);
     if (!future || !future_is_needed(future) || future->state > FUTURE_AWAY) {
         core->late++;
+        if (future && future->transfer && future->transfer->brings)
+            future_brought(future); /* again, though they are here too */
         return 0;
     }
     struct payload *result = result_at_hand(future, finished);
@@ -321,8 +322,11 @@ static int on_finished(struct client_core *core, const struct msg_finished *fini
         return 0;
     }
     future->site = site;
-    if (future->transfer && future->transfer->brings)
-        client_transfer_end(future);
+    bool brought = future->transfer && future->transfer->brings;
+    if (brought && !future->spec->payload && future->wanted > 0)
+        future->transfer->brings = false; /* somebody may wait for it to be here */
+    else if (brought)
+        future_brought(future);
     if (!future->spec->function) {
         payload_unref(future->spec->payload);
         future->spec->payload = NULL;
@@ -342,9 +346,10 @@ static int on_failed(struct client_core *core, const struct msg_failed *failed)
         core->late++;
         return 0;
     }
-    /* The scheduler forgets what failed.  A task that was submitted before that was
-     * told here needs what it does not know any more. */
-    if (code != DUSK_E_NOT_FOUND || !client_fail_like_dependency(future))
+    /* The scheduler forgets what failed: a task that was submitted before that was told
+     * here needs what it does not know.  And it cancels what needs lost data. */
+    bool vague = code == DUSK_E_NOT_FOUND || code == DUSK_E_CANCELLED;
+    if (!vague || !client_fail_like_dependency(future))
         future_fail(future, code, failed->reason);
     return 0;
 }

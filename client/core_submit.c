@@ -105,6 +105,8 @@ static void future_again(struct dusk_future *future, bool same_scheduler)
 {
     if (future->references == 0)
         return;
+    if (!future->spec->function && future->wanted == 0 && !future_has_failed(future))
+        future_reopen(future);
     if (!future_has_failed(future))
         client_queue(future, QUEUE_SUBMIT);
     else if (same_scheduler && future->state == FUTURE_CANCELLED &&

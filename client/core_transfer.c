@@ -3,6 +3,7 @@
  *
  *     fetch:  waiting -get_data-> asked -data-> here
  *     bring:  looking -place-> waiting -put_data-> asked -stored-> stored -finished->
+ *     again:  place -> stored -finished-> waiting (to be fetched)
  *
  * Whatever goes wrong on the way leads to resting, and from there to looking: the
  * scheduler is asked where the result is now, or where the data shall go. */
@@ -17,6 +18,7 @@
 #define REST_FIRST_NS (20 * NS_PER_MS)
 #define LOOK_AGAIN_NS (5 * NS_PER_S) /* an answer is overdue: look whether it moved */
 #define CONFIRM_NS (3 * NS_PER_S)
+#define RETURN_LOOKS 4 /* so often, CONFIRM_NS apart, for a worker that comes back */
 /* How long an answer may take: some minutes, and the time on a slow network. */
 #define ANSWER_NS (120 * NS_PER_S)
 #define SLOW_BYTES_PER_S (UINT64_C(1) << 20)
@@ -136,6 +138,14 @@ static void ask_again_when_lost(struct client_transfer *transfer, uint64_t now_n
 
 /* ---- failures ---- */
 
+/* Data that will not come: what depends on them is not to wait for them. */
+static void bring_fail(struct dusk_future *future, int code, struct str reason)
+{
+    future_fail(future, code, reason);
+    client_transfer_end(future); /* also of data that are here all the same */
+    client_queue(future, QUEUE_CANCEL);
+}
+
 /* A result that cannot be fetched may still be used by tasks: the future stays as it
  * is, and says why. */
 static void give_up(struct client_transfer *transfer)
@@ -146,7 +156,7 @@ static void give_up(struct client_transfer *transfer)
              future_name(future).text, transfer->brings ? "brought to" : "fetched from",
              transfer->site ? transfer->site->address : "any worker");
     if (transfer->brings) {
-        future_fail(future, DUSK_E_UNREACHABLE, str_of(line));
+        bring_fail(future, DUSK_E_UNREACHABLE, str_of(line));
         return;
     }
     future->code = DUSK_E_UNREACHABLE;
@@ -319,6 +329,26 @@ static int on_located(struct client_core *core, const struct msg_located *locate
     return 0;
 }
 
+/* The data were brought once and are not here any more.  A scheduler that is new may
+ * hear of the worker that has them a little later. */
+static int await_return(struct dusk_future *future, struct client_site *site,
+                        uint64_t now_ns)
+{
+    if (future->transfer && !future->transfer->brings)
+        client_transfer_end(future);
+    if (!future->transfer && client_transfer_begin(future, true, site, now_ns) < 0)
+        return DUSK_E_NOMEM;
+    if (++future->transfer->failures < RETURN_LOOKS) {
+        move(future->transfer, TRANSFER_STORED, now_ns);
+        return 0;
+    }
+    char line[300];
+    snprintf(line, sizeof line, "%s was lost with the worker that had the only copy",
+             future_name(future).text);
+    bring_fail(future, DUSK_E_DATA_LOST, str_of(line));
+    return 0;
+}
+
 static int on_place(struct client_core *core, const struct msg_place *place,
                     uint64_t now_ns)
 {
@@ -328,17 +358,12 @@ static int on_place(struct client_core *core, const struct msg_place *place,
         core->late++;
         return 0;
     }
-    if (!future->spec->payload) {
-        char line[300];
-        snprintf(line, sizeof line,
-                 "%s was lost with the worker that had the only copy",
-                 future_name(future).text);
-        future_fail(future, DUSK_E_DATA_LOST, str_of(line));
-        client_queue(future, QUEUE_CANCEL);
-        return 0;
-    }
     struct client_site *site;
     int rc = client_site_get(core, place->address, &site);
+    if (!future->spec->payload && future->result)
+        future->spec->payload = payload_ref(future->result);
+    if (rc == 0 && !future->spec->payload)
+        return await_return(future, site, now_ns);
     if (rc == 0 && !future->transfer)
         return client_transfer_begin(future, true, site, now_ns);
     if (rc == 0)
@@ -386,7 +411,7 @@ static int on_no_data(struct client_core *core, const struct msg_no_data *no_dat
     if (!transfer || !key_equal(transfer->future->key, no_data->key))
         core->late++;
     else if (transfer->brings && no_data->code < 0)
-        future_fail(transfer->future, (int)no_data->code, no_data->reason);
+        bring_fail(transfer->future, (int)no_data->code, no_data->reason);
     else
         fail_once(transfer, now_ns);
     return 0;

@@ -43,7 +43,20 @@ struct future_name future_name(const struct dusk_future *future)
     return name;
 }
 
-/* ---- specs ---- */
+/* ---- who needs it ---- */
+
+static bool future_is_brought_for_others(const struct dusk_future *future)
+{
+    bool moves = future->state == FUTURE_PENDING ||
+                 (future->transfer && future->transfer->brings);
+    return !future->spec->function && moves && !future_has_failed(future) &&
+           future->references > future->wanted;
+}
+
+bool future_is_needed(const struct dusk_future *future)
+{
+    return future->wanted > 0 || future_is_brought_for_others(future);
+}
 
 /* A task that the scheduler never heard of is forgotten, unless others depend on it;
  * one that waits to be submitted or cancelled is released after that. */
@@ -59,6 +72,16 @@ static void future_release(struct dusk_future *future)
     else if (future->queued == QUEUE_NONE && future->session)
         client_queue(future, QUEUE_RELEASE);
 }
+
+void future_brought(struct dusk_future *future)
+{
+    bool others = future_is_brought_for_others(future);
+    client_transfer_end(future);
+    if (others && !future_is_needed(future))
+        future_release(future);
+}
+
+/* ---- specs ---- */
 
 struct future_spec *future_spec_create(const char *function, const char *worker,
                                        struct payload *payload,
@@ -160,6 +183,13 @@ bool future_fail(struct dusk_future *future, int code, struct str reason)
     future->line = str_copy(reason);
     client_transfer_end(future);
     return true;
+}
+
+void future_reopen(struct dusk_future *future)
+{
+    payload_unref(future->result);
+    future->result = NULL;
+    future->state = FUTURE_PENDING;
 }
 
 /* ---- references ---- */

@@ -64,9 +64,11 @@ static int check_processing(struct world *world, struct process *process,
 
 /* ---- clients ---- */
 
-static bool may_follow(unsigned before, unsigned after)
+/* Data that nobody here wants are opened again when all is told to a scheduler. */
+static bool may_follow(unsigned before, const struct dusk_future *future)
 {
-    if (before == after || before == FUTURE_PENDING)
+    unsigned after = future->state;
+    if (before == FUTURE_PENDING || (after == FUTURE_PENDING && future->wanted == 0))
         return true;
     return before == FUTURE_AWAY && after != FUTURE_PENDING;
 }
@@ -89,7 +91,7 @@ static int check_futures(struct world *world, struct process *process,
         unsigned before = known ? (unsigned)(uintptr_t)known - 1 : FUTURE_PENDING;
         if (before == future->state)
             continue;
-        if (!may_follow(before, future->state))
+        if (!may_follow(before, future))
             return err_set(text, DUSK_E_INTERNAL, "%s went from state %u to %u",
                            future_name(future).text, before, future->state);
         if (map_put(seen, future->key.bits, (void *)(uintptr_t)(future->state + 1u)) <

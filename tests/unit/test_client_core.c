@@ -664,11 +664,45 @@ START_TEST(scattered_data_are_brought_until_they_are_confirmed)
         {"finished 2 tcp://v:1", ""});
     ck_assert_int_eq(world.futures[2]->state, FUTURE_AWAY);
     ck_assert_ptr_null(world.futures[2]->spec->payload);
-    RUN(&world, {"place 2 tcp://w:1", "cancel:2"});
-    ck_assert_int_eq(status_of(&world, 2), DUSK_LOST);
     RUN(&world, {"scatter", "scatter:3"}, {"place 3 tcp://v:1", "put:3"},
-        {"no_data 3", ""});
+        {"no_data 3", "cancel:3"});
     ck_assert_int_eq(world.futures[3]->code, DUSK_E_MEMORY_LIMIT);
+    world_end(&world);
+}
+END_TEST
+
+/* A new scheduler hears of this client before it hears of the worker. */
+START_TEST(scattered_data_are_waited_for_with_their_worker)
+{
+    struct world world = world_up();
+    RUN(&world, {"scatter-large", "scatter:1"}, {"place 1 tcp://w:1", "put:1"},
+        {"stored 1", ""}, {"finished 1 tcp://w:1", ""}, {"place 1 tcp://v:1", ""},
+        {"tick 3100", "alive scatter:1"}, {"finished 1 tcp://w:1", "get:1"},
+        {"data 1", ""});
+    ck_assert_int_eq(world.futures[1]->state, FUTURE_HERE);
+    RUN(&world, {"scatter-large", "scatter:2"}, {"place 2 tcp://w:1", "put:2"},
+        {"stored 2", ""}, {"finished 2 tcp://w:1", ""},
+        {"submit 2", "needs:2 submit:3"}, {"place 2 tcp://v:1", ""});
+    for (int i = 0; i < 2; i++)
+        RUN(&world, {"tick 3100", "alive scatter:2"}, {"place 2 tcp://v:1", ""},
+            {"alive", ""});
+    RUN(&world, {"tick 3100", "alive scatter:2"}, {"place 2 tcp://v:1", "cancel:2"},
+        {"cancelled 3", ""});
+    ck_assert_int_eq(status_of(&world, 2), DUSK_LOST);
+    ck_assert_int_eq(status_of(&world, 3), DUSK_LOST);
+    world_end(&world);
+}
+END_TEST
+
+/* Released, and still needed by a task that was submitted before. */
+START_TEST(scattered_data_are_brought_for_what_needs_them)
+{
+    struct world world = world_up();
+    RUN(&world, {"scatter", "scatter:1"}, {"submit 1", "needs:1 submit:2"},
+        {"release 1", ""}, {"place 1 tcp://w:1", "put:1"}, {"stored 1", ""},
+        {"finished 1 tcp://w:1", "release:1"});
+    RUN(&world, {"scatter", "scatter:3"}, {"submit 3", "needs:3 submit:4"},
+        {"release 3", ""}, {"release 4", "release:4 release:3"});
     world_end(&world);
 }
 END_TEST
@@ -727,6 +761,8 @@ int main(void)
     tcase_add_test(good, an_answer_that_was_lost_is_asked_for_again);
     tcase_add_test(good, a_result_that_cannot_be_fetched_says_so);
     tcase_add_test(good, scattered_data_are_brought_until_they_are_confirmed);
+    tcase_add_test(good, scattered_data_are_waited_for_with_their_worker);
+    tcase_add_test(good, scattered_data_are_brought_for_what_needs_them);
     tcase_add_test(good, watches_come_in_the_order_of_the_ends);
     suite_add_tcase(suite, good);
     return test_main(suite);
