@@ -131,16 +131,34 @@ static const char *address_or_default(const char *address)
     return address && *address ? address : DEFAULT_ADDRESS;
 }
 
+/* An empty path, like none, means: without keys. */
+static int client_keys(struct dusk_client *client, const char *path)
+{
+    if (!path)
+        path = getenv("DUSK_KEYS");
+    client->keyed = path && *path;
+    return client->keyed ? keys_read_join(path, &client->join, &last_error) : 0;
+}
+
 int dusk_connect(const char *address, double timeout_s, struct dusk_client **ret_client)
 {
+    const struct dusk_options options = {.address = address, .timeout_s = timeout_s};
+    return dusk_connect_with(&options, ret_client);
+}
+
+int dusk_connect_with(const struct dusk_options *options,
+                      struct dusk_client **ret_client)
+{
     struct dusk_client *client = NULL;
-    address = address_or_default(address);
+    const char *address = address_or_default(options->address);
     if (link_check_address(address, &last_error) < 0)
         return DUSK_E_INVALID;
     int rc = client_create(address, &client);
     if (rc < 0)
         return rc;
-    rc = welcome_wait(client, timeout_s);
+    rc = client_keys(client, options->keys);
+    if (rc == 0)
+        rc = welcome_wait(client, options->timeout_s);
     if (rc == 0)
         rc = client_pump_start(client);
     if (rc < 0)

@@ -11,6 +11,7 @@
 #define CLIENT_CLIENT_H
 
 #include "client/core.h"
+#include "proto/keys.h"
 
 #include <pthread.h>
 #include <sys/types.h>
@@ -25,7 +26,10 @@ struct dusk_client {
     struct client_core *core;
     pid_t pid; /* after fork() nothing here can be used */
     bool open;
-    char *address; /* owned */
+    char *address;    /* owned */
+    bool keyed;       /* by `join` */
+    struct join join; /* what the join file says */
+    unsigned closed;  /* for curve_explain, of connections to the scheduler */
     struct pump *pump;
     enum client_reach reach;
     void (*log)(void *arg, enum dusk_log_level level, const char *line);
@@ -97,5 +101,10 @@ struct client_wait_text {
 };
 struct client_wait_text client_wait_text(const struct dusk_client *client,
                                          const struct client_wait *wait);
+
+/* Asks the scheduler and waits for the answer; `what` is for the line of an error.
+ * The lock is held. */
+int client_ask(struct dusk_client *client, struct client_question *question,
+               struct client_wait *wait, const char *what);
 
 #endif

@@ -72,6 +72,24 @@ static void print_clients(const struct dusk_cluster *cluster)
     grid_fini(&grid);
 }
 
+static void print_published(const struct dusk_cluster *cluster)
+{
+    struct grid grid;
+    if (cluster->published_count == 0)
+        return;
+    grid_init(&grid, "lrr");
+    for (int i = 0; i < cluster->published_count; i++) {
+        const struct dusk_published_row *row = &cluster->published[i];
+        grid_add(&grid, "%s", row->name);
+        grid_add(&grid, "%lld of %lld in memory", (long long)row->in_memory,
+                 (long long)row->tasks);
+        grid_add(&grid, "%s", units_bytes(row->nbytes).text);
+    }
+    printf("\npublished: %d\n", cluster->published_count);
+    grid_print(&grid, "  ", stdout);
+    grid_fini(&grid);
+}
+
 static void print_cluster(const char *address, const struct dusk_cluster *cluster)
 {
     printf("scheduler %s, dusk %s, up %s\n", address, cluster->build,
@@ -79,6 +97,7 @@ static void print_cluster(const char *address, const struct dusk_cluster *cluste
     print_workers(cluster);
     print_tasks(cluster);
     print_clients(cluster);
+    print_published(cluster);
 }
 
 /* ---- for programs ---- */
@@ -97,7 +116,8 @@ static json_t *json_of_worker(const struct dusk_worker_row *row)
 
 static json_t *json_of_cluster(const char *address, const struct dusk_cluster *cluster)
 {
-    json_t *workers = json_array(), *tasks = json_object(), *clients = json_array();
+    json_t *workers = json_array(), *tasks = json_object(), *clients = json_array(),
+           *published = json_array();
     for (int i = 0; i < cluster->worker_count; i++)
         json_array_append_new(workers, json_of_worker(&cluster->workers[i]));
     for (int i = 0; i < cluster->state_count; i++)
@@ -110,9 +130,17 @@ static json_t *json_of_cluster(const char *address, const struct dusk_cluster *c
                                                  "wanted", (json_int_t)row->wanted,
                                                  "silence_s", row->silence_s));
     }
-    return json_pack("{ss ss sf so so so}", "scheduler", address, "build",
+    for (int i = 0; i < cluster->published_count; i++) {
+        const struct dusk_published_row *row = &cluster->published[i];
+        json_array_append_new(published,
+                              json_pack("{ss sI sI sI}", "name", row->name, "tasks",
+                                        (json_int_t)row->tasks, "in_memory",
+                                        (json_int_t)row->in_memory, "nbytes",
+                                        (json_int_t)row->nbytes));
+    }
+    return json_pack("{ss ss sf so so so so}", "scheduler", address, "build",
                      cluster->build, "uptime_s", cluster->uptime_s, "workers", workers,
-                     "tasks", tasks, "clients", clients);
+                     "tasks", tasks, "clients", clients, "published", published);
 }
 
 static int print_json(const char *address, const struct dusk_cluster *cluster)
@@ -126,15 +154,15 @@ static int print_json(const char *address, const struct dusk_cluster *cluster)
 
 /* ---- the command ---- */
 
-static int show(const char *scheduler, double timeout_s, bool json)
+static int show(const struct dusk_options *connection, bool json)
 {
     struct dusk_client *client;
     struct dusk_cluster *cluster = NULL;
-    if (dusk_connect(scheduler, timeout_s, &client) < 0) {
+    if (dusk_connect_with(connection, &client) < 0) {
         fprintf(stderr, "dusk status: %s\n", dusk_last_error());
         return COMMAND_FAILED;
     }
-    int failed = dusk_workers(client, timeout_s, &cluster) < 0;
+    int failed = dusk_workers(client, connection->timeout_s, &cluster) < 0;
     if (failed)
         fprintf(stderr, "dusk status: %s\n", dusk_last_error());
     else if (json)
@@ -152,11 +180,12 @@ static int show(const char *scheduler, double timeout_s, bool json)
 
 int command_status(int argc, char **argv)
 {
-    const char *scheduler = NULL;
+    struct dusk_options connection = {0};
     bool json = false;
     int64_t timeout_ns = 5 * UNITS_NS_PER_S;
     const struct option_spec options[] = {
-        INQUIRY_OPTION_ROWS(&scheduler, &timeout_ns),
+        INQUIRY_OPTION_ROWS(&connection.address, &timeout_ns),
+        KEYS_OPTION_ROW(&connection.keys),
         {.name = "json",
          .kind = OPTION_FLAG,
          .to.flag = &json,
@@ -172,5 +201,6 @@ int command_status(int argc, char **argv)
     int rc = options_parse(&command, argc, argv, stdout, stderr);
     if (rc != OPTIONS_RUN)
         return rc == OPTIONS_DONE ? COMMAND_DONE : COMMAND_USAGE;
-    return show(scheduler, (double)timeout_ns / 1e9, json);
+    connection.timeout_s = (double)timeout_ns / 1e9;
+    return show(&connection, json);
 }

@@ -6,15 +6,15 @@
 
 #include <stdio.h>
 
-static int tell(const char *scheduler, double timeout_s, const char *key)
+static int tell(const struct dusk_options *connection, const char *key)
 {
     struct dusk_client *client;
     char line[1024];
-    if (dusk_connect(scheduler, timeout_s, &client) < 0) {
+    if (dusk_connect_with(connection, &client) < 0) {
         fprintf(stderr, "dusk why: %s\n", dusk_last_error());
         return COMMAND_FAILED;
     }
-    int rc = dusk_why(client, key, timeout_s, line, sizeof line);
+    int rc = dusk_why(client, key, connection->timeout_s, line, sizeof line);
     if (rc < 0)
         fprintf(stderr, "dusk why: %s\n", dusk_last_error());
     else
@@ -25,10 +25,12 @@ static int tell(const char *scheduler, double timeout_s, const char *key)
 
 int command_why(int argc, char **argv)
 {
-    const char *scheduler = NULL, *key = NULL;
+    struct dusk_options connection = {0};
+    const char *key = NULL;
     int64_t timeout_ns = 5 * UNITS_NS_PER_S;
     const struct option_spec options[] = {
-        INQUIRY_OPTION_ROWS(&scheduler, &timeout_ns),
+        INQUIRY_OPTION_ROWS(&connection.address, &timeout_ns),
+        KEYS_OPTION_ROW(&connection.keys),
         {0},
     };
     const struct positional_spec positionals[] = {
@@ -52,5 +54,6 @@ int command_why(int argc, char **argv)
         options_complain(&command, stderr, "'%s' is not a key like c0ffee-17", key);
         return COMMAND_USAGE;
     }
-    return tell(scheduler, (double)timeout_ns / 1e9, key);
+    connection.timeout_s = (double)timeout_ns / 1e9;
+    return tell(&connection, key);
 }

@@ -17,6 +17,15 @@
         .help = "how long to wait for the scheduler"                                   \
     }
 
+/* The row of whoever connects. */
+#define KEYS_OPTION_ROW(keys)                                                          \
+    {                                                                                  \
+        .name = "keys", .argument = "FILE", .kind = OPTION_STRING,                     \
+        .to.string = (keys),                                                           \
+        .help = "a client's join file, for a scheduler with keys (default: "           \
+                "$DUSK_KEYS)"                                                          \
+    }
+
 enum command_exit {
     COMMAND_DONE = 0,
     COMMAND_FAILED = 1,
@@ -26,6 +35,7 @@ enum command_exit {
 
 int command_admm(int argc, char **argv);
 int command_demo(int argc, char **argv);
+int command_keygen(int argc, char **argv);
 int command_status(int argc, char **argv);
 int command_why(int argc, char **argv);
 

@@ -158,7 +158,7 @@ bool client_tell(struct client_core *core, const struct message *message)
     return true;
 }
 
-static int hello_send(struct client_core *core)
+static int hello_send(struct client_core *core, uint64_t now_ns)
 {
     core->link = LINK_HELLO;
     return outbox_send(&core->outbox, core->scheduler->peer,
@@ -166,13 +166,16 @@ static int hello_send(struct client_core *core)
                                .minor = PROTOCOL_MINOR, .build = str_of(DUSK_VERSION),
                                .role = ROLE_CLIENT, .name = str_of(core->name),
                                .epoch = core->epoch, .client = core->number,
-                               .address = str_of(""), .pid = core->pid));
+                               .address = str_of(""), .pid = core->pid,
+                               .unix_ns = now_ns + core->unix_offset_ns,
+                               .scheduler_epoch = core->scheduler_epoch));
 }
 
 static void scheduler_open(struct client_core *core, uint64_t now_ns)
 {
     core->reopen_ns = now_ns + REOPEN_NS;
-    if (client_site_open(core, core->scheduler, now_ns) == 0 && hello_send(core) < 0) {
+    if (client_site_open(core, core->scheduler, now_ns) == 0 &&
+        hello_send(core, now_ns) < 0) {
         client_site_close(core, core->scheduler);
         core->link = LINK_DOWN;
     }
@@ -226,17 +229,11 @@ static int on_refuse(struct client_core *core, const struct msg_refuse *refuse)
         number_propose(core);
         return 0;
     }
-    core->link = LINK_REFUSED;
-    core->refusal = refuse->code < 0 ? (int)refuse->code : DUSK_E_REFUSED;
     char line[400];
     snprintf(line, sizeof line, "scheduler %s refuses this client: " STR_FORMAT,
              core->scheduler->address, STR_ARGS(refuse->reason));
-    err_set(&core->refusal_text, core->refusal, "%s", line);
-    LIST_FOREACH (link, &core->futures) {
-        struct dusk_future *future = CONTAINER_OF(link, struct dusk_future, all);
-        if (!future_is_done(future))
-            future_fail(future, DUSK_E_REFUSED, str_of(line));
-    }
+    client_core_refuse(core, refuse->code < 0 ? (int)refuse->code : DUSK_E_REFUSED,
+                       line);
     return 0;
 }
 
@@ -269,7 +266,7 @@ static int on_register_again(struct client_core *core, uint64_t now_ns)
     outbox_forget(&core->outbox, core->scheduler->peer);
     core->scheduler->opened_ns = now_ns;
     gone_begin(core, now_ns);
-    return hello_send(core);
+    return hello_send(core, now_ns);
 }
 
 /* ---- messages about futures ---- */
@@ -378,6 +375,7 @@ static int scheduler_message(struct client_core *core, const struct message *mes
         return client_transfer_message(core, message, now_ns, text);
     case MSG_status:
     case MSG_because:
+    case MSG_published:
         return client_question_message(core, message);
     default:
         return err_set(text, DUSK_E_PROTOCOL, "a scheduler does not send %s",
@@ -428,8 +426,31 @@ void client_core_connected(struct client_core *core, struct peer_id peer,
         return;
     site->connected = true;
     site->opened_ns = now_ns;
-    if (site == core->scheduler)
-        core->heard_ns = now_ns;
+    if (site != core->scheduler)
+        return;
+    core->heard_ns = now_ns;
+    /* A hello that has waited for its connection is made anew: it tells the time. */
+    if (core->link == LINK_HELLO && outbox_waiting(&core->outbox, peer)) {
+        outbox_forget(&core->outbox, peer);
+        hello_send(core, now_ns);
+    }
+}
+
+void client_core_set_clock(struct client_core *core, uint64_t unix_ns, uint64_t now_ns)
+{
+    core->unix_offset_ns = unix_ns - now_ns;
+}
+
+void client_core_refuse(struct client_core *core, int code, const char *line)
+{
+    client_site_close(core, core->scheduler);
+    core->link = LINK_REFUSED;
+    core->refusal = err_set(&core->refusal_text, code, "%s", line);
+    LIST_FOREACH (link, &core->futures) {
+        struct dusk_future *future = CONTAINER_OF(link, struct dusk_future, all);
+        if (!future_is_done(future))
+            future_fail(future, code, str_of(core->refusal_text.line));
+    }
 }
 
 void client_core_peer_gone(struct client_core *core, struct peer_id peer,

@@ -41,14 +41,27 @@ enum client_link {
     LINK_CLOSED,  /* the program left */
 };
 
-/* A question to the scheduler that has one answer: the cluster's status, or, when
- * there is a key, why that task is where it is. */
+enum client_question_kind {
+    ASK_STATUS,
+    ASK_WHY, /* is the task `key` where it is? */
+    ASK_PUBLISH,
+    ASK_UNPUBLISH,
+    ASK_GET_PUBLISHED,
+};
+
+/* A question to the scheduler that has one answer. */
 struct client_question {
     struct list link;
     uint64_t request;
     uint32_t session; /* in which it was asked; 0: not yet */
+    enum client_question_kind kind;
     struct task_key key;
+    const char *name; /* of what is published; borrowed like the keys */
+    field_keys keys;
     bool answered;
+    int code; /* of an answer about what is published, with its line in `reason` */
+    struct dusk_future **futures; /* owned by whoever asked, one reference each */
+    size_t future_count;
     struct dusk_cluster *cluster; /* owned by whoever asked, like reason */
     char *reason;
 };
@@ -56,6 +69,7 @@ struct client_question {
 struct client_core {
     void *owner; /* the shell's, never looked at */
     uint64_t epoch, seed, pid;
+    uint64_t unix_offset_ns; /* Unix time less now_ns */
     char *name;
     uint64_t number; /* the upper part of its keys */
     uint64_t key_count;
@@ -117,6 +131,13 @@ int client_core_message(struct client_core *core, struct peer_id peer,
                         struct err_text *text);
 void client_core_connected(struct client_core *core, struct peer_id peer,
                            uint64_t now_ns);
+/* What time it is for people, whenever that may have changed; until then it is taken
+ * for `now_ns`. */
+void client_core_set_clock(struct client_core *core, uint64_t unix_ns, uint64_t now_ns);
+
+/* The scheduler will not have this client, or cannot be reached whatever is tried: its
+ * futures fail, and no connection is tried again. */
+void client_core_refuse(struct client_core *core, int code, const char *line);
 void client_core_peer_gone(struct client_core *core, struct peer_id peer,
                            uint64_t now_ns);
 void client_core_tick(struct client_core *core, uint64_t now_ns);
@@ -137,6 +158,15 @@ bool client_core_is_scheduler(const struct client_core *core, struct peer_id pee
 int client_core_submit(struct client_core *core, struct future_spec *spec,
                        struct dusk_future **ret_future);
 void client_core_cancel(struct client_core *core, struct dusk_future *future);
+
+/* A future for a task that the scheduler knows and that this client wants already;
+ * what it holds under that key gets one more reference.  `what` names it. */
+int client_core_adopt(struct client_core *core, struct task_key key, struct str what,
+                      struct dusk_future **ret_future);
+
+/* Has so many copies of the result kept. */
+void client_core_replicate(struct client_core *core, struct dusk_future *future,
+                           unsigned copies);
 
 /* Starts to bring the result here, unless it is here or on its way. */
 int client_core_fetch(struct client_core *core, struct dusk_future *future,

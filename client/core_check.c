@@ -28,7 +28,8 @@ static int future_check(const struct dusk_future *future, struct err_text *text)
     if (future->transfer && (future_has_failed(future) || !future_is_needed(future)))
         return wrong(text, future, "has data on their way to nobody");
     for (unsigned i = 0; i < future->spec->dependency_count; i++)
-        if (future->spec->dependencies[i]->key.bits >= future->key.bits)
+        if (!future->spec->dependencies[i]->adopted &&
+            future->spec->dependencies[i]->key.bits >= future->key.bits)
             return wrong(text, future, "depends on a newer task");
     return 0;
 }

@@ -1,6 +1,8 @@
-/* Questions about the cluster: asked once a session until they are answered. */
+/* Questions to the scheduler: asked once a session until they are answered. */
 #include "client/core_parts.h"
 #include "client/snapshot.h"
+
+#include <stdlib.h>
 
 void client_core_ask(struct client_core *core, struct client_question *question)
 {
@@ -15,46 +17,145 @@ void client_core_take_back(struct client_core *core, struct client_question *que
     list_remove(&question->link);
 }
 
+static bool ask(struct client_core *core, const struct client_question *question)
+{
+    uint64_t request = question->request;
+    struct str name = str_of(question->name);
+    switch (question->kind) {
+    case ASK_WHY:
+        return client_tell(core,
+                           MESSAGE(why, .request = request, .key = question->key));
+    case ASK_PUBLISH:
+        /* The scheduler must have heard of the tasks. */
+        return list_is_empty(&core->queues[QUEUE_SUBMIT]) &&
+               client_tell(core, MESSAGE(publish, .request = request, .name = name,
+                                         .keys = question->keys));
+    case ASK_UNPUBLISH:
+        return client_tell(core, MESSAGE(unpublish, .request = request, .name = name));
+    case ASK_GET_PUBLISHED:
+        return client_tell(core,
+                           MESSAGE(get_published, .request = request, .name = name));
+    case ASK_STATUS:
+        break;
+    }
+    return client_tell(core, MESSAGE(status_request, .request = request));
+}
+
 void client_question_fill(struct client_core *core)
 {
     LIST_FOREACH (link, &core->questions) {
         struct client_question *question =
             CONTAINER_OF(link, struct client_question, link);
-        if (question->session == core->session)
-            continue;
-        bool told = question->key.bits
-                        ? client_tell(core, MESSAGE(why, .request = question->request,
-                                                    .key = question->key))
-                        : client_tell(core, MESSAGE(status_request,
-                                                    .request = question->request));
-        if (told)
+        if (question->session != core->session && ask(core, question))
             question->session = core->session;
     }
 }
 
-static struct client_question *question_find(struct client_core *core, uint64_t request)
+/* ---- answers ---- */
+
+static const unsigned answered_by[] = {
+    [ASK_STATUS] = MSG_status,           [ASK_WHY] = MSG_because,
+    [ASK_PUBLISH] = MSG_published,       [ASK_UNPUBLISH] = MSG_published,
+    [ASK_GET_PUBLISHED] = MSG_published,
+};
+
+static uint64_t request_of(const struct message *message)
+{
+    switch (message->type) {
+    case MSG_because:
+        return message->because.request;
+    case MSG_published:
+        return message->published.request;
+    default:
+        return message->status.request;
+    }
+}
+
+static struct client_question *question_find(struct client_core *core,
+                                             const struct message *message)
 {
     LIST_FOREACH (link, &core->questions) {
         struct client_question *question =
             CONTAINER_OF(link, struct client_question, link);
-        if (question->request == request)
+        if (question->request == request_of(message) &&
+            answered_by[question->kind] == message->type)
             return question;
     }
     return NULL;
 }
 
+static void futures_drop(struct client_question *question)
+{
+    for (size_t i = 0; i < question->future_count; i++)
+        future_unwant(question->futures[i]);
+    free(question->futures);
+    question->futures = NULL;
+}
+
+static int adopt_all(struct client_core *core, struct client_question *question,
+                     field_task_rows tasks)
+{
+    question->futures = calloc(tasks.count + 1, sizeof *question->futures);
+    if (!question->futures)
+        return DUSK_E_NOMEM;
+    int rc = 0;
+    size_t count = 0;
+    while (rc == 0 && count < tasks.count) {
+        const struct task_row *row = &tasks.items[count];
+        rc = client_core_adopt(core, row->key, row->what, &question->futures[count]);
+        count += rc == 0;
+    }
+    question->future_count = count;
+    if (rc < 0)
+        futures_drop(question);
+    return rc;
+}
+
+/* Nobody asks for these any more; the scheduler thinks that this client wants them. */
+static int release_tasks(struct client_core *core, field_task_rows tasks)
+{
+    struct client_question nobody = {0};
+    int rc = adopt_all(core, &nobody, tasks);
+    if (rc == 0)
+        futures_drop(&nobody);
+    return rc;
+}
+
+static int on_published(struct client_core *core, struct client_question *question,
+                        const struct msg_published *published)
+{
+    question->code = (int)published->code;
+    if (published->code < 0)
+        return (question->reason = str_copy(published->reason)) ? 0 : DUSK_E_NOMEM;
+    return question->kind == ASK_GET_PUBLISHED
+               ? adopt_all(core, question, published->tasks)
+               : 0;
+}
+
+static int answer_read(struct client_core *core, struct client_question *question,
+                       const struct message *message)
+{
+    switch (message->type) {
+    case MSG_because:
+        return (question->reason = str_copy(message->because.reason)) ? 0
+                                                                      : DUSK_E_NOMEM;
+    case MSG_published:
+        return on_published(core, question, &message->published);
+    default:
+        return snapshot_copy(&message->status, &question->cluster);
+    }
+}
+
 int client_question_message(struct client_core *core, const struct message *message)
 {
-    bool why = message->type == MSG_because;
-    struct client_question *question =
-        question_find(core, why ? message->because.request : message->status.request);
-    if (!question || (question->key.bits != 0) != why) {
+    struct client_question *question = question_find(core, message);
+    if (!question) {
         core->late++;
-        return 0;
+        return message->type == MSG_published
+                   ? release_tasks(core, message->published.tasks)
+                   : 0;
     }
-    if (why && !(question->reason = str_copy(message->because.reason)))
-        return DUSK_E_NOMEM;
-    int rc = why ? 0 : snapshot_copy(&message->status, &question->cluster);
+    int rc = answer_read(core, question, message);
     if (rc < 0)
         return rc;
     question->answered = true;

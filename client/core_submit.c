@@ -20,29 +20,82 @@ void client_queue(struct dusk_future *future, enum future_queue queue)
         list_append(&core->queues[queue], &future->queue);
 }
 
+/* Takes the spec on success. */
+static struct dusk_future *future_create(struct client_core *core, struct task_key key,
+                                         struct future_spec *spec)
+{
+    struct dusk_future *future = calloc(1, sizeof *future);
+    if (!future || map_put(&core->by_key, key.bits, future) < 0) {
+        free(future);
+        return NULL;
+    }
+    future->key = key;
+    future->core = core;
+    future->spec = spec;
+    future->references = future->wanted = 1;
+    list_init(&future->queue);
+    list_init(&future->watches);
+    list_append(&core->futures, &future->all);
+    return future;
+}
+
 int client_core_submit(struct client_core *core, struct future_spec *spec,
                        struct dusk_future **ret_future)
 {
     if (core->key_count == KEY_COUNT_MAX)
         return DUSK_E_LIMIT;
-    struct dusk_future *future = calloc(1, sizeof *future);
-    struct task_key key = key_make(core->number, core->key_count + 1);
-    if (!future || map_put(&core->by_key, key.bits, future) < 0) {
-        free(future);
+    struct dusk_future *future =
+        future_create(core, key_make(core->number, core->key_count + 1), spec);
+    if (!future)
         return DUSK_E_NOMEM;
-    }
     core->key_count++;
-    future->key = key;
-    future->core = core;
-    future->spec = spec;
-    future->references = future->wanted = 1;
     future->nbytes = spec->function ? 0 : payload_bytes(spec->payload);
-    list_init(&future->queue);
-    list_init(&future->watches);
-    list_append(&core->futures, &future->all);
     client_queue(future, QUEUE_SUBMIT);
     *ret_future = future;
     return 0;
+}
+
+/* A release may be on its way for one that nobody wanted here. */
+static int want_anew(struct dusk_future *future)
+{
+    if (!client_tell(future->core, MESSAGE(want, .keys = {&future->key, 1})))
+        return DUSK_E_NOMEM;
+    if (future->queued == QUEUE_RELEASE)
+        client_queue(future, QUEUE_NONE);
+    return 0;
+}
+
+int client_core_adopt(struct client_core *core, struct task_key key, struct str what,
+                      struct dusk_future **ret_future)
+{
+    struct dusk_future *future = map_get(&core->by_key, key.bits);
+    if (future) {
+        int rc = future->wanted ? 0 : want_anew(future);
+        if (rc < 0)
+            return rc;
+        future_want(future);
+        *ret_future = future;
+        return 0;
+    }
+    char name[LIMIT_NAME_BYTES + 1];
+    snprintf(name, sizeof name, STR_FORMAT, STR_ARGS(what));
+    struct future_spec *spec = future_spec_create(name, NULL, NULL, NULL, 0);
+    if (!spec || !(future = future_create(core, key, spec))) {
+        free(spec);
+        return DUSK_E_NOMEM;
+    }
+    future->adopted = true;
+    future->session = core->session;
+    *ret_future = future;
+    return 0;
+}
+
+void client_core_replicate(struct client_core *core, struct dusk_future *future,
+                           unsigned copies)
+{
+    future->copies = copies;
+    if (!future_has_failed(future) && future->queued != QUEUE_SUBMIT)
+        client_queue(future, QUEUE_SUBMIT);
 }
 
 /* A task that the scheduler never heard of, and that nothing depends on, is just
@@ -194,16 +247,38 @@ static bool tell_data(struct client_core *core, struct dusk_future *future,
                        MESSAGE(scatter, .key = future->key, .nbytes = future->nbytes));
 }
 
+/* The scheduler was told of the task already: it is in the queue for what comes after
+ * that.  Scattered data may be told of again, to be given another place. */
+static bool is_known(const struct dusk_future *future)
+{
+    return future->spec->function && future->session == future->core->session;
+}
+
+static bool tell_all(struct client_core *core, struct dusk_future *future,
+                     uint64_t now_ns)
+{
+    const field_keys key = {&future->key, 1};
+    bool told = is_known(future);
+    if (!told)
+        told = future->adopted          ? client_tell(core, MESSAGE(want, .keys = key))
+               : future->spec->function ? tell_task(core, future)
+                                        : tell_data(core, future, now_ns);
+    if (told && future->copies)
+        told = client_tell(core,
+                           MESSAGE(replicate, .keys = key, .copies = future->copies));
+    return told;
+}
+
 static bool submit_first(struct client_core *core, struct dusk_future *future,
                          uint64_t now_ns)
 {
-    const struct dusk_future *cause = useless_dependency(future);
+    const struct dusk_future *cause =
+        is_known(future) ? NULL : useless_dependency(future);
     if (cause) {
         fail_with(future, cause);
         return true;
     }
-    if (!(future->spec->function ? tell_task(core, future)
-                                 : tell_data(core, future, now_ns)))
+    if (!tell_all(core, future, now_ns))
         return false;
     future->session = core->session;
     if (future->cancelling)

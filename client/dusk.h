@@ -64,10 +64,24 @@ DUSK_API const char *dusk_error_sentence(int code);
 /* Connects to the scheduler at `address`, "tcp://HOST:PORT"; NULL stands for
  * $DUSK_SCHEDULER_ADDRESS, or tcp://127.0.0.1:8786 when that is not set.  Keeps
  * trying until the timeout.  DUSK_E_INVALID: no address.  DUSK_E_UNREACHABLE:
- * "tcp://10.0.0.1:8786 cannot be reached within 5 s".  DUSK_E_REFUSED, with the
- * scheduler's sentence.  Returns a client for dusk_close. */
+ * "tcp://10.0.0.1:8786 cannot be reached within 5 s".  DUSK_E_REFUSED and others,
+ * with the scheduler's sentence.  Returns a client for dusk_close.
+ *
+ * A cluster with keys wants a client's join file, which $DUSK_KEYS names.  DUSK_E_KEYS:
+ * the file cannot be used, the scheduler does not know its key, or one side has keys
+ * and the other none.  DUSK_E_FORBIDDEN: it is no client's. */
 DUSK_API int dusk_connect(const char *address, double timeout_s,
                           struct dusk_client **ret_client);
+
+/* The same with everything that can be said of a connection; what is left out (NULL, 0)
+ * is taken as dusk_connect takes it. */
+struct dusk_options {
+    const char *address;
+    double timeout_s;
+    const char *keys; /* a join file of `dusk keygen`; "": none, whatever $DUSK_KEYS */
+};
+DUSK_API int dusk_connect_with(const struct dusk_options *options,
+                               struct dusk_client **ret_client);
 
 /* Leaves the cluster, which forgets what only this client wanted.  Futures that are
  * left stay readable where their result had come, the others are cancelled; all are
@@ -161,7 +175,8 @@ DUSK_API int dusk_submit_arguments(struct dusk_client *client,
  *
  *     dusk_map(client, moments, n, "glm_moments", "l f f =s", numbers, X, y, "normal");
  *
- * Fills `ret_futures` with `n` owned futures, or with none. */
+ * Fills `ret_futures` with `n` owned futures; after an error there is none in it that
+ * the call made, but there may be NULLs. */
 DUSK_API int dusk_map(struct dusk_client *client, struct dusk_future **ret_futures,
                       int n, const char *function, const char *format, ...);
 
@@ -259,6 +274,55 @@ DUSK_API int dusk_wait(struct dusk_future *const *futures, int n,
  * futures live; brings no data.  The error of the first one that has one. */
 DUSK_API int dusk_persist(struct dusk_future *const *futures, int n, double timeout_s);
 
+/* Keeps the results on `copies` workers while their futures live, or while they are
+ * published: a copy that is lost is made anew elsewhere.  With fewer workers than that,
+ * more copies are made when more workers come.  Returns at once.  The futures must come
+ * from one client; NULLs are skipped.  Data of the program's own (dusk_scatter) cannot
+ * be made again: without replicas they are DUSK_E_DATA_LOST with the worker that has
+ * them. */
+DUSK_API int dusk_replicate(struct dusk_future *const *futures, int n, int copies);
+
+/* ---- published results ----
+ *
+ * Futures live as long as their client, published ones until they are unpublished:
+ *
+ *     dusk_map(client, chunks, n, "load", "l", numbers);
+ *     dusk_publish(client, "prices", chunks, n, 60);
+ *     dusk_close(client);
+ *
+ * and another program, on another day:
+ *
+ *     struct dusk_future **chunks;
+ *     int n;
+ *     dusk_connect(NULL, 5, &client);
+ *     dusk_get_published(client, "prices", 60, &chunks, &n);
+ *     dusk_submit(client, &first, "total", "f", chunks[0]);
+ *     dusk_release(chunks, n);
+ *     free(chunks);
+ *
+ * A scheduler with --journal knows them after a restart too. */
+
+/* Keeps `n` futures, done or not, under `name`.  DUSK_E_BUSY for a name that is taken,
+ * with a line that names it; DUSK_E_NOT_FOUND for a future that the scheduler does not
+ * know, since it was cancelled or failed; DUSK_E_DISK_FULL or DUSK_E_IO when the
+ * scheduler's journal cannot be written.  After DUSK_E_TIMEOUT it may yet happen. */
+DUSK_API int dusk_publish(struct dusk_client *client, const char *name,
+                          struct dusk_future *const *futures, int n, double timeout_s);
+
+/* Futures for all that is published under `name`, in their order: owned, like those
+ * that this client has submitted, in an array for free().  DUSK_E_NOT_FOUND. */
+DUSK_API int dusk_get_published(struct dusk_client *client, const char *name,
+                                double timeout_s, struct dusk_future ***ret_futures,
+                                int *ret_count);
+
+/* Results that nobody else wants are freed.  A name that is not there does no harm. */
+DUSK_API int dusk_unpublish(struct dusk_client *client, const char *name,
+                            double timeout_s);
+
+/* The names that are published: an array for free(), with the texts in it. */
+DUSK_API int dusk_list_published(struct dusk_client *client, double timeout_s,
+                                 const char ***ret_names, int *ret_count);
+
 /* ---- results as they come ----
  *
  *     while ((rc = dusk_as_completed_next(completed, 60, &future)) == 0)
@@ -326,6 +390,13 @@ struct dusk_client_row {
     double silence_s;
 };
 
+struct dusk_published_row {
+    const char *name;
+    int64_t tasks;
+    int64_t in_memory; /* of them, those whose results are there */
+    int64_t nbytes;    /* of these results */
+};
+
 /* What `dusk status` shows. */
 struct dusk_cluster {
     const char *build;
@@ -336,6 +407,8 @@ struct dusk_cluster {
     const struct dusk_worker_row *workers;
     const struct dusk_state_row *states;
     const struct dusk_client_row *clients;
+    int published_count;
+    const struct dusk_published_row *published;
 };
 
 /* Returns a snapshot for dusk_cluster_free. */

@@ -76,6 +76,9 @@ struct dusk_future {
     uint8_t state;                    /* enum future_state */
     uint8_t queued;                   /* enum future_queue */
     bool cancelling;                  /* tell the scheduler once it knows the task */
+    bool adopted;                     /* another client's, or one that was released: the
+                                       * scheduler alone knows how it is made */
+    unsigned copies;                  /* that shall be kept; 0: as they are made */
     uint64_t worker, thread, start_ns, stop_ns, nbytes;
     void *tag;
     char key_text[24];

@@ -7,8 +7,7 @@
 
 #define LOOK_NS (20 * NS_PER_MS) /* between two looks at the workers */
 
-/* Asks and waits for the answer. */
-static int ask(struct dusk_client *client, struct client_question *question,
+int client_ask(struct dusk_client *client, struct client_question *question,
                struct client_wait *wait, const char *what)
 {
     struct client_core *core = client->core;
@@ -34,7 +33,7 @@ int dusk_workers(struct dusk_client *client, double timeout_s,
     int rc = client_enter(client, true);
     if (rc < 0)
         return rc;
-    rc = ask(client, &question, &wait, "its status");
+    rc = client_ask(client, &question, &wait, "its status");
     if (rc == 0)
         *ret_cluster = question.cluster;
     client_leave(client);
@@ -66,7 +65,7 @@ static int workers_wait(struct dusk_client *client, int n, struct client_wait *w
         if (count >= 0)
             rest(client, wait);
         struct client_question question = {0};
-        rc = ask(client, &question, wait, "its status");
+        rc = client_ask(client, &question, wait, "its status");
         if (rc == 0)
             count = question.cluster->worker_count;
         dusk_cluster_free(question.cluster);
@@ -92,14 +91,14 @@ int dusk_why(struct dusk_client *client, const char *key, double timeout_s,
              char *ret_line, size_t size)
 {
     struct client_wait wait = client_wait_for(timeout_s);
-    struct client_question question = {0};
+    struct client_question question = {.kind = ASK_WHY};
     if (!key || !key_parse(key, &question.key) || question.key.bits == 0)
         return client_fail(DUSK_E_INVALID, "'%s' is not a key like c0ffee-17",
                            key ? key : "");
     int rc = client_enter(client, true);
     if (rc < 0)
         return rc;
-    rc = ask(client, &question, &wait, "why");
+    rc = client_ask(client, &question, &wait, "why");
     if (rc == 0)
         snprintf(ret_line, size, "%s", question.reason);
     free(question.reason);

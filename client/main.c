@@ -22,6 +22,7 @@ static const struct subcommand subcommands[] = {
     {"admm", "fit an l1-regularised linear model", command_admm},
     {"status", "workers, tasks and clients of a cluster", command_status},
     {"why", "why a task is where it is", command_why},
+    {"keygen", "make the keys of a cluster", command_keygen},
     {"scheduler", "run a scheduler (dusk-scheduler)", command_scheduler},
     {"worker", "run a worker (dusk-worker)", command_worker},
 };

@@ -2,7 +2,7 @@
  * the keeper, the thread that sees to that while the program computes. */
 #include "client/client.h"
 #include "common/clock.h"
-#include "proto/link.h"
+#include "proto/curve.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -88,6 +88,8 @@ static int wire_open(struct dusk_client *client, const struct client_action *act
     int rc = link_socket(client->pump->zmq, ZMQ_DEALER, &wire->socket, text);
     if (rc == 0)
         rc = link_monitor(client->pump->zmq, wire->socket, &wire->monitor, text);
+    if (rc == 0 && client->keyed)
+        rc = curve_connect(wire->socket, &client->join, action->address, text);
     if (rc == 0)
         rc = link_connect(wire->socket, action->address, text);
     if (rc < 0)
@@ -207,10 +209,35 @@ static void reach_raise(struct dusk_client *client, const struct wire *wire,
         client->reach = reach;
 }
 
+/* Says what is wrong with a connection.  Keys that do not fit at the scheduler will
+ * not fit later either. */
+static void wire_explain(struct dusk_client *client, const struct wire *wire,
+                         const struct link_event *event)
+{
+    struct err_text text;
+    unsigned closed = 0;
+    int rc = curve_explain(event, client->keyed ? &client->join : NULL,
+                           wire->to_scheduler ? &client->closed : &closed, &text);
+    const char *sentence = link_event_sentence(event);
+    if (rc < 0) {
+        char line[sizeof text.line + sizeof event->address + 32];
+        snprintf(line, sizeof line, "the %s at %s %s",
+                 wire->to_scheduler ? "scheduler" : "worker", event->address,
+                 text.line);
+        if (wire->to_scheduler)
+            client_core_refuse(client->core, rc, line);
+        else
+            say(client, DUSK_LOG_WARNING, line);
+    } else if (sentence) {
+        say(client, DUSK_LOG_WARNING, sentence);
+    }
+}
+
 static void wire_event(struct dusk_client *client, const struct wire *wire,
                        const struct link_event *event)
 {
     uint64_t now_ns = clock_monotonic_ns();
+    wire_explain(client, wire, event);
     switch (event->event) {
     case ZMQ_EVENT_CONNECTED:
         reach_raise(client, wire, REACH_TCP);
@@ -231,8 +258,6 @@ static void wire_event(struct dusk_client *client, const struct wire *wire,
     default:
         break;
     }
-    if (link_event_sentence(event))
-        say(client, DUSK_LOG_WARNING, link_event_sentence(event));
 }
 
 /* ---- turns ---- */
@@ -288,8 +313,10 @@ static void items_handle(struct dusk_client *client, int count)
 void client_turn(struct dusk_client *client, uint64_t timeout_ns)
 {
     struct client_core *core = client->core;
-    client_flush(client);
     uint64_t now_ns = clock_monotonic_ns();
+    client_core_set_clock(core, clock_unix_ns(), now_ns);
+    client_flush(client);
+    now_ns = clock_monotonic_ns();
     uint64_t due_ns = client_core_next_deadline(core);
     uint64_t left_ns = due_ns > now_ns ? due_ns - now_ns : 0;
     int count = items_fill(client);

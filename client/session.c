@@ -117,10 +117,11 @@ int session_start(const struct session_options *options, struct session *session
                                           .arg = session}};
     progress_init(&session->progress, stderr);
     catch_signals();
-    const char *address;
+    struct dusk_options connection = {.keys = options->keys};
     double timeout_s = (double)options->timeout_ns * 1e-9;
-    int rc = session_cluster(options, session, &address, text);
-    if (rc == 0 && (rc = dusk_connect(address, timeout_s, &session->client)) < 0)
+    int rc = session_cluster(options, session, &connection.address, text);
+    connection.timeout_s = timeout_s;
+    if (rc == 0 && (rc = dusk_connect_with(&connection, &session->client)) < 0)
         watch_failed(rc, text);
     if (rc == 0) {
         if (!session->cluster)

@@ -4,11 +4,13 @@
 #define CLIENT_SESSION_H
 
 #include "client/cluster.h"
+#include "client/commands.h"
 #include "client/progress.h"
 #include "client/watch.h"
 
 struct session_options {
     const char *scheduler; /* NULL: $DUSK_SCHEDULER_ADDRESS, or an own cluster */
+    const char *keys;      /* the join file for it; NULL: $DUSK_KEYS, or none */
     int64_t workers;       /* of an own cluster; 0: one a core */
     int64_t memory_limit;  /* of each of them, in bytes; 0: the worker's default */
     int64_t timeout_ns;    /* to connect, and for the first worker */
@@ -23,6 +25,7 @@ struct session_options {
          .to.string = &(options)->scheduler,                                           \
          .help = "tcp://HOST:8786 (default: $DUSK_SCHEDULER_ADDRESS, or a cluster of " \
                  "its own on this machine)"},                                          \
+        KEYS_OPTION_ROW(&(options)->keys),                                             \
         {.name = "workers",                                                            \
          .argument = "K",                                                              \
          .kind = OPTION_INTEGER,                                                       \

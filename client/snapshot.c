@@ -21,6 +21,8 @@ static size_t texts_size(const struct msg_status *status)
         size += status->states.items[i].state.size + 1;
     for (size_t i = 0; i < status->clients.count; i++)
         size += status->clients.items[i].name.size + 1;
+    for (size_t i = 0; i < status->published.count; i++)
+        size += status->published.items[i].name.size + 1;
     return size;
 }
 
@@ -85,19 +87,35 @@ static void clients_fill(const struct msg_status *status, struct dusk_client_row
     }
 }
 
+static void published_fill(const struct msg_status *status,
+                           struct dusk_published_row *rows, char **room)
+{
+    for (size_t i = 0; i < status->published.count; i++) {
+        const struct publication_row *row = &status->published.items[i];
+        rows[i] = (struct dusk_published_row){
+            .name = text_put(room, row->name),
+            .tasks = (int64_t)row->tasks,
+            .in_memory = (int64_t)row->in_memory,
+            .nbytes = (int64_t)row->nbytes,
+        };
+    }
+}
+
 int snapshot_copy(const struct msg_status *status, struct dusk_cluster **ret_cluster)
 {
     size_t workers = status->workers.count * sizeof(struct dusk_worker_row);
     size_t states = status->states.count * sizeof(struct dusk_state_row);
     size_t clients = status->clients.count * sizeof(struct dusk_client_row);
-    struct arena *arena =
-        malloc(sizeof *arena + workers + states + clients + texts_size(status));
+    size_t published = status->published.count * sizeof(struct dusk_published_row);
+    size_t rows = workers + states + clients + published;
+    struct arena *arena = malloc(sizeof *arena + rows + texts_size(status));
     if (!arena)
         return DUSK_E_NOMEM;
     void *worker_rows = arena->room;
     void *state_rows = arena->room + workers;
     void *client_rows = arena->room + workers + states;
-    char *room = arena->room + workers + states + clients;
+    void *published_rows = arena->room + workers + states + clients;
+    char *room = arena->room + rows;
     arena->cluster = (struct dusk_cluster){
         .build = text_put(&room, status->build),
         .uptime_s = seconds(status->uptime_ns),
@@ -107,10 +125,13 @@ int snapshot_copy(const struct msg_status *status, struct dusk_cluster **ret_clu
         .workers = worker_rows,
         .states = state_rows,
         .clients = client_rows,
+        .published_count = (int)status->published.count,
+        .published = published_rows,
     };
     workers_fill(status, worker_rows, &room);
     states_fill(status, state_rows, &room);
     clients_fill(status, client_rows, &room);
+    published_fill(status, published_rows, &room);
     *ret_cluster = &arena->cluster;
     return 0;
 }

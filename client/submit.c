@@ -137,8 +137,10 @@ static int map_submit(struct dusk_client *client, struct dusk_future **ret_futur
         call_fini(&call);
         made += rc == 0;
     }
-    for (int i = 0; rc < 0 && i < made; i++)
+    for (int i = 0; rc < 0 && i < made; i++) {
         future_unwant(ret_futures[i]);
+        ret_futures[i] = NULL;
+    }
     return rc;
 }
 

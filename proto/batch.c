@@ -271,15 +271,20 @@ static int unpack_keys(struct batch_reader *r, const msgpack_object *o, field_ke
     }
 ELEMENTS(DEFINE_UNPACK_ELEMENT)
 
+/* A hello may be of an older version, which its receiver has to tell: fields that it
+ * does not have are zero. */
+#define UNPACK_MESSAGE_FIELD(type, name)                                               \
+    rc = rc || at >= count ? rc : unpack_##type(r, &fields[at++], &value->name);
+
 #define DEFINE_UNPACK_MESSAGE(number, name)                                            \
     static int unpack_msg_##name(struct batch_reader *r, const msgpack_object *fields, \
                                  size_t count, struct msg_##name *value)               \
     {                                                                                  \
         int rc = 0;                                                                    \
         size_t at = 0;                                                                 \
-        if (count < 0 MESSAGE_##name(COUNT_FIELD))                                     \
+        if (count < 0 MESSAGE_##name(COUNT_FIELD) && number != MSG_hello)              \
             return DUSK_E_PROTOCOL;                                                    \
-        MESSAGE_##name(UNPACK_FIELD) return rc;                                        \
+        MESSAGE_##name(UNPACK_MESSAGE_FIELD) return rc;                                \
     }
 MESSAGES(DEFINE_UNPACK_MESSAGE)
 

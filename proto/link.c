@@ -1,5 +1,6 @@
 #include "proto/link.h"
 
+#include "proto/address.h"
 #include "proto/limits.h"
 
 #include <arpa/inet.h>
@@ -119,8 +120,13 @@ static bool has_ipv4(const char *address)
     return has;
 }
 
-int link_connect(void *socket, const char *address, struct err_text *text)
+int link_connect(void *socket, const char *given, struct err_text *text)
 {
+    char address[sizeof "tcp://:65535" + LINK_HOST_BYTES];
+    if (snprintf(address, sizeof address, ADDRESS_FORMAT, ADDRESS_ARGS(given)) >=
+        (int)sizeof address)
+        return err_set(text, DUSK_E_INVALID, "the address %.200s... is too long",
+                       given);
     int rc = link_check_address(address, text);
     if (rc < 0)
         return rc;
@@ -489,7 +495,11 @@ const char *link_event_sentence(const struct link_event *event)
     case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
         return "a peer does not speak ZeroMQ, or closed in the middle of its greeting";
     case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL:
-        return "a peer breaks the ZeroMQ protocol, or uses another kind of security";
+        if (event->fd == ZMQ_PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH)
+            return "keys on one side only: one of two uses them, the other does not";
+        if (event->fd == ZMQ_PROTOCOL_ERROR_ZMTP_CRYPTOGRAPHIC)
+            return "a peer's join file is for another cluster's key";
+        return "a peer breaks the ZeroMQ protocol";
     case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
         return "a peer's key was not accepted";
     case ZMQ_EVENT_ACCEPT_FAILED:

@@ -31,7 +31,8 @@ int link_bind(void *socket, const char *host, unsigned port, char *ret_address,
               size_t address_size, struct err_text *text);
 
 /* Begins to connect a DEALER to "tcp://HOST:PORT", and goes on trying; a name that has
- * an IPv4 address is taken by that.  DUSK_E_INVALID, DUSK_E_UNREACHABLE. */
+ * an IPv4 address is taken by that, and a key behind it (proto/address.h) is not looked
+ * at.  DUSK_E_INVALID, DUSK_E_UNREACHABLE. */
 int link_connect(void *socket, const char *address, struct err_text *text);
 
 /* DUSK_E_INVALID with a line when this is not "tcp://HOST:PORT". */

@@ -77,13 +77,33 @@ enum submit_flag {
     F(u64, wanted)                                                                     \
     F(u64, silence_ns)
 
+/* A member of a cluster with keys: enum member_role, and its public key. */
+#define ELEMENT_member_row(F)                                                          \
+    F(u64, role)                                                                       \
+    F(str, name)                                                                       \
+    F(str, key)
+
+#define ELEMENT_publication_row(F)                                                     \
+    F(str, name)                                                                       \
+    F(u64, tasks)                                                                      \
+    F(u64, in_memory)                                                                  \
+    F(u64, nbytes)
+
+/* A published task: its function, or "scattered data". */
+#define ELEMENT_task_row(F)                                                            \
+    F(key, key)                                                                        \
+    F(str, what)
+
 #define ELEMENTS(E)                                                                    \
     E(holding)                                                                         \
     E(source)                                                                          \
     E(run)                                                                             \
     E(worker_row)                                                                      \
     E(state_row)                                                                       \
-    E(client_row)
+    E(client_row)                                                                      \
+    E(member_row)                                                                      \
+    E(publication_row)                                                                 \
+    E(task_row)
 
 /* ---- everybody ---- */
 
@@ -105,7 +125,9 @@ enum submit_flag {
     F(i64, previous_status)                                                            \
     F(keys, previous_running)                                                          \
     F(holdings, inventory)                                                             \
-    F(runs, running)
+    F(runs, running)                                                                   \
+    F(u64, unix_ns)                                                                    \
+    F(u64, scheduler_epoch)
 
 #define MESSAGE_welcome(F)                                                             \
     F(u64, epoch)                                                                      \
@@ -150,6 +172,25 @@ enum submit_flag {
     F(u64, request)                                                                    \
     F(key, key)
 
+#define MESSAGE_publish(F)                                                             \
+    F(u64, request)                                                                    \
+    F(str, name)                                                                       \
+    F(keys, keys)
+
+#define MESSAGE_unpublish(F)                                                           \
+    F(u64, request)                                                                    \
+    F(str, name)
+
+#define MESSAGE_get_published(F)                                                       \
+    F(u64, request)                                                                    \
+    F(str, name)
+
+#define MESSAGE_want(F) F(keys, keys)
+
+#define MESSAGE_replicate(F)                                                           \
+    F(keys, keys)                                                                      \
+    F(u64, copies)
+
 /* ---- scheduler to client ---- */
 
 #define MESSAGE_place(F)                                                               \
@@ -181,11 +222,18 @@ enum submit_flag {
     F(u64, uptime_ns)                                                                  \
     F(worker_rows, workers)                                                            \
     F(state_rows, states)                                                              \
-    F(client_rows, clients)
+    F(client_rows, clients)                                                            \
+    F(publication_rows, published)
 
 #define MESSAGE_because(F)                                                             \
     F(u64, request)                                                                    \
     F(str, reason)
+
+#define MESSAGE_published(F)                                                           \
+    F(u64, request)                                                                    \
+    F(i64, code)                                                                       \
+    F(str, reason)                                                                     \
+    F(task_rows, tasks)
 
 /* ---- scheduler to worker ---- */
 
@@ -207,6 +255,8 @@ enum submit_flag {
 #define MESSAGE_acquire(F) F(sources, sources)
 
 #define MESSAGE_retired(F) F(u64, moved)
+
+#define MESSAGE_members(F) F(member_rows, members)
 
 /* ---- worker to scheduler ---- */
 
@@ -272,6 +322,31 @@ enum submit_flag {
     F(u64, request)                                                                    \
     F(key, key)
 
+/* ---- uploads and the cluster's end ---- */
+
+#define MESSAGE_upload(F)                                                              \
+    F(u64, request)                                                                    \
+    F(str, name)                                                                       \
+    F(u64, checksum)                                                                   \
+    F(blob, plugin)
+
+#define MESSAGE_outcome(F)                                                             \
+    F(u64, request)                                                                    \
+    F(i64, code)                                                                       \
+    F(str, reason)
+
+#define MESSAGE_load_plugin(F)                                                         \
+    F(str, name)                                                                       \
+    F(u64, checksum)                                                                   \
+    F(blob, plugin)
+
+#define MESSAGE_plugin_loaded(F)                                                       \
+    F(u64, checksum)                                                                   \
+    F(i64, code)                                                                       \
+    F(str, reason)
+
+#define MESSAGE_shutdown(F) F(u64, request)
+
 /* Numbers never change meaning. */
 #define MESSAGES(M)                                                                    \
     M(1, hello)                                                                        \
@@ -309,7 +384,19 @@ enum submit_flag {
     M(51, put_data)                                                                    \
     M(52, data)                                                                        \
     M(53, no_data)                                                                     \
-    M(54, stored)
+    M(54, stored)                                                                      \
+    M(60, publish)                                                                     \
+    M(61, unpublish)                                                                   \
+    M(62, get_published)                                                               \
+    M(63, published)                                                                   \
+    M(64, want)                                                                        \
+    M(65, replicate)                                                                   \
+    M(70, upload)                                                                      \
+    M(71, outcome)                                                                     \
+    M(72, load_plugin)                                                                 \
+    M(73, plugin_loaded)                                                               \
+    M(74, shutdown)                                                                    \
+    M(80, members)
 
 /* ---- what the table makes ---- */
 

@@ -55,7 +55,9 @@ void worker_done(struct scheduler *scheduler, struct worker *worker,
 {
     struct task *task = answered_task(scheduler, worker, done->key, done->attempt);
     if (!task) {
-        free_stale(scheduler, worker, done->key);
+        if (!recovery_drop(scheduler, worker, done->key, done->attempt) ||
+            !recovery_keep(scheduler, worker, done->key, 0, done->nbytes))
+            free_stale(scheduler, worker, done->key);
         return;
     }
     measure(worker, task->function, done);
@@ -67,6 +69,7 @@ void worker_done(struct scheduler *scheduler, struct worker *worker,
     scheduler->ran_from_ns = done->start_ns;
     scheduler->ran_to_ns = done->stop_ns;
     task_located(scheduler, task, worker, done->nbytes);
+    bond_find(&task->holder, &worker->held)->flags |= HOLDER_LASTING;
     retire_made(scheduler, task, worker);
     scheduler->ran_from_ns = scheduler->ran_to_ns = 0;
 }
@@ -75,8 +78,10 @@ void worker_erred(struct scheduler *scheduler, struct worker *worker,
                   const struct msg_erred *erred)
 {
     struct task *task = answered_task(scheduler, worker, erred->key, erred->attempt);
-    if (!task)
+    if (!task) {
+        recovery_drop(scheduler, worker, erred->key, erred->attempt);
         return;
+    }
     int code = erred->code < 0 && erred->code > -1000 ? (int)erred->code : DUSK_E_TASK;
     bool given_back = code == DUSK_E_CANCELLED && worker->retiring;
     if (!given_back && task->retries == 0)
@@ -114,28 +119,50 @@ void worker_missing(struct scheduler *scheduler, struct worker *worker,
         copy_missing(scheduler, input, holder);
     if (missing->attempt == 0) {
         retire_refused(scheduler, worker, missing->input);
+        replicas_refused(scheduler, worker, missing->input);
         return;
     }
     struct task *task =
         answered_task(scheduler, worker, missing->key, missing->attempt);
     if (task)
         task_attempt_over(scheduler, task);
+    else
+        recovery_drop(scheduler, worker, missing->key, missing->attempt);
 }
 
+/* Takes note of a copy, or has it freed.  `flags` is for a first one. */
+static void copy_said(struct scheduler *scheduler, struct worker *worker,
+                      const struct holding *holding, unsigned flags)
+{
+    struct task *task = task_find(scheduler, holding->key);
+    bool useful = task && (task->state == TASK_MEMORY || task_is_active(task) ||
+                           task->flags & TASK_ON_AGENDA);
+    bool first = useful && task->state != TASK_MEMORY;
+    if (useful && task->state != TASK_ERRED && task->state != TASK_FORGOTTEN &&
+        task_located(scheduler, task, worker, holding->nbytes) == 0) {
+        if (first)
+            bond_find(&task->holder, &worker->held)->flags |= flags;
+        retire_arrived(scheduler, task, worker);
+        replicas_arrived(scheduler, task, worker);
+    } else if (!recovery_keep(scheduler, worker, holding->key, 0, holding->nbytes)) {
+        worker_free_data(scheduler, worker, holding->key);
+    }
+}
+
+/* What a client has brought, or what was copied from another worker. */
 void worker_have(struct scheduler *scheduler, struct worker *worker,
                  const struct msg_have *have)
 {
-    for (size_t i = 0; i < have->holdings.count; i++) {
-        const struct holding *holding = &have->holdings.items[i];
-        struct task *task = task_find(scheduler, holding->key);
-        bool useful = task && (task->state == TASK_MEMORY || task_is_active(task) ||
-                               task->flags & TASK_ON_AGENDA);
-        if (useful && task->state != TASK_ERRED && task->state != TASK_FORGOTTEN &&
-            task_located(scheduler, task, worker, holding->nbytes) == 0)
-            retire_arrived(scheduler, task, worker);
-        else
-            worker_free_data(scheduler, worker, holding->key);
-    }
+    for (size_t i = 0; i < have->holdings.count; i++)
+        copy_said(scheduler, worker, &have->holdings.items[i], HOLDER_LASTING);
+}
+
+/* Which of them it may drop is not said. */
+void worker_inventory(struct scheduler *scheduler, struct worker *worker,
+                      field_holdings holdings)
+{
+    for (size_t i = 0; i < holdings.count; i++)
+        copy_said(scheduler, worker, &holdings.items[i], 0);
 }
 
 void worker_dropped(struct scheduler *scheduler, struct worker *worker,

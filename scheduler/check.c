@@ -60,7 +60,7 @@ static int check_counters(const struct task *task, struct err_text *text)
 static int check_state(const struct scheduler *scheduler, struct task *task,
                        struct err_text *text)
 {
-    bool needed = task->needed_by > 0 || task_is_wanted(task);
+    bool needed = task_is_needed(task);
     bool held = bond_first(&task->holder) != NULL;
     if (held != (task->state == TASK_MEMORY))
         return TASK_WRONG(task, "is held by %s", held ? "a worker" : "nobody");
@@ -202,6 +202,21 @@ static int check_worker(const struct scheduler *scheduler, const struct worker *
     return rc ? rc : check_idleness(scheduler, worker, text);
 }
 
+static int check_plugin(const struct scheduler *scheduler, const struct plugin *plugin,
+                        struct err_text *text)
+{
+    size_t position = 0;
+    struct worker *worker;
+    if (plugin->code < 0 && plugin->awaited.count == 0)
+        return err_set(text, DUSK_E_INTERNAL, "plugin %s should be forgotten",
+                       plugin->name);
+    while ((worker = map_next(&plugin->awaited, &position)))
+        if (!list_has(&scheduler->workers, &worker->link))
+            return err_set(text, DUSK_E_INTERNAL,
+                           "plugin %s waits for a worker that is gone", plugin->name);
+    return 0;
+}
+
 int scheduler_check(const struct scheduler *scheduler, struct err_text *text)
 {
     int rc = check_tasks(scheduler, text);
@@ -222,6 +237,8 @@ int scheduler_check(const struct scheduler *scheduler, struct err_text *text)
                          "client %06" PRIx64 " counts %zu wants wrongly",
                          client->number, client->wants.count);
     }
+    LIST_FOREACH (p, &scheduler->plugins)
+        rc = rc ? rc : check_plugin(scheduler, CONTAINER_OF(p, struct plugin, link), text);
     if (rc == 0 && (working != scheduler->working_count ||
                     list_count(&scheduler->workers) != scheduler->worker_count))
         rc = err_set(text, DUSK_E_INTERNAL, "workers are counted wrong");

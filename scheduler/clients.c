@@ -12,6 +12,16 @@ void client_send(struct scheduler *scheduler, struct client *client,
         peer_send(scheduler, client->peer, message);
 }
 
+void client_outcome(struct scheduler *scheduler, uint64_t client_number,
+                    uint64_t request, int code, const char *line)
+{
+    struct client *client = map_get(&scheduler->client_numbers, client_number);
+    if (client)
+        client_send(
+            scheduler, client,
+            MESSAGE(outcome, .request = request, .code = code, .reason = str_of(line)));
+}
+
 /* ---- coming and going ---- */
 
 static uint64_t loss_deadline(const struct scheduler *scheduler,
@@ -98,8 +108,10 @@ static bool hello_is_sound(struct scheduler *scheduler, struct peer_id peer,
 void client_hello(struct scheduler *scheduler, struct peer_id peer,
                   const struct msg_hello *hello)
 {
-    if (!hello_is_sound(scheduler, peer, hello))
+    if (!peer_may(scheduler, peer, RIGHT_SUBMIT, "be a client") ||
+        !hello_is_sound(scheduler, peer, hello))
         return;
+    recovery_hello(scheduler, hello);
     struct client *client = map_get(&scheduler->client_numbers, hello->client);
     if (!client) {
         if (!(client = client_add(scheduler, peer, hello))) {
@@ -186,11 +198,6 @@ void client_submit(struct scheduler *scheduler, struct client *client,
 {
     struct task *task = task_find(scheduler, submit->key);
     if (!task) {
-        if (!text_is_clean(submit->function, 1) || !text_is_clean(submit->worker, 0)) {
-            fail_at_once(scheduler, client, submit->key, DUSK_E_INVALID,
-                         "names of functions and workers must be printable text");
-            return;
-        }
         struct err_text text;
         int rc = task_create(scheduler, submit, &text, &task);
         if (rc < 0) {
@@ -210,7 +217,7 @@ static void scatter_again(struct scheduler *scheduler, struct client *client,
         client_send(
             scheduler, client,
             MESSAGE(place, .key = task->key, .address = str_of(task->worker->address)));
-    if (task->state == TASK_RELEASED)
+    if (task->state == TASK_RELEASED || task->state == TASK_NO_WORKER)
         task->flags &= (uint8_t)~TASK_HAD_DATA;
 }
 
@@ -256,14 +263,26 @@ void client_cancel(struct scheduler *scheduler, struct client *client,
     }
 }
 
+void client_want_key(struct scheduler *scheduler, struct client *client,
+                     struct task_key key, unsigned flag)
+{
+    struct task *task = task_find(scheduler, key);
+    if (task)
+        want_add(scheduler, client, task, flag);
+    else
+        fail_at_once(scheduler, client, key, DUSK_E_NOT_FOUND,
+                     "the scheduler does not know this key");
+}
+
+void client_want(struct scheduler *scheduler, struct client *client,
+                 const struct msg_want *want)
+{
+    for (size_t i = 0; i < want->keys.count; i++)
+        client_want_key(scheduler, client, want->keys.items[i], WANT_RESULT);
+}
+
 void client_locate(struct scheduler *scheduler, struct client *client,
                    const struct msg_locate *locate)
 {
-    struct task *task = task_find(scheduler, locate->key);
-    if (!task) {
-        fail_at_once(scheduler, client, locate->key, DUSK_E_NOT_FOUND,
-                     "the scheduler does not know this key");
-        return;
-    }
-    want_add(scheduler, client, task, WANT_PLACE);
+    client_want_key(scheduler, client, locate->key, WANT_PLACE);
 }

@@ -27,6 +27,10 @@ void client_disconnected(struct scheduler *scheduler, struct client *client);
 /* Its wants are released.  Frees the client. */
 void client_remove(struct scheduler *scheduler, struct client *client, const char *why);
 
+/* Answers upload or shutdown, if the client with this number is still there. */
+void client_outcome(struct scheduler *scheduler, uint64_t client_number,
+                    uint64_t request, int code, const char *line);
+
 void client_send(struct scheduler *scheduler, struct client *client,
                  const struct message *message);
 
@@ -40,6 +44,14 @@ void client_cancel(struct scheduler *scheduler, struct client *client,
                    const struct msg_cancel *cancel);
 void client_locate(struct scheduler *scheduler, struct client *client,
                    const struct msg_locate *locate);
+
+void client_want(struct scheduler *scheduler, struct client *client,
+                 const struct msg_want *want);
+
+/* The client wants a task that somebody has submitted, for `flag` of enum want_flag;
+ * it is told when that is not known. */
+void client_want_key(struct scheduler *scheduler, struct client *client,
+                     struct task_key key, unsigned flag);
 
 void client_destroy(struct client *client);
 

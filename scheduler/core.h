@@ -2,16 +2,27 @@
 #ifndef SCHEDULER_CORE_H
 #define SCHEDULER_CORE_H
 
+#include "proto/address.h"
 #include "scheduler/clients.h"
 #include "scheduler/deaths.h"
 #include "scheduler/functions.h"
 #include "scheduler/notes.h"
 #include "scheduler/placement.h"
+#include "scheduler/plugins.h"
+#include "scheduler/published.h"
+#include "scheduler/recovery.h"
+#include "scheduler/replicas.h"
 #include "scheduler/scheduler.h"
+#include "scheduler/shutdown.h"
 #include "scheduler/task.h"
 #include "scheduler/timers.h"
 #include "scheduler/transitions.h"
 #include "scheduler/workers.h"
+
+/* Attempts of different lives of a scheduler bear different numbers; people are shown
+ * the lower bits. */
+#define EPOCH_ATTEMPT_BITS 32
+#define ATTEMPT_SHOWN(attempt) ((attempt)&UINT32_MAX)
 
 /* Who is behind a connection; exactly one is set. */
 struct peer {
@@ -31,6 +42,7 @@ struct scheduler {
     struct map tasks;
     size_t state_counts[TASK_STATE_COUNT];
     struct task *agenda_first, *agenda_last;
+    struct list scarce; /* tasks with too few lasting copies, by their extra */
     struct list no_worker;
     uint64_t no_worker_ns; /* since when there are some */
     struct list unplaced;  /* queued, but in no heap for lack of memory */
@@ -57,11 +69,23 @@ struct scheduler {
     struct list clients;
     size_t client_count;
     struct map client_numbers;
+    struct list plugins; /* that were uploaded */
+    struct shutdown shutdown;
+    struct list publications;
+    size_t publication_count;
+    struct outbox journal; /* records, as for a peer */
+    struct recording recording;
+    struct recovery recovery;
     /* peers to part with: those whose outbox overflowed, then those to close */
     uint32_t *doomed;
     size_t doomed_count, doomed_capacity;
     uint32_t *closing;
     size_t closing_count, closing_capacity;
+    /* keys */
+    struct members members;
+    struct member_row *member_rows; /* the same for workers; NULL: no keys */
+    struct map guests;              /* peer number -> struct guest, owned */
+    uint64_t unix_offset_ns;        /* Unix time less now_ns */
     struct timer stall_timer;
     uint64_t ran_from_ns, ran_to_ns; /* of the result that is being recorded */
     uint64_t progress_ns;            /* when a task was last assigned or finished */
@@ -77,6 +101,11 @@ static inline struct task *task_find(const struct scheduler *scheduler,
 static inline bool task_is_wanted(struct task *task)
 {
     return bond_first(&task->want) != NULL;
+}
+
+static inline bool task_is_needed(struct task *task)
+{
+    return task->needed_by > 0 || task_is_wanted(task);
 }
 
 static inline struct worker *holder_worker(const struct bond *bond)
@@ -118,6 +147,25 @@ bool text_is_clean(struct str text, size_t least);
 bool text_is(struct str text, const char *word);
 uint64_t text_hash(struct str text);
 
+/* What whoever is behind the connection may do (enum peer_right, or-ed), by its key
+ * (members.c). */
+unsigned peer_rights(const struct scheduler *scheduler, struct peer_id peer);
+
+/* Whether it has this right; if not it is refused: "... does not let it WHAT". */
+bool peer_may(struct scheduler *scheduler, struct peer_id peer, enum peer_right right,
+              const char *what);
+
+/* Whether a peer's Unix time is near enough to ours; if not it is refused. */
+bool clock_agrees(struct scheduler *scheduler, struct peer_id peer, uint64_t unix_ns);
+
+/* Tells a worker who may fetch from it. */
+void members_tell(struct scheduler *scheduler, struct worker *worker);
+void guest_forget(struct scheduler *scheduler, struct peer_id peer);
+void guests_free(struct scheduler *scheduler);
+
+/* Works off what an event has caused, which may cause more. */
+void scheduler_settle(struct scheduler *scheduler);
+
 /* What workers answer (answers.c). */
 void worker_done(struct scheduler *scheduler, struct worker *worker,
                  const struct msg_done *done);
@@ -127,6 +175,8 @@ void worker_missing(struct scheduler *scheduler, struct worker *worker,
                     const struct msg_missing *missing);
 void worker_have(struct scheduler *scheduler, struct worker *worker,
                  const struct msg_have *have);
+void worker_inventory(struct scheduler *scheduler, struct worker *worker,
+                      field_holdings holdings);
 void worker_dropped(struct scheduler *scheduler, struct worker *worker,
                     const struct msg_dropped *dropped);
 

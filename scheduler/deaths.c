@@ -122,7 +122,7 @@ static void name_the_dead(const struct scheduler *scheduler,
                           const struct msg_hello *hello, struct death *death)
 {
     snprintf(death->worker, sizeof death->worker, STR_FORMAT,
-             STR_ARGS(hello->name.size ? hello->name : hello->address));
+             STR_ARGS(hello->name.size ? hello->name : address_shown(hello->address)));
     LIST_FOREACH (link, &scheduler->workers) {
         const struct worker *worker = CONTAINER_OF(link, struct worker, link);
         if (worker->epoch == death->epoch)

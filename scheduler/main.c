@@ -17,10 +17,12 @@ struct arguments {
     const char *host;
     int64_t port;
     int64_t ready_fd;
-    bool insecure, check;
+    const char *keys;
+    bool insecure, allow_upload, check;
+    const char *journal;
     int log_level;
     int64_t heartbeat_ns, silent_ns, lost_ns, closed_ns, client_closed_ns, stalled_ns,
-        retire_ns;
+        retire_ns, recovery_ns, clock_skew_ns;
     int64_t bandwidth;
     int64_t deaths_allowed;
 };
@@ -39,7 +41,9 @@ static void arguments_init(struct arguments *a)
         .closed_ns = (int64_t)config->closed_ns,
         .client_closed_ns = (int64_t)config->client_closed_ns,
         .stalled_ns = (int64_t)config->stalled_ns,
+        .recovery_ns = (int64_t)config->recovery_ns,
         .retire_ns = (int64_t)config->retire_ns,
+        .clock_skew_ns = (int64_t)config->clock_skew_ns,
         .bandwidth = (int64_t)config->bandwidth,
         .deaths_allowed = config->deaths_allowed,
     };
@@ -55,8 +59,12 @@ static void config_fill(const struct arguments *a, struct scheduler_config *conf
     config->client_closed_ns = (uint64_t)a->client_closed_ns;
     config->stalled_ns = (uint64_t)a->stalled_ns;
     config->retire_ns = (uint64_t)a->retire_ns;
+    config->clock_skew_ns = (uint64_t)a->clock_skew_ns;
+    config->recovery_ns = (uint64_t)a->recovery_ns;
+    config->journal = a->journal != NULL;
     config->bandwidth = (double)a->bandwidth;
     config->deaths_allowed = (unsigned)a->deaths_allowed;
+    config->allow_upload = a->allow_upload;
     while (getrandom(&config->epoch, sizeof config->epoch, 0) < 0 || config->epoch == 0)
         ;
 }
@@ -85,11 +93,28 @@ static int parse(int argc, char **argv, struct arguments *a, struct command *com
          .to.integer = &a->port,
          .shown = true,
          .help = "the port to listen at; 0: any that is free"},
+        {.name = "keys",
+         .argument = "DIR",
+         .kind = OPTION_STRING,
+         .to.string = &a->keys,
+         .help = "encrypt, and let in only whom the directory's allow-list names; "
+                 "`dusk keygen DIR` makes it; SIGHUP reads the list again"},
         {.name = "insecure",
          .kind = OPTION_FLAG,
          .to.flag = &a->insecure,
-         .help = "allow --host to be more than this machine: whoever reaches the port "
-                 "can run tasks and read data"},
+         .help = "allow --host to be more than this machine without keys: whoever "
+                 "reaches the port can run tasks and read data"},
+        {.name = "allow-upload",
+         .kind = OPTION_FLAG,
+         .to.flag = &a->allow_upload,
+         .help = "let clients upload plugins, which run as part of the workers that "
+                 "allow it too"},
+        {.name = "journal",
+         .argument = "FILE",
+         .kind = OPTION_STRING,
+         .to.string = &a->journal,
+         .help = "keep here what must outlive the scheduler: published names and what "
+                 "can make their results again"},
         {.name = "ready-fd",
          .argument = "FD",
          .kind = OPTION_INTEGER,
@@ -116,7 +141,12 @@ static int parse(int argc, char **argv, struct arguments *a, struct command *com
         DURATION("closed", &a->closed_ns,
                  "a worker whose connection closed is given up after that"),
         DURATION("client-closed", &a->client_closed_ns, "the same for a client"),
+        DURATION("recovery", &a->recovery_ns,
+                 "after a restart, how long workers and clients may come back before "
+                 "their work is given up"),
         DURATION("stalled", &a->stalled_ns, "tasks that wait longer are logged"),
+        DURATION("allowed-clock-skew", &a->clock_skew_ns,
+                 "peers whose clocks differ by more are refused"),
         DURATION("retire", &a->retire_ns,
                  "the longest that a worker's retirement may take"),
         {.kind = OPTION_GROUP, .help = "Placement"},
@@ -143,7 +173,7 @@ static int parse(int argc, char **argv, struct arguments *a, struct command *com
         .summary =
             "The scheduler of a dusk cluster: workers and clients connect to it.",
         .options = options,
-        .epilogue = "Exit codes: 0 stopped by a signal, 1 failed, 2 usage.",
+        .epilogue = "Exit codes: 0 stopped by a signal or by dusk shutdown, 1 failed, 2 usage.",
     };
     int rc = options_parse(command, argc, argv, stdout, stderr);
     command->options = NULL;
@@ -168,17 +198,20 @@ int main(int argc, char **argv)
     int rc = parse(argc, argv, &a, &command);
     if (rc != OPTIONS_RUN)
         return rc < 0 ? EXIT_USAGE : EXIT_SUCCESS;
-    if (!link_is_loopback(a.host) && !a.insecure) {
+    if (!link_is_loopback(a.host) && !a.keys && !a.insecure) {
         fprintf(stderr,
-                "dusk-scheduler: --host %s can be reached from other machines, and "
-                "connections are not encrypted yet: say --insecure to allow that\n",
+                "dusk-scheduler: --host %s can be reached from other machines: make "
+                "keys with `dusk keygen DIR` and say --keys DIR, or --insecure to let "
+                "everybody in\n",
                 a.host);
         return EXIT_USAGE;
     }
     struct shell_options options = {.host = a.host,
                                     .port = (unsigned)a.port,
                                     .ready_fd = (int)a.ready_fd,
-                                    .check = a.check};
+                                    .check = a.check,
+                                    .keys = a.keys,
+                                    .journal = a.journal};
     config_fill(&a, &options.config);
     raise_descriptor_limit();
     struct log log;

@@ -12,6 +12,7 @@ struct peer_link {
     struct identity identity;
     int fd;           /* over which its last message came, -1 if unknown */
     bool deaf;        /* nothing it says is listened to any more */
+    bool admitted;    /* the core knows who it is */
     unsigned probes;  /* left, while it is a suspect */
     struct list link; /* in peers->suspects */
 };

@@ -19,6 +19,8 @@ static struct task *queued_task(struct heap_link *link)
 bool placement_possible(const struct scheduler *scheduler, const struct task *task)
 {
     const char *name = task_restriction(task);
+    if (scheduler->recovery.running && !task->worker)
+        return false;
     if (name)
         return worker_by_name(scheduler, str_of(name)) != NULL;
     return task->function ? scheduler->worker_count > 0
@@ -324,7 +326,8 @@ struct worker *placement_emptiest(struct scheduler *scheduler,
         struct worker *worker = CONTAINER_OF(link, struct worker, link);
         if (!worker_takes_work(worker) ||
             (not_holding &&
-             bond_find((struct bond *)&not_holding->holder, &worker->held)))
+             (bond_find((struct bond *)&not_holding->holder, &worker->held) ||
+              task_is_asked(not_holding, worker))))
             continue;
         double limit = worker->memory_limit ? (double)worker->memory_limit : 1e12;
         double fill = (double)worker->memory / limit;

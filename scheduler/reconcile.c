@@ -37,10 +37,8 @@ static void stop_unwanted(struct scheduler *scheduler, struct worker *worker,
              task->attempt == run->attempt) ||
             map_get(&worker->stopping, run->attempt))
             continue;
-        worker_send(scheduler, worker,
-                    MESSAGE(stop_task, .key = run->key, .attempt = run->attempt));
-        if (map_put(&worker->stopping, run->attempt, worker) == 0)
-            worker->outstanding++;
+        if (!recovery_keep(scheduler, worker, run->key, run->attempt, 0))
+            worker_stop_attempt(scheduler, worker, run->key, run->attempt);
     }
 }
 
@@ -53,6 +51,8 @@ void worker_reconcile(struct scheduler *scheduler, struct worker *worker,
         peer_violated(scheduler, worker->peer, "no memory for what the worker holds");
         return;
     }
+    recovery_forget(scheduler, worker);
+    replicas_worker_gone(scheduler, worker);
     LIST_FOREACH (link, &worker->processing) {
         struct task *task = CONTAINER_OF(link, struct task, link);
         if (!map_get(&said.runs, task->attempt))
@@ -64,7 +64,7 @@ void worker_reconcile(struct scheduler *scheduler, struct worker *worker,
         if (!map_get(&said.inventory, holder->task->key.bits))
             task_not_located(scheduler, holder->task, holder);
     }
-    worker_have(scheduler, worker, &(struct msg_have){.holdings = hello->inventory});
+    worker_inventory(scheduler, worker, hello->inventory);
     said_fini(&said);
     retire_heir_gone(scheduler, worker); /* what it was asked to fetch, too */
     if (worker->retirement)

@@ -3,11 +3,6 @@
 
 #include <stdlib.h>
 
-static bool is_needed(struct task *task)
-{
-    return task->needed_by > 0 || task_is_wanted(task);
-}
-
 /* Who shall have a lasting copy: one that has a copy already, which it may otherwise
  * drop, or the emptiest. */
 static struct worker *heir_of(struct scheduler *scheduler, struct task *task)
@@ -26,14 +21,9 @@ static void move_one(struct scheduler *scheduler, struct worker *worker,
 {
     struct retirement *retirement = worker->retirement;
     struct worker *heir = heir_of(scheduler, task);
-    field_sources sources;
     if (!heir || map_put(&retirement->moving, task->key.bits, heir) < 0 ||
-        sources_of(scheduler, task, heir, &sources) < 0) {
+        worker_acquire(scheduler, heir, task) < 0)
         map_remove(&retirement->moving, task->key.bits);
-        return;
-    }
-    worker_flush_frees(scheduler, heir);
-    worker_send(scheduler, heir, MESSAGE(acquire, .sources = sources));
 }
 
 /* Retired is said once: when everything has moved and nothing runs, or at the
@@ -110,7 +100,7 @@ void retire_begin(struct scheduler *scheduler, struct worker *worker,
     worker_conditions_changed(scheduler, worker);
     LIST_FOREACH (link, &worker->held.bonds) {
         struct task *task = CONTAINER_OF(link, struct bond, link)->task;
-        if (is_needed(task))
+        if (task_is_needed(task))
             move_one(scheduler, worker, task);
     }
     retire_review(scheduler, worker);
@@ -130,6 +120,7 @@ void retire_arrived(struct scheduler *scheduler, struct task *task,
         if (!worker->retirement ||
             map_get(&worker->retirement->moving, task->key.bits) != heir)
             continue;
+        bond_find(&task->holder, &heir->held)->flags |= HOLDER_LASTING;
         map_remove(&worker->retirement->moving, task->key.bits);
         worker->retirement->moved++;
         retire_review(scheduler, worker);

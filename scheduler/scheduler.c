@@ -15,23 +15,33 @@ const struct scheduler_config scheduler_defaults = {
     .lost_ns = 15000 * MS,
     .closed_ns = 1000 * MS,
     .client_closed_ns = 5000 * MS,
+    .recovery_ns = 3000 * MS,
     .stalled_ns = 5000 * MS,
     .retire_ns = 30000 * MS,
     .pipeline_ns = 2 * MS,
     .latency_ns = 1 * MS,
     .bandwidth = 500e6,
+    .clock_skew_ns = 60000 * MS,
     .deaths_allowed = 3,
 };
 
 /* ---- messages ---- */
 
+/* Whoever is behind a connection already may say hello again, and nobody else. */
+static bool may_greet(const struct peer *bound, const struct msg_hello *hello)
+{
+    if (!bound)
+        return true;
+    if (bound->worker)
+        return hello->role == ROLE_WORKER && hello->epoch == bound->worker->epoch &&
+               text_is(hello->address, bound->worker->address);
+    return hello->role == ROLE_CLIENT && hello->epoch == bound->client->epoch &&
+           hello->client == bound->client->number;
+}
+
 static void hello(struct scheduler *scheduler, struct peer_id peer,
                   const struct msg_hello *message)
 {
-    struct peer *bound = map_get(&scheduler->peers, peer.number);
-    uint64_t known = !bound          ? message->epoch
-                     : bound->worker ? bound->worker->epoch
-                                     : bound->client->epoch;
     if (message->magic != PROTOCOL_MAGIC)
         peer_refuse(scheduler, peer, DUSK_E_PROTOCOL, "this is not dusk's protocol");
     else if (message->major != PROTOCOL_MAJOR)
@@ -41,11 +51,13 @@ static void hello(struct scheduler *scheduler, struct peer_id peer,
                     PROTOCOL_MAJOR, PROTOCOL_MINOR, message->major, message->minor);
     else if (message->epoch == 0)
         peer_refuse(scheduler, peer, DUSK_E_INVALID, "an epoch must not be 0");
-    else if (message->epoch != known)
+    else if (!may_greet(map_get(&scheduler->peers, peer.number), message))
         peer_violated(scheduler, peer, "two processes on one connection");
-    else if (message->role == ROLE_WORKER && !(bound && bound->client))
+    else if (!clock_agrees(scheduler, peer, message->unix_ns))
+        return;
+    else if (message->role == ROLE_WORKER)
         worker_hello(scheduler, peer, message);
-    else if (message->role == ROLE_CLIENT && !(bound && bound->worker))
+    else if (message->role == ROLE_CLIENT)
         client_hello(scheduler, peer, message);
     else
         peer_refuse(scheduler, peer, DUSK_E_INVALID,
@@ -74,6 +86,9 @@ static bool from_worker(struct scheduler *scheduler, struct worker *worker,
         return true;
     case MSG_dropped:
         worker_dropped(scheduler, worker, &message->dropped);
+        return true;
+    case MSG_plugin_loaded:
+        plugin_loaded(scheduler, worker, &message->plugin_loaded);
         return true;
     case MSG_retire:
         retire_begin(scheduler, worker, message->retire.deadline_ms);
@@ -107,11 +122,32 @@ static bool from_client(struct scheduler *scheduler, struct client *client,
     case MSG_locate:
         client_locate(scheduler, client, &message->locate);
         return true;
+    case MSG_want:
+        client_want(scheduler, client, &message->want);
+        return true;
+    case MSG_replicate:
+        client_replicate(scheduler, &message->replicate);
+        return true;
+    case MSG_publish:
+        client_publish(scheduler, client, &message->publish);
+        return true;
+    case MSG_unpublish:
+        client_unpublish(scheduler, client, &message->unpublish);
+        return true;
+    case MSG_get_published:
+        client_get_published(scheduler, client, &message->get_published);
+        return true;
     case MSG_status_request:
         status_answer(scheduler, client, message->status_request.request);
         return true;
     case MSG_why:
         why_answer(scheduler, client, &message->why);
+        return true;
+    case MSG_upload:
+        plugin_upload(scheduler, client, &message->upload);
+        return true;
+    case MSG_shutdown:
+        shutdown_begin(scheduler, client, message->shutdown.request);
         return true;
     case MSG_alive:
         client_send(scheduler, client,
@@ -127,8 +163,7 @@ static bool from_client(struct scheduler *scheduler, struct client *client,
 
 /* ---- events ---- */
 
-/* Works off what an event has caused, which may cause more. */
-static void settle(struct scheduler *scheduler)
+void scheduler_settle(struct scheduler *scheduler)
 {
     do {
         agenda_run(scheduler);
@@ -164,7 +199,7 @@ void scheduler_message(struct scheduler *scheduler, struct peer_id peer,
     if (!fine)
         peer_violated(scheduler, peer, "it must not send %s",
                       message_name(message->type));
-    settle(scheduler);
+    scheduler_settle(scheduler);
 }
 
 void scheduler_peer_gone(struct scheduler *scheduler, struct peer_id peer,
@@ -172,7 +207,8 @@ void scheduler_peer_gone(struct scheduler *scheduler, struct peer_id peer,
 {
     scheduler->now_ns = now_ns;
     peer_part(scheduler, peer);
-    settle(scheduler);
+    guest_forget(scheduler, peer);
+    scheduler_settle(scheduler);
 }
 
 void scheduler_peer_broken(struct scheduler *scheduler, struct peer_id peer,
@@ -180,14 +216,14 @@ void scheduler_peer_broken(struct scheduler *scheduler, struct peer_id peer,
 {
     scheduler->now_ns = now_ns;
     peer_violated(scheduler, peer, "%s", line);
-    settle(scheduler);
+    scheduler_settle(scheduler);
 }
 
 void scheduler_tick(struct scheduler *scheduler, uint64_t now_ns)
 {
     scheduler->now_ns = now_ns;
     timers_run(scheduler);
-    settle(scheduler);
+    scheduler_settle(scheduler);
 }
 
 uint64_t scheduler_next_deadline(const struct scheduler *scheduler)
@@ -258,15 +294,22 @@ int scheduler_create(const struct scheduler_config *config, uint64_t now_ns,
         return DUSK_E_NOMEM;
     scheduler->config = *config;
     scheduler->now_ns = scheduler->started_ns = scheduler->progress_ns = now_ns;
+    /* Workers may still run attempts of an earlier life: no number is theirs. */
+    scheduler->attempts = (config->epoch - 1) << EPOCH_ATTEMPT_BITS;
     outbox_init(&scheduler->outbox);
-    scheduler->outbox.chained = true;
+    outbox_init(&scheduler->journal);
+    scheduler->outbox.chained = scheduler->journal.chained = true;
     functions_init(&scheduler->functions);
+    list_init(&scheduler->scarce);
     list_init(&scheduler->no_worker);
     list_init(&scheduler->unplaced);
     list_init(&scheduler->workers);
     list_init(&scheduler->refill);
     list_init(&scheduler->freeing);
     list_init(&scheduler->clients);
+    list_init(&scheduler->plugins);
+    list_init(&scheduler->publications);
+    map_init(&scheduler->recovery.unclaimed);
     int rc = prepare(scheduler);
     if (rc < 0) {
         scheduler_destroy(scheduler);
@@ -293,6 +336,8 @@ static void tasks_free(struct scheduler *scheduler)
     while ((task = map_next(&scheduler->tasks, &position))) {
         bonds_free(&task->holder);
         bonds_free(&task->want);
+        if (task->extra)
+            bonds_free(&task->extra->asked);
         task_destroy(task);
     }
     map_fini(&scheduler->tasks);
@@ -303,15 +348,21 @@ void scheduler_destroy(struct scheduler *scheduler)
     if (!scheduler)
         return;
     tasks_free(scheduler);
+    publications_fini(scheduler);
+    recovery_fini(scheduler);
     LIST_FOREACH (w, &scheduler->workers)
         worker_destroy(CONTAINER_OF(w, struct worker, link));
     LIST_FOREACH (c, &scheduler->clients)
         client_destroy(CONTAINER_OF(c, struct client, link));
+    plugins_free(scheduler);
     size_t position = 0;
     struct peer *peer;
     while ((peer = map_next(&scheduler->peers, &position)))
         free(peer);
     map_fini(&scheduler->peers);
+    guests_free(scheduler);
+    members_fini(&scheduler->members);
+    free(scheduler->member_rows);
     map_fini(&scheduler->worker_names);
     map_fini(&scheduler->worker_addresses);
     map_fini(&scheduler->client_numbers);
@@ -322,6 +373,7 @@ void scheduler_destroy(struct scheduler *scheduler)
     graves_fini(&scheduler->graves);
     functions_fini(&scheduler->functions);
     outbox_fini(&scheduler->outbox);
+    outbox_fini(&scheduler->journal);
     free(scheduler->sources);
     free(scheduler->doomed);
     free(scheduler->closing);

@@ -10,6 +10,7 @@
 #ifndef SCHEDULER_SCHEDULER_H
 #define SCHEDULER_SCHEDULER_H
 
+#include "proto/keys.h"
 #include "proto/outbox.h"
 
 struct scheduler; /* opaque */
@@ -21,12 +22,16 @@ struct scheduler_config {
     uint64_t lost_ns;          /* unheard for that long: its work goes elsewhere */
     uint64_t closed_ns;        /* the same after a closed connection */
     uint64_t client_closed_ns; /* a client's wants after a closed connection */
+    uint64_t recovery_ns;      /* how long others may come back after a restart */
     uint64_t stalled_ns;       /* whatever waits longer is noted */
     uint64_t retire_ns;        /* the longest that a retiring worker waits */
     uint64_t pipeline_ns;      /* work kept ready at each thread */
     uint64_t latency_ns;       /* assumed of a transfer */
     double bandwidth;          /* assumed of a transfer, bytes a second */
+    uint64_t clock_skew_ns;    /* that a peer's clock may differ from ours */
     unsigned deaths_allowed;   /* of workers before a task is KILLED */
+    bool allow_upload;         /* of plugins */
+    bool journal;              /* records are written */
 };
 
 /* Dask's numbers where it has them. */
@@ -36,6 +41,26 @@ extern const struct scheduler_config scheduler_defaults;
 int scheduler_create(const struct scheduler_config *config, uint64_t now_ns,
                      struct scheduler **ret_scheduler);
 void scheduler_destroy(struct scheduler *scheduler);
+
+/* What time it is for people, whenever that may have changed: peers whose clock says
+ * something else are refused.  Until then it is taken for `now_ns`. */
+void scheduler_set_clock(struct scheduler *scheduler, uint64_t unix_ns,
+                         uint64_t now_ns);
+
+/* From now on only these may connect, with the rights of their roles: takes the list.
+ * Who is no longer on it is closed, and workers are told.  Without this call everybody
+ * may do everything.  DUSK_E_NOMEM: all stays as it was. */
+int scheduler_set_members(struct scheduler *scheduler, struct members *members,
+                          uint64_t now_ns);
+
+/* The list, borrowed; it changes with scheduler_set_members. */
+const struct members *scheduler_members(const struct scheduler *scheduler);
+
+/* Who is behind a connection: whoever has this public key.  To be called before its
+ * first message; what no key was shown for has no rights.  DUSK_E_KEYS when no member
+ * has it, DUSK_E_NOMEM. */
+int scheduler_peer_is(struct scheduler *scheduler, struct peer_id peer,
+                      const char *key);
 
 /* A message has come from a peer, known or not.  Borrows the message.  Peers that
  * break the protocol are closed; the scheduler itself never fails. */
@@ -53,6 +78,31 @@ void scheduler_peer_broken(struct scheduler *scheduler, struct peer_id peer,
 /* To be called when the deadline has passed; UINT64_MAX when there is none. */
 void scheduler_tick(struct scheduler *scheduler, uint64_t now_ns);
 uint64_t scheduler_next_deadline(const struct scheduler *scheduler);
+
+/* Whether a client has shut the cluster down, and its workers have left. */
+bool scheduler_has_ended(const struct scheduler *scheduler);
+/* ---- the journal ----
+ *
+ * What must outlive the scheduler comes out as records, batches of messages, and goes
+ * in at the next start.  With config.journal the owner takes all records after each
+ * event, has them written to the disk as a whole, and says how that went, before the
+ * next event. */
+
+bool scheduler_has_records(const struct scheduler *scheduler);
+
+/* The next batch to write, borrowed until the next call; NULL when there is none. */
+const struct batch *scheduler_next_record(struct scheduler *scheduler);
+void scheduler_recorded(struct scheduler *scheduler, int code, const char *line,
+                        uint64_t now_ns);
+
+/* Before any other event: one message of a record.  An error with a line when it is
+ * not what a journal can hold. */
+int scheduler_restore(struct scheduler *scheduler, const struct message *message,
+                      struct err_text *text);
+
+/* All were read.  What is still of use comes out as records, for a new journal in
+ * place of the old.  DUSK_E_NOMEM: the old one is still good, nothing comes out. */
+int scheduler_restored(struct scheduler *scheduler, uint64_t now_ns);
 
 /* Says goodbye to every peer; the outbox is the last thing to be taken. */
 void scheduler_stop(struct scheduler *scheduler, const char *reason);

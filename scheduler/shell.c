@@ -2,9 +2,11 @@
 
 #include "common/clock.h"
 #include "common/loop.h"
+#include "proto/curve.h"
 #include "proto/limits.h"
-#include "proto/link.h"
+#include "proto/zap.h"
 #include "scheduler/peers.h"
+#include "scheduler/persist.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -25,8 +27,10 @@ struct shell {
     struct log *log;
     struct loop loop;
     void *context, *router, *monitor;
+    struct zap zap;
     char address[128];
     struct scheduler *scheduler;
+    struct journal *journal; /* or NULL */
     struct peers peers;
     struct log_site sites[LOG_SITES];
     bool blocked; /* a connection was full */
@@ -51,9 +55,11 @@ static void write_note(struct shell *shell, const struct note *note)
                   fields);
 }
 
-/* After every event: its notes, and on request the invariants. */
+/* After every event: its records and notes, and on request the invariants. */
 static void after_event(struct shell *shell)
 {
+    if (shell->journal)
+        persist_records(shell->journal, shell->scheduler, shell->log);
     struct note note;
     while (scheduler_next_note(shell->scheduler, &note))
         write_note(shell, &note);
@@ -83,7 +89,7 @@ static void handle_batch(struct shell *shell, struct peer_link *peer,
 
 /* Whether the connection is still there: a message that costs nothing tells, once
  * the socket has been made to look at what its thread found out. */
-static bool is_connected(struct shell *shell, const struct peer_link *peer)
+static bool is_connected(struct shell *shell, const struct identity *identity)
 {
     int events;
     size_t size = sizeof events;
@@ -92,7 +98,7 @@ static bool is_connected(struct shell *shell, const struct peer_link *peer)
     batch_init(&batch);
     int rc = batch_add(&batch, MESSAGE(alive, .epoch = shell->options->config.epoch));
     if (rc == 0)
-        rc = link_send(shell->router, &peer->identity, &batch);
+        rc = link_send(shell->router, identity, &batch);
     batch_fini(&batch);
     return rc != DUSK_E_CLOSED;
 }
@@ -107,10 +113,35 @@ static void peer_close(struct shell *shell, struct peer_id id)
     if (!peer || peer->deaf)
         return;
     peer->deaf = true;
-    if (!is_connected(shell, peer))
+    if (!is_connected(shell, &peer->identity))
         peers_suspect_one(&shell->peers, peer);
     else if (peer->fd >= 0)
         shutdown(peer->fd, SHUT_RDWR);
+}
+
+/* Who cannot be taken in finds out at once, and comes again. */
+static void turn_away(struct shell *shell, const struct delivery *delivery)
+{
+    log_warning(shell->log, "no room for another peer",
+                log_integer("peers", shell->peers.by_id.count));
+    if (is_connected(shell, &delivery->from) && delivery->fd >= 0)
+        shutdown(delivery->fd, SHUT_RDWR);
+}
+
+/* Before its first message the core is told who a peer is.  False: nobody. */
+static bool peer_admit(struct shell *shell, struct peer_link *peer,
+                       struct delivery *delivery)
+{
+    if (!shell->options->keys || peer->admitted)
+        return true;
+    int rc = scheduler_peer_is(shell->scheduler, peer->id, curve_sender(delivery));
+    peer->admitted = rc == 0;
+    if (rc < 0) {
+        scheduler_peer_broken(shell->scheduler, peer->id, err_sentence(rc),
+                              clock_monotonic_ns());
+        after_event(shell);
+    }
+    return rc == 0;
 }
 
 static bool receive_one(struct shell *shell)
@@ -122,8 +153,11 @@ static bool receive_one(struct shell *shell)
     struct peer_link *peer = NULL;
     if (delivery.from.size)
         peer = peers_get(&shell->peers, &delivery.from, delivery.fd);
+    if (!peer)
+        turn_away(shell, &delivery);
     if (rc == 0 && peer) {
-        handle_batch(shell, peer, &delivery.reader);
+        if (peer_admit(shell, peer, &delivery))
+            handle_batch(shell, peer, &delivery.reader);
     } else if (peer && !peer->deaf) {
         scheduler_peer_broken(shell->scheduler, peer->id,
                               rc == DUSK_E_NOMEM ? "no memory for its message"
@@ -142,6 +176,7 @@ static bool receive_one(struct shell *shell)
 static void on_router(void *context)
 {
     struct shell *shell = context;
+    scheduler_set_clock(shell->scheduler, clock_unix_ns(), clock_monotonic_ns());
     for (int i = 0; i < BATCHES_A_TURN && shell->failure == 0; i++)
         if (!receive_one(shell))
             return;
@@ -192,7 +227,7 @@ static void probe_suspects(struct shell *shell)
 {
     struct peer_link *peer;
     while ((peer = peers_next_suspect(&shell->peers)))
-        if (!is_connected(shell, peer))
+        if (!is_connected(shell, &peer->identity))
             peer_gone(shell, peer->id);
 }
 
@@ -209,11 +244,55 @@ static void on_monitor(void *context)
     }
 }
 
+static void on_zap(void *context)
+{
+    struct shell *shell = context;
+    struct zap_refusal refusal;
+    int rc;
+    while ((rc = zap_answer(&shell->zap, &refusal)) <= 0)
+        if (rc < 0)
+            log_warning(shell->log, "somebody whose key is not in the allow-list",
+                        log_text("address", refusal.address),
+                        log_text("key", refusal.key));
+}
+
+/* The allow-list from its file; after an error the former one holds. */
+static int read_members(struct shell *shell, struct err_text *text)
+{
+    struct members members;
+    int rc = keys_read_members(shell->options->keys, &members, text);
+    if (rc < 0)
+        return rc;
+    size_t count = members.count;
+    rc = scheduler_set_members(shell->scheduler, &members, clock_monotonic_ns());
+    members_fini(&members);
+    if (rc < 0)
+        return err_set(text, rc, "no memory for the allow-list");
+    log_info(shell->log, "read the allow-list", log_integer("members", (int64_t)count));
+    after_event(shell);
+    return 0;
+}
+
+static void read_members_again(struct shell *shell)
+{
+    struct err_text text;
+    struct peer_id closed;
+    if (read_members(shell, &text) < 0)
+        log_error(shell->log, "the former allow-list stays",
+                  log_text("because", text.line));
+    while (scheduler_next_closed(shell->scheduler, &closed))
+        peer_close(shell, closed);
+}
+
 static void on_signal(void *context)
 {
     struct shell *shell = context;
     int number;
     while ((number = loop_next_signal(&shell->loop))) {
+        if (number == SIGHUP) {
+            read_members_again(shell);
+            continue;
+        }
         log_info(shell->log, "stopping", log_text("signal", sigabbrev_np(number)));
         shell->stopping = true;
     }
@@ -234,7 +313,8 @@ static uint64_t turn_timeout(const struct shell *shell)
 
 static int serve(struct shell *shell)
 {
-    while (!shell->stopping && shell->failure == 0) {
+    while (!shell->stopping && shell->failure == 0 &&
+           !scheduler_has_ended(shell->scheduler)) {
         if (loop_turn(&shell->loop, turn_timeout(shell)) < 0)
             return err_set(shell->text, DUSK_E_IO, "cannot wait for messages");
         uint64_t now_ns = clock_monotonic_ns();
@@ -265,19 +345,44 @@ static int tell_ready(struct shell *shell)
     return 0;
 }
 
+/* The authenticator first: it must be there when the socket begins to listen. */
+static int start_keys(struct shell *shell)
+{
+    struct key_pair pair;
+    int rc = keys_read_scheduler(shell->options->keys, &pair, shell->text);
+    if (rc == 0)
+        rc = read_members(shell, shell->text);
+    if (rc == 0)
+        rc = zap_open(&shell->zap, shell->context, scheduler_members(shell->scheduler),
+                      shell->text);
+    if (rc == 0)
+        rc = loop_add(&shell->loop, shell->zap.socket, 0, on_zap, shell);
+    if (rc == 0)
+        rc = curve_listen(shell->router, &pair, shell->text);
+    return rc;
+}
+
 static int start(struct shell *shell)
 {
     sigset_t signals;
     sigemptyset(&signals);
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGTERM);
+    if (shell->options->keys)
+        sigaddset(&signals, SIGHUP);
     int rc = loop_signals(&shell->loop, &signals, on_signal, shell);
     if (rc < 0)
         return err_set(shell->text, rc, "cannot receive signals");
     if (!(shell->context = zmq_ctx_new()))
         return err_set(shell->text, DUSK_E_NOMEM, "ZeroMQ cannot start");
     zmq_ctx_set(shell->context, ZMQ_MAX_SOCKETS, 64);
+    rc = scheduler_create(&shell->options->config, clock_monotonic_ns(),
+                          &shell->scheduler);
+    if (rc < 0)
+        return err_set(shell->text, rc, "no memory for a scheduler");
     rc = link_socket(shell->context, ZMQ_ROUTER, &shell->router, shell->text);
+    if (rc == 0 && shell->options->keys)
+        rc = start_keys(shell);
     if (rc == 0)
         rc = link_limit_frames(shell->router, LIMIT_TASK_FRAME_BYTES, shell->text);
     if (rc == 0)
@@ -289,15 +394,17 @@ static int start(struct shell *shell)
         rc = loop_add(&shell->loop, shell->router, 0, on_router, shell);
     if (rc == 0)
         rc = loop_add(&shell->loop, shell->monitor, 0, on_monitor, shell);
+    if (rc == 0 && shell->options->journal)
+        rc = persist_open(shell->options->journal, shell->scheduler, shell->log,
+                          shell->text, &shell->journal);
     if (rc == 0)
-        rc = scheduler_create(&shell->options->config, clock_monotonic_ns(),
-                              &shell->scheduler);
+        after_event(shell);
     return rc < 0 ? rc : tell_ready(shell);
 }
 
 static void stop(struct shell *shell)
 {
-    scheduler_destroy(shell->scheduler);
+    journal_close(shell->journal);
     peers_fini(&shell->peers);
     if (shell->monitor) {
         zmq_socket_monitor(shell->router, NULL, 0);
@@ -305,8 +412,10 @@ static void stop(struct shell *shell)
     }
     if (shell->router)
         zmq_close(shell->router);
+    zap_close(&shell->zap);
     if (shell->context)
         zmq_ctx_term(shell->context);
+    scheduler_destroy(shell->scheduler);
     loop_fini(&shell->loop);
 }
 

@@ -56,6 +56,7 @@ static void stall_timer(struct scheduler *scheduler, struct timer *timer)
     look_at_no_worker(scheduler);
     look_at_queues(scheduler);
     look_at_awaited(scheduler);
+    replicas_retry(scheduler);
     timer_set(scheduler, timer, scheduler->now_ns + scheduler->config.stalled_ns);
 }
 

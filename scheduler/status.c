@@ -10,6 +10,7 @@ struct rows {
     struct worker_row *workers;
     char (*running)[RUNNING_BYTES];
     struct client_row *clients;
+    struct publication_row *published;
     struct state_row states[TASK_STATE_COUNT];
 };
 
@@ -26,7 +27,7 @@ static void describe_running(const struct scheduler *scheduler,
             continue;
         int written = snprintf(text + used, RUNNING_BYTES - used,
                                "%s%s " KEY_FORMAT " for %.1f s", used ? ", " : "",
-                               task ? task_what(task) : "?", KEY_ARGS(run->key),
+                               task ? task_what(task) : "released", KEY_ARGS(run->key),
                                (double)run->elapsed_ns * 1e-9);
         used += written > 0 ? (size_t)written : 0;
     }
@@ -42,7 +43,7 @@ static struct worker_row row_of_worker(const struct scheduler *scheduler,
     return (struct worker_row){
         .worker = worker->number,
         .name = str_of(worker->name),
-        .address = str_of(worker->address),
+        .address = address_shown(str_of(worker->address)),
         .state = str_of(worker_state_name(worker)),
         .nthreads = worker->nthreads,
         .memory = worker->memory,
@@ -53,6 +54,18 @@ static struct worker_row row_of_worker(const struct scheduler *scheduler,
         .running = str_of(running),
         .silence_ns = scheduler->now_ns - worker->heard_ns,
     };
+}
+
+static struct publication_row row_of_publication(const struct publication *publication)
+{
+    struct publication_row row = {.name = str_of(publication->name),
+                                  .tasks = publication->key_count};
+    LIST_FOREACH (link, &publication->keeper.wants.bonds) {
+        const struct task *task = CONTAINER_OF(link, struct bond, link)->task;
+        row.in_memory += task->state == TASK_MEMORY;
+        row.nbytes += task->state == TASK_MEMORY ? task->nbytes : 0;
+    }
+    return row;
 }
 
 static void rows_fill(const struct scheduler *scheduler, struct rows *rows)
@@ -72,6 +85,10 @@ static void rows_fill(const struct scheduler *scheduler, struct rows *rows)
                                 .wanted = client->wants.count,
                                 .silence_ns = scheduler->now_ns - client->heard_ns};
     }
+    at = 0;
+    LIST_FOREACH (p, &scheduler->publications)
+        rows->published[at++] =
+            row_of_publication(CONTAINER_OF(p, struct publication, link));
     for (unsigned state = 0; state < TASK_FORGOTTEN; state++)
         rows->states[state] =
             (struct state_row){.state = str_of(task_state_name(state)),
@@ -84,17 +101,21 @@ void status_answer(struct scheduler *scheduler, struct client *client, uint64_t 
         .workers = calloc(scheduler->worker_count + 1, sizeof *rows.workers),
         .running = calloc(scheduler->worker_count + 1, sizeof *rows.running),
         .clients = calloc(scheduler->client_count + 1, sizeof *rows.clients),
+        .published = calloc(scheduler->publication_count + 1, sizeof *rows.published),
     };
-    if (rows.workers && rows.running && rows.clients) {
+    if (rows.workers && rows.running && rows.clients && rows.published) {
         rows_fill(scheduler, &rows);
-        client_send(scheduler, client,
-                    MESSAGE(status, .request = request, .build = str_of(DUSK_VERSION),
-                            .uptime_ns = scheduler->now_ns - scheduler->started_ns,
-                            .workers = {rows.workers, scheduler->worker_count},
-                            .states = {rows.states, TASK_FORGOTTEN},
-                            .clients = {rows.clients, scheduler->client_count}));
+        client_send(
+            scheduler, client,
+            MESSAGE(status, .request = request, .build = str_of(DUSK_VERSION),
+                    .uptime_ns = scheduler->now_ns - scheduler->started_ns,
+                    .workers = {rows.workers, scheduler->worker_count},
+                    .states = {rows.states, TASK_FORGOTTEN},
+                    .clients = {rows.clients, scheduler->client_count},
+                    .published = {rows.published, scheduler->publication_count}));
     }
     free(rows.workers);
     free(rows.running);
     free(rows.clients);
+    free(rows.published);
 }

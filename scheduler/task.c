@@ -55,6 +55,7 @@ void task_destroy(struct task *task)
 {
     failure_unref(task->failure);
     if (task->extra) {
+        list_remove(&task->extra->scarce);
         free(task->extra->restriction);
         free(task->extra->deaths);
         free(task->extra);
@@ -95,6 +96,9 @@ int task_create(struct scheduler *scheduler, const struct msg_submit *submit,
                            ", which the scheduler does not know",
                            KEY_ARGS(submit->key), STR_ARGS(submit->function),
                            KEY_ARGS(submit->dependencies.items[i]));
+    if (!text_is_clean(submit->function, 1) || !text_is_clean(submit->worker, 0))
+        return err_set(text, DUSK_E_INVALID,
+                       "names of functions and workers must be printable text");
     struct function *function;
     int rc = functions_get(&scheduler->functions, submit->function, &function);
     if (rc < 0)
@@ -134,8 +138,10 @@ int task_create_data(struct scheduler *scheduler, struct task_key key, uint64_t 
 
 struct task_extra *task_extra(struct task *task)
 {
-    if (!task->extra)
-        task->extra = calloc(1, sizeof *task->extra);
+    if (task->extra || !(task->extra = calloc(1, sizeof *task->extra)))
+        return task->extra;
+    task->extra->task = task;
+    list_init(&task->extra->scarce);
     return task->extra;
 }
 

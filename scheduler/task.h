@@ -46,6 +46,11 @@ enum task_flag {
 enum want_flag {
     WANT_RESULT = 1, /* submitted: told of every arrival */
     WANT_PLACE = 2,  /* asked where it is: told once */
+    WANT_KEPT = 4,   /* published: never told */
+};
+
+enum holder_flag {
+    HOLDER_LASTING = 1, /* the worker does not drop its copy by itself */
 };
 
 /* One input of a task. */
@@ -76,6 +81,11 @@ struct task_extra {
     unsigned misses;   /* times that the last copy of scattered data was not found */
     unsigned death_count;
     struct death *deaths; /* owned */
+    struct task *task;
+    unsigned copies;        /* lasting ones that clients asked for */
+    struct bond asked;      /* chain: workers that shall get a copy */
+    struct list scarce;     /* in scheduler->scarce: too few copies */
+    char last_holders[200]; /* of scattered data: who lost them, the last one first */
 };
 
 struct task {

@@ -42,6 +42,12 @@ static void enter_released(struct scheduler *scheduler, struct task *task)
 static void await_data(struct scheduler *scheduler, struct task *task)
 {
     bool told = false;
+    if (scheduler->recovery.running)
+        return;
+    if (task->flags & TASK_HAD_DATA) {
+        replicas_lost(scheduler, task);
+        return;
+    }
     task->worker = placement_emptiest(scheduler, NULL);
     if (!task->worker)
         return;
@@ -130,12 +136,8 @@ static void leave_processing(struct scheduler *scheduler, struct task *task)
     if (!worker)
         return;
     free_stale_data(scheduler, task, worker);
-    worker_send(scheduler, worker,
-                MESSAGE(stop_task, .key = task->key, .attempt = task->attempt));
-    if (map_put(&worker->stopping, task->attempt, worker) < 0) {
-        worker->outstanding--;
-        placement_refill(scheduler, worker);
-    }
+    worker->outstanding--;
+    worker_stop_attempt(scheduler, worker, task->key, task->attempt);
 }
 
 static void tell_dependents(struct scheduler *scheduler, struct task *task, int missing)
@@ -164,6 +166,7 @@ static void enter_memory(struct scheduler *scheduler, struct task *task)
 static void leave_memory(struct scheduler *scheduler, struct task *task)
 {
     tell_dependents(scheduler, task, +1);
+    replicas_end(scheduler, task);
     BONDS_FOREACH (holder, &task->holder) {
         struct worker *worker = holder_worker(holder);
         task_not_located(scheduler, task, holder);
@@ -247,13 +250,28 @@ static void task_move(struct scheduler *scheduler, struct task *task,
     rows[next].enter(scheduler, task);
 }
 
-void task_start(struct scheduler *scheduler, struct task *task, struct worker *worker)
+static void assign(struct scheduler *scheduler, struct task *task,
+                   struct worker *worker, uint64_t attempt)
 {
     placement_remove(scheduler, task);
     scheduler->counts.repeated += (task->flags & TASK_RAN) != 0;
     task->worker = worker;
-    task->attempt = ++scheduler->attempts;
+    task->attempt = attempt;
     task_move(scheduler, task, TASK_PROCESSING);
+}
+
+void task_start(struct scheduler *scheduler, struct task *task, struct worker *worker)
+{
+    assign(scheduler, task, worker, ++scheduler->attempts);
+}
+
+void task_resume(struct scheduler *scheduler, struct task *task, struct worker *worker,
+                 uint64_t attempt)
+{
+    if (task->state == TASK_NO_WORKER)
+        task_move(scheduler, task, TASK_QUEUED);
+    assign(scheduler, task, worker, attempt);
+    placement_refill(scheduler, worker);
 }
 
 /* ---- where a task belongs ---- */
@@ -263,11 +281,9 @@ static enum task_state next_of_released(struct scheduler *scheduler, struct task
 {
     if (!needed)
         return list_is_empty(&task->dependents) ? TASK_FORGOTTEN : TASK_RELEASED;
-    if (!task->function && task->flags & TASK_HAD_DATA && !task->failure)
-        task_fail(scheduler, task, DUSK_E_DATA_LOST,
-                  "scattered data " KEY_FORMAT " (%" PRIu64
-                  " bytes) are lost: no worker that held a copy is left",
-                  KEY_ARGS(task->key), task->nbytes);
+    if (!task->function && task->flags & TASK_HAD_DATA && !task->failure &&
+        !scheduler->recovery.running)
+        replicas_lost(scheduler, task);
     return task->failure ? TASK_ERRED : TASK_WAITING;
 }
 
@@ -283,7 +299,7 @@ static enum task_state next_of_active(const struct scheduler *scheduler,
 
 static enum task_state task_next(struct scheduler *scheduler, struct task *task)
 {
-    bool needed = task->needed_by > 0 || task_is_wanted(task);
+    bool needed = task_is_needed(task);
     switch ((enum task_state)task->state) {
     case TASK_RELEASED:
         return next_of_released(scheduler, task, needed);
@@ -336,6 +352,9 @@ void agenda_run(struct scheduler *scheduler)
         enum task_state next;
         while ((next = task_next(scheduler, task)) != (enum task_state)task->state)
             task_move(scheduler, task, next);
+        recovery_claim(scheduler, task);
+        if (task->state == TASK_MEMORY && (task->extra || !task->function))
+            replicas_review(scheduler, task);
         if (task->state == TASK_FORGOTTEN && !(task->flags & TASK_ON_AGENDA)) {
             scheduler->state_counts[TASK_FORGOTTEN]--;
             task_destroy(task);
@@ -370,6 +389,8 @@ void task_not_located(struct scheduler *scheduler, struct task *task,
     struct worker *worker = holder_worker(holder);
     worker->held_bytes -= task->nbytes;
     bond_remove(&task->holder, holder);
+    if (task_is_needed(task))
+        replicas_left(scheduler, task, worker);
     retire_left(scheduler, worker, task);
     agenda_add(scheduler, task);
 }

@@ -21,6 +21,10 @@ void task_not_located(struct scheduler *scheduler, struct task *task,
 /* Gives a queued task to a worker as a new attempt; run_task is yet to be sent. */
 void task_start(struct scheduler *scheduler, struct task *task, struct worker *worker);
 
+/* Takes over an attempt that the worker runs already. */
+void task_resume(struct scheduler *scheduler, struct task *task, struct worker *worker,
+                 uint64_t attempt);
+
 /* The worker has answered the current attempt, or never will; the caller moves the
  * task on. */
 void task_answered(struct scheduler *scheduler, struct task *task);

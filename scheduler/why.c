@@ -47,7 +47,11 @@ static void why_no_worker(const struct scheduler *scheduler, const struct task *
                           char *line, size_t size)
 {
     const char *name = task_restriction(task);
-    if (name)
+    if (scheduler->recovery.running)
+        snprintf(line, size,
+                 "the scheduler was started again and waits for workers "
+                 "and clients to come back");
+    else if (name)
         snprintf(line, size,
                  "may run on worker %s only, and no such worker is registered", name);
     else if (scheduler->worker_count == 0)
@@ -107,14 +111,14 @@ static void why_processing(const struct scheduler *scheduler, const struct task 
                      worker->name, worker_state_name(worker),
                      (double)run->elapsed_ns * 1e-9 +
                          (double)(scheduler->now_ns - worker->heard_ns) * 1e-9,
-                     task->attempt);
+                     ATTEMPT_SHOWN(task->attempt));
             return;
         }
     }
     snprintf(line, size,
              "was sent to worker %s (%s) as attempt %" PRIu64
              "; %u tasks are there for %u threads",
-             worker->name, worker_state_name(worker), task->attempt,
+             worker->name, worker_state_name(worker), ATTEMPT_SHOWN(task->attempt),
              worker->outstanding, worker->nthreads);
 }
 
@@ -125,9 +129,16 @@ static void why_memory(const struct task *task, char *line, size_t size)
     BONDS_FOREACH (holder, chain)
         copies++;
     const struct worker *worker = placement_source(task);
-    snprintf(line, size, "in memory: %" PRIu64 " bytes on worker %s (%s)%s%.0zu%s",
-             task->nbytes, worker->name, worker_state_name(worker),
-             copies > 1 ? " and " : "", copies - 1, copies > 1 ? " more" : "");
+    int length =
+        snprintf(line, size, "in memory: %" PRIu64 " bytes on worker %s (%s)%s%.0zu%s",
+                 task->nbytes, worker->name, worker_state_name(worker),
+                 copies > 1 ? " and " : "", copies - 1, copies > 1 ? " more" : "");
+    if (copies < task_copies(task) && length > 0 && (size_t)length < size)
+        snprintf(line + length, size - (size_t)length, ": %zu of %u copies, %s", copies,
+                 task_copies(task),
+                 list_is_empty(&task->extra->scarce)
+                     ? "more are on their way"
+                     : "no other worker can take one now");
 }
 
 void why_line(const struct scheduler *scheduler, const struct task *task, char *line,

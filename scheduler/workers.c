@@ -49,7 +49,7 @@ static void worker_fall_silent(struct scheduler *scheduler, struct worker *worke
 {
     struct note *note = note_add(&scheduler->notes, NOTE_WARNING, "worker silent");
     note_field(note, "worker", "%s", worker->name);
-    note_field(note, "address", "%s", worker->address);
+    note_field(note, "address", ADDRESS_FORMAT, ADDRESS_ARGS(worker->address));
     note_field(note, "unheard_ms", "%" PRIu64,
                (scheduler->now_ns - worker->heard_ns) / UINT64_C(1000000));
     worker->silent = true;
@@ -111,6 +111,7 @@ void worker_conditions_changed(struct scheduler *scheduler, struct worker *worke
         scheduler->working_count--;
     LIST_FOREACH (link, &scheduler->no_worker)
         agenda_add(scheduler, CONTAINER_OF(link, struct task, link));
+    replicas_retry(scheduler);
 }
 
 /* ---- coming ---- */
@@ -158,7 +159,7 @@ static bool place_is_free(struct scheduler *scheduler, struct peer_id peer,
     else if (!gives_way(scheduler, worker_by_address(scheduler, hello->address), hello))
         peer_refuse(scheduler, peer, DUSK_E_BUSY,
                     "a worker at " STR_FORMAT " is registered and alive",
-                    STR_ARGS(hello->address));
+                    STR_ARGS(address_shown(hello->address)));
     else
         return true;
     return false;
@@ -185,6 +186,7 @@ static struct worker *worker_create(const struct msg_hello *hello, struct str na
     list_init(&worker->processing);
     list_init(&worker->awaited);
     party_init(&worker->held);
+    party_init(&worker->asked);
     map_init(&worker->stopping);
     heap_init(&worker->queue);
     if (worker->name && worker->address)
@@ -234,7 +236,7 @@ static int worker_enlist(struct scheduler *scheduler, struct worker *worker,
 static struct worker *worker_add(struct scheduler *scheduler, struct peer_id peer,
                                  const struct msg_hello *hello)
 {
-    struct str name = hello->name.size ? hello->name : hello->address;
+    struct str name = hello->name.size ? hello->name : address_shown(hello->address);
     if (!place_is_free(scheduler, peer, hello, name))
         return NULL;
     struct worker *worker = worker_create(hello, name);
@@ -254,7 +256,7 @@ static struct worker *worker_add(struct scheduler *scheduler, struct peer_id pee
         agenda_add(scheduler, CONTAINER_OF(link, struct task, link));
     struct note *note = note_add(&scheduler->notes, NOTE_INFO, "worker joined");
     note_field(note, "worker", "%s", worker->name);
-    note_field(note, "address", "%s", worker->address);
+    note_field(note, "address", ADDRESS_FORMAT, ADDRESS_ARGS(worker->address));
     note_field(note, "threads", "%u", worker->nthreads);
     note_field(note, "pid", "%" PRIu64, worker->pid);
     return worker;
@@ -270,8 +272,10 @@ static struct worker *worker_by_epoch(const struct scheduler *scheduler,
 void worker_hello(struct scheduler *scheduler, struct peer_id peer,
                   const struct msg_hello *hello)
 {
-    if (!hello_is_sound(scheduler, peer, hello))
+    if (!peer_may(scheduler, peer, RIGHT_WORK, "be a worker") ||
+        !hello_is_sound(scheduler, peer, hello))
         return;
+    recovery_hello(scheduler, hello);
     struct worker *worker = worker_by_epoch(scheduler, hello);
     if (!worker) {
         if (!(worker = worker_add(scheduler, peer, hello)))
@@ -291,6 +295,9 @@ void worker_hello(struct scheduler *scheduler, struct peer_id peer,
                 MESSAGE(welcome, .epoch = scheduler->config.epoch,
                         .number = worker->number,
                         .heartbeat_ms = scheduler->config.heartbeat_ns / 1000000));
+    plugins_tell(scheduler, worker);
+    shutdown_tell(scheduler, worker);
+    members_tell(scheduler, worker);
     worker_heard(scheduler, worker);
     worker_reconcile(scheduler, worker, hello);
 }
@@ -334,6 +341,8 @@ static void give_up_work(struct scheduler *scheduler, struct worker *worker)
         task_not_located(scheduler, holder->task, holder);
     }
     retire_heir_gone(scheduler, worker);
+    replicas_worker_gone(scheduler, worker);
+    recovery_forget(scheduler, worker);
     placement_evict(scheduler, worker);
 }
 
@@ -343,7 +352,7 @@ void worker_remove(struct scheduler *scheduler, struct worker *worker, bool lost
     struct note *note = note_add(&scheduler->notes, lost ? NOTE_WARNING : NOTE_INFO,
                                  lost ? "worker lost" : "worker left");
     note_field(note, "worker", "%s", worker->name);
-    note_field(note, "address", "%s", worker->address);
+    note_field(note, "address", ADDRESS_FORMAT, ADDRESS_ARGS(worker->address));
     note_field(note, "because", "%s", why);
     note_field(note, "processing", "%u", worker->outstanding);
     note_field(note, "held", "%zu", worker->held.count);
@@ -362,10 +371,26 @@ void worker_remove(struct scheduler *scheduler, struct worker *worker, bool lost
     list_remove(&worker->freeing);
     timer_clear(scheduler, &worker->timer);
     retire_end(scheduler, worker);
+    plugins_worker_gone(scheduler, worker, lost);
+    shutdown_advance(scheduler);
     worker_destroy(worker);
 }
 
-/* ---- data to free ---- */
+/* ---- what nobody wants ---- */
+
+void worker_stop_attempt(struct scheduler *scheduler, struct worker *worker,
+                         struct task_key key, uint64_t attempt)
+{
+    worker_send(scheduler, worker, MESSAGE(stop_task, .key = key, .attempt = attempt));
+    size_t before = worker->stopping.count;
+    map_put(&worker->stopping, attempt, worker);
+    /* Without memory it frees its place now; and a worker may have claimed to run an
+     * attempt before it was given. */
+    if (worker->stopping.count > before)
+        worker->outstanding++;
+    else
+        placement_refill(scheduler, worker);
+}
 
 void worker_flush_frees(struct scheduler *scheduler, struct worker *worker)
 {

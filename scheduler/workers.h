@@ -45,6 +45,7 @@ struct worker {
     /* what it has */
     struct party held;
     uint64_t held_bytes;
+    struct party asked;     /* copies that it shall get */
     struct list processing; /* tasks */
     struct list awaited;    /* scattered data on their way to it */
     struct map stopping;    /* attempts that were stopped and not yet answered */
@@ -105,6 +106,10 @@ void worker_conditions_changed(struct scheduler *scheduler, struct worker *worke
 /* Sends the worker a message, if there is a connection. */
 void worker_send(struct scheduler *scheduler, struct worker *worker,
                  const struct message *message);
+
+/* Has an attempt stopped that nobody wants; its answer will free the place. */
+void worker_stop_attempt(struct scheduler *scheduler, struct worker *worker,
+                         struct task_key key, uint64_t attempt);
 
 /* Has data freed there, before the turn ends. */
 void worker_free_data(struct scheduler *scheduler, struct worker *worker,

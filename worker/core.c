@@ -1,4 +1,5 @@
 #include "common/log.h"
+#include "proto/address.h"
 #include "worker/core_state.h"
 
 #include <stdarg.h>
@@ -26,6 +27,7 @@ void worker_config_init(struct worker_config *config)
 static struct worker_action *action_lost(struct worker_core *core)
 {
     payload_unref(core->lost.payload);
+    members_fini(&core->lost.members);
     free(core->lost.text);
     core->lost = (struct worker_action){0};
     core->out_of_memory = true;
@@ -68,6 +70,7 @@ void worker_action_destroy(struct worker_action *action)
     if (!action)
         return;
     payload_unref(action->payload);
+    members_fini(&action->members);
     free(action->text);
     free(action);
 }
@@ -126,9 +129,11 @@ static int core_configure(struct worker_core *core, const struct worker_config *
 {
     struct worker_config *own = &core->config;
     *own = *config;
-    const char *name = config->name && *config->name ? config->name : config->address;
-    own->name = strdup(name);
-    own->address = strdup(config->address);
+    const char *address = config->address;
+    own->name = config->name && *config->name
+                    ? strdup(config->name)
+                    : str_copy(address_shown(str_of(address)));
+    own->address = strdup(address);
     own->scheduler = strdup(config->scheduler);
     own->directory = strdup(config->directory ? config->directory : "");
     size_t count = config->previous_running_count;
@@ -191,6 +196,8 @@ struct worker_core *worker_core_create(const struct worker_config *config,
     core->pause_bytes = smaller((size_t)(config->pause * limit), data / 10 * 9);
     core->quota_bytes = smaller((size_t)1 << 20, data / 64);
     core->mean_ns = 10 * NS_PER_MS;
+    if (config->unix_ns)
+        worker_core_set_clock(core, config->unix_ns, now_ns);
     session_start(core);
     return core;
 }
@@ -208,6 +215,7 @@ void worker_core_destroy(struct worker_core *core)
         worker_action_destroy(action);
     worker_action_destroy(core->last_action);
     payload_unref(core->lost.payload);
+    members_fini(&core->lost.members);
     free(core->lost.text);
     store_fini(&core->store);
     outbox_fini(&core->outbox);
@@ -227,6 +235,11 @@ struct outbox *worker_core_outbox(struct worker_core *core)
 bool worker_core_is_registered(const struct worker_core *core)
 {
     return core->session.registered;
+}
+
+bool worker_core_is_shut_down(const struct worker_core *core)
+{
+    return core->session.shut_down;
 }
 
 /* ---- events ---- */
@@ -294,6 +307,14 @@ void worker_core_sent(struct worker_core *core, struct peer_id peer, uint64_t no
         serve_sent(core, peer);
 }
 
+void worker_core_connected(struct worker_core *core, struct peer_id peer,
+                           uint64_t now_ns)
+{
+    core->now_ns = now_ns;
+    if (!core->session.ended && peer.number == core->session.peer.number)
+        session_connected(core);
+}
+
 void worker_core_peer_gone(struct worker_core *core, struct peer_id peer,
                            uint64_t now_ns)
 {
@@ -305,6 +326,17 @@ void worker_core_peer_gone(struct worker_core *core, struct peer_id peer,
     else
         core_lose(core, peer);
     core_advance(core);
+}
+
+void worker_core_set_clock(struct worker_core *core, uint64_t unix_ns, uint64_t now_ns)
+{
+    core->unix_offset_ns = unix_ns - now_ns;
+}
+
+void worker_core_fail(struct worker_core *core, const char *line, uint64_t now_ns)
+{
+    core->now_ns = now_ns;
+    session_end(core, 1, "%s", line);
 }
 
 void worker_core_tick(struct worker_core *core, uint64_t now_ns)

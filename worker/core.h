@@ -12,6 +12,7 @@
 #ifndef WORKER_CORE_H
 #define WORKER_CORE_H
 
+#include "proto/keys.h"
 #include "proto/outbox.h"
 #include "worker/job.h"
 
@@ -26,10 +27,12 @@ struct worker_config {
     const char *address;   /* of the data socket, as others reach it */
     const char *scheduler; /* the scheduler's address */
     const char *directory; /* where spilled data goes; for messages */
+    uint64_t unix_ns;      /* what time it is for people; see worker_core_set_clock */
     uint64_t epoch;        /* random, of this life of the process */
     uint64_t pid;
     unsigned nthreads;
     unsigned credits;
+    bool allow_upload;   /* of plugins */
     size_t memory_limit; /* what the user allows the process */
     size_t overhead;     /* what the process takes without any data */
     double target;       /* fractions of memory_limit, as in dask.distributed */
@@ -56,6 +59,9 @@ enum worker_action_kind {
     WORKER_WRITE,  /* write `payload` to file number `file` */
     WORKER_READ,   /* read file number `file` */
     WORKER_FORGET, /* nobody needs file number `file` any more */
+    WORKER_LOAD,   /* load the plugin in `payload`, with the checksum `file` and the name
+                    * `text`; ahead of jobs that are started after it */
+    WORKER_ADMIT,  /* `members` may connect from now on, and nobody else */
     WORKER_NOTE,   /* a line for the log: `level` of common/log.h and `text` */
     WORKER_END,    /* send what waits, then end with exit status `code`; if that is not
                     * 0, `text` tells why */
@@ -68,6 +74,7 @@ struct worker_action {
     struct job *job;
     uint64_t file;
     struct payload *payload; /* owned reference */
+    struct members members;  /* owned */
     int level;
     int code;
     char *text; /* owned, or NULL */
@@ -96,12 +103,24 @@ void worker_action_destroy(struct worker_action *action);
 void worker_core_message(struct worker_core *core, struct peer_id peer,
                          const struct message *message, uint64_t now_ns);
 
+/* The connection stands: what waits for it can be sent. */
+void worker_core_connected(struct worker_core *core, struct peer_id peer,
+                           uint64_t now_ns);
+
 /* The connection is closed, was refused, or broke the protocol. */
 void worker_core_peer_gone(struct worker_core *core, struct peer_id peer,
                            uint64_t now_ns);
 
 /* The batch that waited for a peer was sent. */
 void worker_core_sent(struct worker_core *core, struct peer_id peer, uint64_t now_ns);
+
+/* What time it is for people, whenever that may have changed; until then it is taken
+ * for `now_ns`. */
+void worker_core_set_clock(struct worker_core *core, uint64_t unix_ns, uint64_t now_ns);
+
+/* The scheduler cannot be reached, whatever is tried: ends with exit status 1 and the
+ * line. */
+void worker_core_fail(struct worker_core *core, const char *line, uint64_t now_ns);
 
 /* Call at worker_core_deadline, and at any other time. */
 void worker_core_tick(struct worker_core *core, uint64_t now_ns);
@@ -121,6 +140,11 @@ void worker_core_written(struct worker_core *core, uint64_t file, int code,
 void worker_core_read(struct worker_core *core, uint64_t file, struct payload *payload,
                       const char *line, uint64_t now_ns);
 
+/* The plugin with this checksum is loaded, now or before; or `code` and `line` say why
+ * not. */
+void worker_core_loaded(struct worker_core *core, uint64_t checksum, int code,
+                        const char *line, uint64_t now_ns);
+
 /* What the operating system says the process takes. */
 void worker_core_resident(struct worker_core *core, size_t bytes, uint64_t now_ns);
 
@@ -134,6 +158,9 @@ void worker_core_leave(struct worker_core *core, const char *reason, uint64_t no
 
 /* Whether the scheduler has said welcome since the last connection. */
 bool worker_core_is_registered(const struct worker_core *core);
+
+/* Whether it ends because the cluster does. */
+bool worker_core_is_shut_down(const struct worker_core *core);
 
 /* So much brought data waits for room that no more should be received for now. */
 bool worker_core_is_full(const struct worker_core *core);

@@ -6,6 +6,7 @@
  *   want.c      what is to come from other workers, and from which
  *   gather.c    fetching it
  *   serve.c     giving and taking data on the worker's own socket
+ *   plugin.c    plugins that clients upload
  *   memory.c    making room, spilling, loading, jobs that ask for more */
 #ifndef WORKER_CORE_STATE_H
 #define WORKER_CORE_STATE_H
@@ -135,6 +136,7 @@ struct session {
     uint64_t ticked_ns;
     bool told; /* the outage is in the log */
     bool ended;
+    bool shut_down; /* it ended because the cluster does */
 };
 
 /* Who waits longer than this is told of, with the reason. */
@@ -149,6 +151,7 @@ struct worker_core {
     struct worker_action lost;
     bool out_of_memory;
     struct session session;
+    uint64_t unix_offset_ns; /* Unix time less now_ns */
     uint32_t last_dialed;
     uint64_t last_request;
 
@@ -214,6 +217,7 @@ void core_send(struct worker_core *core, struct peer_id peer,
 void session_start(struct worker_core *core);
 void session_message(struct worker_core *core, const struct message *message);
 void session_retire(struct worker_core *core);
+void session_connected(struct worker_core *core);
 void session_gone(struct worker_core *core);
 void session_tick(struct worker_core *core);
 uint64_t session_deadline(const struct worker_core *core);
@@ -317,6 +321,10 @@ void serve_advance(struct worker_core *core);
 /* What was waiting for the peer has left: answers what was held back. */
 void serve_sent(struct worker_core *core, struct peer_id peer);
 void serve_destroy_all(struct worker_core *core);
+
+/* ---- plugin.c ---- */
+
+void plugin_accept(struct worker_core *core, const struct msg_load_plugin *message);
 
 /* ---- memory.c ---- */
 

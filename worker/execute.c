@@ -158,7 +158,12 @@ static void attempt_end(struct worker_core *core, struct attempt *attempt,
     int code = job->code;
     if (code == 0)
         code = attempt_keep(core, attempt, job, &text);
-    if (code < 0)
+    if (job->unknown)
+        attempt_fail(core, attempt, code,
+                     "worker %s: %s; load a plugin that has it with --preload or dusk "
+                     "upload",
+                     core->config.name, text.line);
+    else if (code < 0)
         attempt_fail(core, attempt, code, "%s", text.line);
     else
         attempt_destroy(core, attempt);

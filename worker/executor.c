@@ -31,7 +31,7 @@ struct executor {
     struct list queue;
     struct list done;
     struct list asks;
-    const struct registry *registry;
+    struct registry *registry;
     uint64_t *running;
     unsigned idle;
     unsigned alive;
@@ -154,7 +154,7 @@ static int thread_start(struct executor *executor, unsigned number)
     return 0;
 }
 
-int executor_create(unsigned nthreads, const struct registry *registry,
+int executor_create(unsigned nthreads, struct registry *registry,
                     uint64_t *running, struct executor **ret_executor,
                     struct err_text *text)
 {

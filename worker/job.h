@@ -8,6 +8,7 @@
 #include "proto/payload.h"
 
 #include <stdatomic.h>
+#include <stdbool.h>
 
 struct job_input {
     struct task_key key;
@@ -31,6 +32,7 @@ struct job {
     /* Written by the thread that ran it. */
     int code; /* 0, or < 0 with the line in `reason` */
     struct err_text reason;
+    bool unknown;           /* the worker has no such function */
     struct payload *result; /* owned reference */
     unsigned thread;
     uint64_t start_ns; /* Unix time */

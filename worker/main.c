@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #define ADDRESS_VARIABLE "DUSK_SCHEDULER_ADDRESS"
+#define KEYS_VARIABLE "DUSK_KEYS"
 #define TERMINATE_FRACTION 0.95
 #define LEAST_MEMORY (16 << 20)
 
@@ -41,7 +42,10 @@ struct main_options {
     int64_t reconnect_ns;
     int log_level;
     bool nanny;
+    const char *keys;
+    struct join join; /* what the file says */
     bool insecure;
+    bool allow_upload;
     size_t memory_limit;
     struct log log;
 };
@@ -95,6 +99,10 @@ static int parse(struct main_options *options, int argc, char **argv)
          .kind = OPTION_LIST,
          .to.list = &options->preload,
          .help = "load task functions from a plugin"},
+        {.name = "allow-upload",
+         .kind = OPTION_FLAG,
+         .to.flag = &options->allow_upload,
+         .help = "load plugins that clients upload through a scheduler that allows it"},
         {.kind = OPTION_GROUP, .help = "Network"},
         {.name = "host",
          .argument = "HOST",
@@ -102,10 +110,16 @@ static int parse(struct main_options *options, int argc, char **argv)
          .to.string = &options->host,
          .help = "address at which other workers and clients fetch data (default: "
                  "the one that faces the scheduler)"},
+        {.name = "keys",
+         .argument = "FILE",
+         .kind = OPTION_STRING,
+         .to.string = &options->keys,
+         .help = "a worker's join file that `dusk keygen` made, for a scheduler with "
+                 "keys (default: $" KEYS_VARIABLE ")"},
         {.name = "insecure",
          .kind = OPTION_FLAG,
          .to.flag = &options->insecure,
-         .help = "allow an address other than loopback, without encryption"},
+         .help = "allow an address other than loopback, without keys"},
         {.name = "connect-timeout",
          .argument = "TIME",
          .kind = OPTION_DURATION,
@@ -176,6 +190,10 @@ static int parse(struct main_options *options, int argc, char **argv)
     int rc = options_parse(&command, argc, argv, stdout, stderr);
     if (rc == OPTIONS_RUN && !options->scheduler)
         options->scheduler = getenv(ADDRESS_VARIABLE);
+    if (rc == OPTIONS_RUN && !options->keys)
+        options->keys = getenv(KEYS_VARIABLE);
+    if (options->keys && !*options->keys)
+        options->keys = NULL;
     if (rc == OPTIONS_RUN && !options->scheduler)
         return options_complain(&command, stderr,
                                 "no scheduler: give tcp://HOST:PORT, "
@@ -234,12 +252,15 @@ static int check(struct main_options *options, struct err_text *text)
         rc = route_host(options->scheduler, options->own_host, text);
         options->host = options->own_host;
     }
+    if (rc == 0 && options->keys)
+        rc = keys_read_join(options->keys, &options->join, text);
     if (rc < 0)
         return rc;
-    if (!link_is_loopback(options->host) && !options->insecure)
+    if (!link_is_loopback(options->host) && !options->keys && !options->insecure)
         return err_set(text, DUSK_E_REFUSED,
                        "--host %s is not loopback, and data would travel unencrypted: "
-                       "say --insecure if that is meant",
+                       "say --keys FILE.join (`dusk keygen` makes it), or --insecure "
+                       "if that is meant",
                        options->host);
     if (options->name && strlen(options->name) > LIMIT_NAME_BYTES - 8)
         return err_set(text, DUSK_E_INVALID, "--name is longer than %u bytes",
@@ -277,6 +298,7 @@ static void describe(const struct main_options *options, unsigned number, char *
     config->scheduler = options->scheduler;
     config->nthreads = (unsigned)options->nthreads;
     config->credits = (unsigned)options->credits;
+    config->allow_upload = options->allow_upload;
     config->memory_limit = options->memory_limit;
     config->retire_timeout_ns = (uint64_t)options->retire_ns;
     config->connect_timeout_ns = (uint64_t)options->connect_ns;
@@ -289,6 +311,7 @@ static int run_worker(void *context, unsigned number, struct nanny_page *page,
     struct main_options *options = context;
     char name[LIMIT_NAME_BYTES + 1];
     struct shell_config config = {.host = options->host,
+                                  .join = options->keys ? &options->join : NULL,
                                   .directory = options->directory,
                                   .ready_fd = past ? -1 : (int)options->ready_fd,
                                   .page = page};

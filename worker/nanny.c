@@ -44,6 +44,7 @@ struct nanny {
     sigset_t signals;
     sigset_t former;
     bool stopping;
+    bool shut_down;
     uint64_t kill_at_ns;
     int status;
 };
@@ -108,6 +109,7 @@ static void child_died(struct nanny *nanny, struct child *child, int status)
     /* A worker that ends on purpose says so; a status of 0 alone is a task's doing. */
     if (nanny->stopping || child->page->final) {
         child->ended = true;
+        nanny->shut_down |= child->page->shut_down;
         if (status != 0)
             nanny->status = 1;
         return;
@@ -162,10 +164,12 @@ static void stop(struct nanny *nanny, int number)
     pass_on(nanny, number);
 }
 
-/* One worker that cannot do its work, such as for want of a plugin, ends them all. */
-static void stop_after_failure(struct nanny *nanny)
+/* One worker that cannot do its work, such as for want of a plugin, ends them all; and
+ * so does one that was told that the cluster ends, since others may wait to be started
+ * again. */
+static void stop_with_one(struct nanny *nanny)
 {
-    if (nanny->status && !nanny->stopping)
+    if ((nanny->status || nanny->shut_down) && !nanny->stopping)
         stop(nanny, SIGTERM);
 }
 
@@ -285,7 +289,7 @@ int nanny_run(const struct nanny_config *config)
     while (!all_ended(&nanny)) {
         wait_for_signal(&nanny, look(&nanny));
         reap(&nanny);
-        stop_after_failure(&nanny);
+        stop_with_one(&nanny);
     }
     nanny_close(&nanny);
     return nanny.status;

@@ -20,6 +20,7 @@ struct nanny_past {
 struct nanny_page {
     uint64_t epoch;
     uint64_t final;     /* the worker ends on purpose: not to be started again */
+    uint64_t shut_down; /* it does because the cluster ends, and so does the nanny */
     uint64_t running[]; /* one slot a thread */
 };
 

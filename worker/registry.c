@@ -4,14 +4,24 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 void registry_init(struct registry *registry)
 {
-    *registry = (struct registry){0};
+    *registry = (struct registry){.lock = PTHREAD_RWLOCK_INITIALIZER};
+}
+
+static void plugin_close(const struct registry_plugin *plugin)
+{
+    if (plugin->handle)
+        dlclose(plugin->handle);
+    if (plugin->fd >= 0)
+        close(plugin->fd);
 }
 
 void registry_fini(struct registry *registry)
@@ -20,9 +30,9 @@ void registry_fini(struct registry *registry)
         free(registry->rows[i].origin);
     free(registry->rows);
     for (size_t i = 0; i < registry->plugin_count; i++)
-        dlclose(registry->plugins[i]);
+        plugin_close(&registry->plugins[i]);
     free(registry->plugins);
-    registry_init(registry);
+    pthread_rwlock_destroy(&registry->lock);
 }
 
 /* The place of `name`, or where it would go. */
@@ -49,11 +59,13 @@ static const struct registry_row *registry_row(const struct registry *registry,
     return &registry->rows[place];
 }
 
-const struct dusk_function *registry_find(const struct registry *registry,
-                                          const char *name)
+const struct dusk_function *registry_find(struct registry *registry, const char *name)
 {
+    pthread_rwlock_rdlock(&registry->lock);
     const struct registry_row *row = registry_row(registry, name);
-    return row ? row->function : NULL;
+    const struct dusk_function *function = row ? row->function : NULL;
+    pthread_rwlock_unlock(&registry->lock);
+    return function;
 }
 
 static int registry_reserve(struct registry *registry)
@@ -94,46 +106,115 @@ static int registry_add_one(struct registry *registry,
     return 0;
 }
 
+static void registry_remove_one(struct registry *registry,
+                                const struct dusk_function *function)
+{
+    size_t place = registry_place(registry, function->name);
+    free(registry->rows[place].origin);
+    memmove(&registry->rows[place], &registry->rows[place + 1],
+            (--registry->count - place) * sizeof *registry->rows);
+}
+
 int registry_add(struct registry *registry, const struct dusk_function *functions,
                  const char *origin, struct err_text *text)
 {
     int rc = 0;
-    for (; rc == 0 && functions->name; functions++)
-        rc = registry_add_one(registry, functions, origin, text);
+    size_t added = 0;
+    pthread_rwlock_wrlock(&registry->lock);
+    while (functions[added].name &&
+           (rc = registry_add_one(registry, &functions[added], origin, text)) == 0)
+        added++;
+    while (rc < 0 && added > 0)
+        registry_remove_one(registry, &functions[--added]);
+    pthread_rwlock_unlock(&registry->lock);
     return rc;
 }
 
-static int plugin_open(const char *path, void **ret_handle, struct err_text *text)
+/* ---- plugins ---- */
+
+/* Opens the object at `path`, which lines call `name`, and keeps it when all of it
+ * fits. */
+static int plugin_add(struct registry *registry, struct registry_plugin *plugin,
+                      const char *path, const char *name, struct err_text *text)
 {
-    char *real = realpath(path, NULL);
-    if (!real || access(real, R_OK) < 0) {
-        free(real);
-        return err_set(text, DUSK_E_PLUGIN, "plugin %s cannot be read: %s", path,
-                       strerror(errno));
+    plugin->handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (!plugin->handle) {
+        const char *why = dlerror();
+        size_t skip = strlen(path);
+        bool prefixed = strncmp(why, path, skip) == 0 && why[skip] == ':';
+        return err_set(text, DUSK_E_PLUGIN, "plugin %s cannot be loaded: %s", name,
+                       prefixed ? why + skip + 2 : why);
     }
-    *ret_handle = dlopen(real, RTLD_NOW | RTLD_LOCAL);
-    free(real);
-    if (!*ret_handle)
-        return err_set(text, DUSK_E_PLUGIN, "plugin %s cannot be loaded: %s", path,
-                       dlerror());
-    return 0;
+    const struct dusk_function *functions = dlsym(plugin->handle, "dusk_functions");
+    if (!functions)
+        return err_set(text, DUSK_E_PLUGIN,
+                       "plugin %s does not export the table dusk_functions", name);
+    void *plugins = realloc(registry->plugins,
+                            (registry->plugin_count + 1) * sizeof *registry->plugins);
+    if (!plugins)
+        return err_set(text, DUSK_E_NOMEM, "no memory for plugin %s", name);
+    registry->plugins = plugins;
+    int rc = registry_add(registry, functions, name, text);
+    if (rc == 0)
+        registry->plugins[registry->plugin_count++] = *plugin;
+    return rc;
 }
 
 int registry_load(struct registry *registry, const char *path, struct err_text *text)
 {
-    void *plugins =
-        realloc(registry->plugins, (registry->plugin_count + 1) * sizeof(void *));
-    if (!plugins)
-        return err_set(text, DUSK_E_NOMEM, "no memory for plugin %s", path);
-    registry->plugins = plugins;
-    void *handle;
-    int rc = plugin_open(path, &handle, text);
+    struct registry_plugin plugin = {.fd = -1};
+    char *real = realpath(path, NULL);
+    int rc;
+    if (real && access(real, R_OK) == 0)
+        rc = plugin_add(registry, &plugin, real, path, text);
+    else
+        rc = err_set(text, DUSK_E_PLUGIN, "plugin %s cannot be read: %s", path,
+                     strerror(errno));
     if (rc < 0)
-        return rc;
-    registry->plugins[registry->plugin_count++] = handle;
-    const struct dusk_function *functions = dlsym(handle, "dusk_functions");
-    if (!functions)
-        return err_set(text, DUSK_E_PLUGIN,
-                       "plugin %s does not export the table dusk_functions", path);
-    return registry_add(registry, functions, path, text);
+        plugin_close(&plugin);
+    free(real);
+    return rc;
+}
+
+static bool write_all(int fd, const char *data, size_t size)
+{
+    while (size > 0) {
+        ssize_t written = write(fd, data, size);
+        if (written <= 0)
+            return false;
+        data += written;
+        size -= (size_t)written;
+    }
+    return true;
+}
+
+static bool is_loaded(const struct registry *registry, uint64_t checksum)
+{
+    for (size_t i = 0; i < registry->plugin_count; i++)
+        if (registry->plugins[i].fd >= 0 && registry->plugins[i].checksum == checksum)
+            return true;
+    return false;
+}
+
+/* A file without a name: nothing is left of it, and no file system forbids to run it.
+ */
+int registry_load_bytes(struct registry *registry, const char *name, uint64_t checksum,
+                        const void *data, size_t size, struct err_text *text)
+{
+    if (is_loaded(registry, checksum))
+        return 0;
+    struct registry_plugin plugin = {.fd = memfd_create("dusk-plugin", MFD_CLOEXEC),
+                                     .checksum = checksum};
+    char path[64];
+    int rc;
+    if (plugin.fd >= 0 && write_all(plugin.fd, data, size)) {
+        snprintf(path, sizeof path, "/proc/self/fd/%d", plugin.fd);
+        rc = plugin_add(registry, &plugin, path, name, text);
+    } else {
+        rc = err_set(text, DUSK_E_PLUGIN, "plugin %s cannot be kept: %s", name,
+                     strerror(errno));
+    }
+    if (rc < 0)
+        plugin_close(&plugin);
+    return rc;
 }

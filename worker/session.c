@@ -64,7 +64,9 @@ static void session_hello(struct worker_core *core)
             .previous_running = {config->previous_running,
                                  config->previous_running_count},
             .inventory = {holdings, hello_inventory(core, holdings)},
-            .running = {runs, hello_runs(core, runs)});
+            .running = {runs, hello_runs(core, runs)},
+            .unix_ns = core->now_ns + core->unix_offset_ns,
+            .scheduler_epoch = session->scheduler_epoch);
         rc = outbox_send(&core->outbox, session->peer, hello);
     }
     session->greeted = rc == 0;
@@ -76,6 +78,16 @@ static void session_hello(struct worker_core *core)
     session->hello_ns = core->now_ns;
     free(holdings);
     free(runs);
+}
+
+/* A hello that has waited for its connection is made anew: it tells the time. */
+void session_connected(struct worker_core *core)
+{
+    struct session *session = &core->session;
+    if (session->registered || !outbox_waiting(&core->outbox, session->peer))
+        return;
+    outbox_forget(&core->outbox, session->peer);
+    session_hello(core);
 }
 
 static void session_dial(struct worker_core *core)
@@ -213,6 +225,17 @@ static void session_again(struct worker_core *core)
         session_hello(core);
 }
 
+/* Without memory the former list holds until the next one comes. */
+static void session_members(struct worker_core *core, const struct msg_members *message)
+{
+    struct members members;
+    if (members_of_rows(message->members, &members) < 0)
+        note(core, LOG_ERROR, "no memory for the list of %zu members",
+             message->members.count);
+    else
+        action_add(core, WORKER_ADMIT)->members = members;
+}
+
 void session_message(struct worker_core *core, const struct message *message)
 {
     struct session *session = &core->session;
@@ -246,8 +269,18 @@ void session_message(struct worker_core *core, const struct message *message)
     case MSG_acquire:
         gather_acquire(core, &message->acquire);
         break;
+    case MSG_members:
+        session_members(core, &message->members);
+        break;
     case MSG_retired:
         session_leave(core, "retired");
+        break;
+    case MSG_load_plugin:
+        plugin_accept(core, &message->load_plugin);
+        break;
+    case MSG_shutdown:
+        session->shut_down = true;
+        session_leave(core, "the cluster is shut down");
         break;
     default:
         note(core, LOG_WARNING, "the scheduler sent %s, which is not for workers",

@@ -44,7 +44,21 @@ static void action_end(struct shell *shell, const struct worker_action *action)
         log_info(shell->log, "ends", log_text("reason", line));
 }
 
-static void act(struct shell *shell, const struct worker_action *action)
+static void action_load(struct shell *shell, const struct worker_action *action)
+{
+    const struct frame *frame = payload_frame(action->payload, 0);
+    const char *name = action->text ? action->text : "without a name";
+    struct err_text text = {""};
+    int rc = registry_load_bytes(shell->registry, name, action->file, frame->data,
+                                 frame->size, &text);
+    if (rc < 0)
+        log_warning(shell->log, text.line);
+    else
+        log_info(shell->log, "plugin loaded", log_text("plugin", name));
+    worker_core_loaded(shell->core, action->file, rc, text.line, clock_monotonic_ns());
+}
+
+static void act(struct shell *shell, struct worker_action *action)
 {
     switch (action->kind) {
     case WORKER_DIAL:
@@ -69,6 +83,12 @@ static void act(struct shell *shell, const struct worker_action *action)
         break;
     case WORKER_FORGET:
         files_forget(shell->files, action->file);
+        break;
+    case WORKER_LOAD:
+        action_load(shell, action);
+        break;
+    case WORKER_ADMIT:
+        peers_admit(shell, &action->members);
         break;
     case WORKER_NOTE:
         action_note(shell, action);
@@ -177,12 +197,16 @@ static int reachable_address(const struct shell *shell, char *ret_address, size_
 
 static int open_core(struct shell *shell, struct err_text *text)
 {
+    const struct join *join = shell->config->join;
     struct worker_config config = shell->config->core;
-    char address[sizeof shell->address];
+    char address[sizeof shell->address], full[sizeof address + 1 + KEY_TEXT_BYTES];
     int rc = reachable_address(shell, address, sizeof address, text);
     if (rc < 0)
         return rc;
-    config.address = address;
+    snprintf(full, sizeof full, "%s%s%s", address, join ? "#" : "",
+             join ? join->pair.public_key : "");
+    config.address = full;
+    config.unix_ns = clock_unix_ns();
     config.directory = shell->config->directory;
     config.pid = (uint64_t)getpid();
     config.overhead = resident_bytes();
@@ -229,6 +253,7 @@ static void tell_ready(struct shell *shell)
 static void housekeeping(struct shell *shell)
 {
     uint64_t now = clock_monotonic_ns();
+    worker_core_set_clock(shell->core, clock_unix_ns(), now);
     peers_tick(shell, now);
     if (now < worker_core_deadline(shell->core))
         return;
@@ -273,10 +298,12 @@ static void shell_loop(struct shell *shell)
         settle(shell);
         tell_ready(shell);
     }
+    if (shell->config->page)
+        shell->config->page->shut_down = worker_core_is_shut_down(shell->core);
     peers_flush(shell);
 }
 
-int shell_run(const struct shell_config *config, const struct registry *registry,
+int shell_run(const struct shell_config *config, struct registry *registry,
               struct log *log, bool *ret_clean)
 {
     struct shell shell = {.config = config, .registry = registry, .log = log};

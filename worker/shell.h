@@ -9,7 +9,8 @@
 #include "worker/registry.h"
 
 struct shell_config {
-    struct worker_config core; /* address, epoch, pid and overhead are the shell's */
+    struct worker_config core; /* address, time, epoch, pid and overhead are our own */
+    const struct join *join;   /* keys; NULL: without */
     const char *host;          /* where the data socket listens */
     const char *directory;     /* for spilled data */
     int ready_fd;              /* told "ready ADDRESS" when registered; -1: nobody */
@@ -19,7 +20,7 @@ struct shell_config {
 /* Runs a worker until it ends, in the calling thread: the exit status.  SIGTERM
  * retires, SIGINT and SIGHUP end it at once.  `ret_clean` is false when a task function
  * would not stop: only _exit is safe then. */
-int shell_run(const struct shell_config *config, const struct registry *registry,
+int shell_run(const struct shell_config *config, struct registry *registry,
               struct log *log, bool *ret_clean);
 
 #endif

@@ -3,8 +3,10 @@
 #include "worker/shell_state.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #define RECEIVE_MAX 256 /* messages of one socket in one turn */
 #define DATA_QUEUE 8    /* messages that ZeroMQ receives ahead from one visitor */
@@ -47,8 +49,24 @@ static void dialed_ready(void *context)
         worker_core_peer_gone(shell->core, dialed->peer, clock_monotonic_ns());
 }
 
-static struct visitor *visitor_of(struct shell *shell, const struct identity *identity)
+/* Whether the sender may visit; the key that it has shown is copied.  The handshake
+ * asked already, but the list may have changed since. */
+static bool may_visit(struct shell *shell, struct delivery *delivery,
+                      char ret_key[KEY_TEXT_BYTES])
 {
+    ret_key[0] = '\0';
+    if (!shell->config->join)
+        return true;
+    const char *key = curve_sender(delivery);
+    if (!key || !members_find(&shell->members, key))
+        return false;
+    strcpy(ret_key, key);
+    return true;
+}
+
+static struct visitor *visitor_of(struct shell *shell, struct delivery *delivery)
+{
+    const struct identity *identity = &delivery->from;
     uint64_t hash = identity_hash(identity);
     struct visitor *visitor = map_get(&shell->by_ident, hash);
     if (!visitor) {
@@ -57,13 +75,15 @@ static struct visitor *visitor_of(struct shell *shell, const struct identity *id
             return NULL;
         *visitor =
             (struct visitor){.peer = {++shell->last_visitor}, .identity = *identity};
-        if (map_put(&shell->by_ident, hash, visitor) < 0 ||
+        if (!may_visit(shell, delivery, visitor->key) ||
+            map_put(&shell->by_ident, hash, visitor) < 0 ||
             map_put(&shell->visitors, visitor->peer.number, visitor) < 0) {
             map_remove(&shell->by_ident, hash);
             free(visitor);
             return NULL;
         }
     }
+    visitor->fd = delivery->fd;
     visitor->seen_ns = clock_monotonic_ns();
     return visitor;
 }
@@ -95,11 +115,31 @@ static void data_ready(void *context)
         }
         if (rc != 0)
             return;
-        struct visitor *visitor = visitor_of(shell, &delivery.from);
+        struct visitor *visitor = visitor_of(shell, &delivery);
         bool fine = visitor && deliver(shell, visitor->peer, &delivery);
         delivery_fini(&delivery);
         if (visitor && !fine)
             visitor_forget(shell, visitor);
+    }
+}
+
+/* ZeroMQ cannot close one connection of many, but finds one closed whose descriptor was
+ * shut down. */
+void peers_admit(struct shell *shell, struct members *members)
+{
+    members_fini(&shell->members);
+    shell->members = *members;
+    *members = (struct members){0};
+    size_t position = 0;
+    struct visitor *visitor;
+    while ((visitor = map_next(&shell->visitors, &position))) {
+        if (!shell->config->join || members_find(&shell->members, visitor->key))
+            continue;
+        log_warning(shell->log, "a visitor's key was revoked",
+                    log_integer("peer", visitor->peer.number));
+        shutdown(visitor->fd, SHUT_RDWR);
+        visitor_forget(shell, visitor);
+        position = 0;
     }
 }
 
@@ -125,17 +165,38 @@ static bool is_loss(const struct dialed *dialed, int event)
                                 event == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH);
 }
 
+/* Says what is wrong with a connection.  Without the scheduler there is no work: keys
+ * that do not fit there end the worker. */
+static void explain(const struct dialed *dialed, const struct link_event *event)
+{
+    struct shell *shell = dialed->shell;
+    struct err_text text;
+    unsigned closed = 0;
+    if (curve_explain(event, shell->config->join,
+                      dialed->lasting ? &shell->closed : &closed, &text) < 0) {
+        char line[sizeof text.line + sizeof event->address + 32];
+        snprintf(line, sizeof line, "the %s at %s %s",
+                 dialed->lasting ? "scheduler" : "worker", event->address, text.line);
+        if (dialed->lasting)
+            worker_core_fail(shell->core, line, clock_monotonic_ns());
+        else
+            log_warning(shell->log, line);
+    } else if (link_event_sentence(event)) {
+        log_warning(shell->log, link_event_sentence(event),
+                    log_text("address", event->address));
+    }
+}
+
 static void monitor_ready(void *context)
 {
     struct dialed *dialed = context;
     struct shell *shell = dialed->shell;
     struct link_event event;
     while (link_next_event(dialed->monitor, &event)) {
-        const char *sentence = link_event_sentence(&event);
-        if (sentence)
-            log_warning(shell->log, sentence, log_text("address", event.address));
+        explain(dialed, &event);
         if (event.event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED) {
             dialed->connected = true;
+            worker_core_connected(shell->core, dialed->peer, clock_monotonic_ns());
             retry_stuck(shell);
         } else if (is_loss(dialed, event.event)) {
             dialed->connected = false;
@@ -153,6 +214,18 @@ static void data_monitor_ready(void *context)
         if (sentence)
             log_warning(shell->log, sentence, log_text("address", event.address));
     }
+}
+
+static void zap_ready(void *context)
+{
+    struct shell *shell = context;
+    struct zap_refusal refusal;
+    int rc;
+    while ((rc = zap_answer(&shell->zap, &refusal)) <= 0)
+        if (rc < 0)
+            log_warning(shell->log, "somebody whose key is not in the allow-list",
+                        log_text("address", refusal.address),
+                        log_text("key", refusal.key));
 }
 
 static void socket_close(struct shell *shell, void *socket, void *monitor)
@@ -178,9 +251,10 @@ static void dialed_destroy(struct shell *shell, struct dialed *dialed)
 static int dialed_open(struct shell *shell, struct dialed *dialed, const char *address,
                        struct err_text *text)
 {
-    int rc = link_check_address(address, text);
-    if (rc == 0)
-        rc = link_socket(shell->context, ZMQ_DEALER, &dialed->socket, text);
+    const struct join *join = shell->config->join;
+    int rc = link_socket(shell->context, ZMQ_DEALER, &dialed->socket, text);
+    if (rc == 0 && join)
+        rc = curve_connect(dialed->socket, join, address, text);
     if (rc == 0)
         rc = link_monitor(shell->context, dialed->socket, &dialed->monitor, text);
     int never = -1;
@@ -251,6 +325,17 @@ void peers_flush(struct shell *shell)
 
 /* ---- opening and closing ---- */
 
+/* The authenticator first: it must be there when the socket begins to listen. */
+static int open_keys(struct shell *shell, struct err_text *text)
+{
+    int rc = zap_open(&shell->zap, shell->context, &shell->members, text);
+    if (rc == 0)
+        rc = loop_add(&shell->loop, shell->zap.socket, -1, zap_ready, shell);
+    if (rc == 0)
+        rc = curve_listen(shell->data, &shell->config->join->pair, text);
+    return rc;
+}
+
 int peers_open(struct shell *shell, struct err_text *text)
 {
     shell->context = zmq_ctx_new();
@@ -261,6 +346,8 @@ int peers_open(struct shell *shell, struct err_text *text)
     int queue = DATA_QUEUE;
     if (rc == 0)
         zmq_setsockopt(shell->data, ZMQ_RCVHWM, &queue, sizeof queue);
+    if (rc == 0 && shell->config->join)
+        rc = open_keys(shell, text);
     if (rc == 0)
         rc = link_bind(shell->data, shell->config->host, 0, shell->address,
                        sizeof shell->address, text);
@@ -287,6 +374,8 @@ void peers_close(struct shell *shell)
     map_fini(&shell->visitors);
     map_fini(&shell->by_ident);
     socket_close(shell, shell->data, shell->data_monitor);
+    zap_close(&shell->zap);
+    members_fini(&shell->members);
     if (shell->context)
         zmq_ctx_term(shell->context);
 }

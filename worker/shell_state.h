@@ -4,7 +4,8 @@
 #define WORKER_SHELL_STATE_H
 
 #include "common/loop.h"
-#include "proto/link.h"
+#include "proto/curve.h"
+#include "proto/zap.h"
 #include "worker/executor.h"
 #include "worker/files.h"
 #include "worker/shell.h"
@@ -23,17 +24,22 @@ struct dialed {
 struct visitor {
     struct peer_id peer;
     struct identity identity;
+    int fd;
+    char key[KEY_TEXT_BYTES]; /* that it has shown; "" without keys */
     uint64_t seen_ns;
 };
 
 struct shell {
     const struct shell_config *config;
-    const struct registry *registry;
+    struct registry *registry;
     struct log *log;
     struct loop loop;
     void *context;
     void *data;
     void *data_monitor;
+    struct members members; /* who may connect to it */
+    struct zap zap;
+    unsigned closed; /* for curve_explain, of connections to the scheduler */
     char address[300];
     struct worker_core *core;
     struct executor *executor;
@@ -59,6 +65,9 @@ void peers_close(struct shell *shell);
 /* Connects; what fails is told to the core. */
 void peers_dial(struct shell *shell, struct peer_id peer, const char *address);
 void peers_hangup(struct shell *shell, struct peer_id peer);
+
+/* Takes the list of those who may connect; whoever else is here has to go. */
+void peers_admit(struct shell *shell, struct members *members);
 
 /* Sends what waits for anybody; what cannot be sent now waits for a connection or for
  * a moment. */

@@ -162,7 +162,7 @@ void task_run(struct job *job, const struct dusk_function *function,
     int rc = task_open(&task);
     if (rc == 0 && __atomic_load_n(&job->cancelled, __ATOMIC_RELAXED))
         rc = DUSK_E_CANCELLED;
-    else if (rc == 0 && !function)
+    else if (rc == 0 && (job->unknown = !function))
         rc = err_set(&job->reason, DUSK_E_NOT_FOUND, "there is no task function '%s'",
                      job->function);
     else if (rc == 0)

@@ -130,8 +130,8 @@ class Dealer:
 
     def hello_client(self, client, major=1):
         self.send([HELLO, MAGIC, major, 0, "test", 2, "", int.from_bytes(os.urandom(6), "big") + 1,
-                   client, "", os.getpid(), 0, 0, 0, 0, 0, [], [], []])
+                   client, "", os.getpid(), 0, 0, 0, 0, 0, [], [], [], 0])
 
     def hello_worker(self, name, address, nthreads=1):
         self.send([HELLO, MAGIC, 1, 0, "test", 1, name, int.from_bytes(os.urandom(6), "big") + 1,
-                   0, address, os.getpid(), nthreads, 1 << 30, 4, 0, 0, [], [], []])
+                   0, address, os.getpid(), nthreads, 1 << 30, 4, 0, 0, [], [], [], 0])

@@ -82,6 +82,10 @@ static void add_status(struct script *script, const struct msg_status *m)
     for (size_t i = 0; i < m->clients.count; i++)
         ADD(" client%" PRIu64 "=%" PRIu64, m->clients.items[i].client,
             m->clients.items[i].wanted);
+    for (size_t i = 0; i < m->published.count; i++)
+        ADD(" '" STR_FORMAT "'=%" PRIu64 "/%" PRIu64 "/%" PRIu64 "B",
+            STR_ARGS(m->published.items[i].name), m->published.items[i].in_memory,
+            m->published.items[i].tasks, m->published.items[i].nbytes);
 }
 
 static void add_message(struct script *script, const struct message *message)
@@ -130,6 +134,23 @@ static void add_message(struct script *script, const struct message *message)
         break;
     case MSG_retired:
         ADD(" %" PRIu64, message->retired.moved);
+        break;
+    case MSG_outcome:
+        ADD(" %" PRIu64 " %s: " STR_FORMAT, message->outcome.request,
+            err_name((int)message->outcome.code), STR_ARGS(message->outcome.reason));
+        break;
+    case MSG_load_plugin:
+        ADD(" " STR_FORMAT " %zuB", STR_ARGS(message->load_plugin.name),
+            payload_bytes(message->load_plugin.plugin));
+        break;
+    case MSG_published:
+        if (message->published.code)
+            ADD(" %s: " STR_FORMAT, err_name((int)message->published.code),
+                STR_ARGS(message->published.reason));
+        for (size_t i = 0; i < message->published.tasks.count; i++)
+            ADD(" %" PRIu64 "=" STR_FORMAT,
+                count_of(message->published.tasks.items[i].key),
+                STR_ARGS(message->published.tasks.items[i].what));
         break;
     case MSG_because:
         ADD(" " STR_FORMAT, STR_ARGS(message->because.reason));

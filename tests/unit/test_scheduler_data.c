@@ -170,11 +170,13 @@ START_TEST(scattered_data_can_be_lost)
     script_message(&s, C1, MESSAGE(scatter, .key = KEY(1), .nbytes = 100));
     script_message(&s, W1, MESSAGE(have, .holdings = HOLDS({KEY(1), 100})));
     script_message(&s, C1, SUBMIT(2, "sum", ON(KEY(1))));
-    expect("c1:failed 1 DATA_LOST: scattered data 000001-1 (100 bytes) are lost: no "
-           "worker that held a copy is left; "
-           "c1:failed 2 DATA_LOST: depends on 000001-1, which failed: scattered data "
-           "000001-1 (100 bytes) are lost: no worker that held a copy is left",
-           script_message(&s, W1, MESSAGE(bye)));
+    expect(
+        "c1:failed 1 DATA_LOST: scattered data 000001-1 (100 bytes) are lost: no "
+        "worker that held a copy is left; the last were on w1; "
+        "c1:failed 2 DATA_LOST: depends on 000001-1, which failed: scattered data "
+        "000001-1 (100 bytes) are lost: no worker that held a copy is left; the last "
+        "were on w1",
+        script_message(&s, W1, MESSAGE(bye)));
 }
 END_TEST
 

@@ -126,6 +126,43 @@ END_TEST
 
 /* ---- silence and loss ---- */
 
+START_TEST(a_connection_belongs_to_one_process)
+{
+    struct message hello = *HELLO(5, 1);
+    script_message(&s, W1, &hello);
+    hello.hello.address = str_of("elsewhere");
+    expect("w1:closed", script_message(&s, W1, &hello));
+    script_client(&s, C1);
+    expect("c1:closed",
+           script_message(&s, C1,
+                          MESSAGE(hello, .magic = PROTOCOL_MAGIC, .major = 1,
+                                  .role = ROLE_CLIENT, .epoch = 111, .client = 2)));
+}
+END_TEST
+
+START_TEST(an_attempt_that_is_claimed_before_it_is_given_counts_once)
+{
+    const struct run run = {.key = KEY(9), .attempt = 1};
+    script_client(&s, C1);
+    script_message(&s, W1, HELLO(5, 4, .running = {&run, 1}));
+    script_message(&s, C1, SUBMIT(1, "add"));
+    expect("w1:stop_task 1#1",
+           script_message(&s, C1, MESSAGE(release, .keys = KEYS(KEY(1)))));
+}
+END_TEST
+
+START_TEST(attempts_of_another_life_have_other_numbers)
+{
+    struct scheduler_config config = scheduler_defaults;
+    config.epoch = 3;
+    script_fini(&s);
+    script_init_with(&s, &config);
+    script_client(&s, C1);
+    script_worker(&s, W1, 1, 1);
+    expect("w1:run_task 1#8589934593 add", script_message(&s, C1, SUBMIT(1, "add")));
+}
+END_TEST
+
 START_TEST(silence_is_not_death)
 {
     script_worker(&s, W1, 1, 1);
@@ -418,6 +455,9 @@ static void add_tests(TCase *tests)
                         sizeof bad_hellos / sizeof *bad_hellos);
     tcase_add_test(tests, strangers_are_asked_to_register);
     tcase_add_test(tests, roles_are_kept);
+    tcase_add_test(tests, a_connection_belongs_to_one_process);
+    tcase_add_test(tests, an_attempt_that_is_claimed_before_it_is_given_counts_once);
+    tcase_add_test(tests, attempts_of_another_life_have_other_numbers);
     tcase_add_test(tests, silence_is_not_death);
     tcase_add_test(tests, after_long_silence_the_work_goes_elsewhere);
     tcase_add_test(tests, a_closed_connection_is_a_short_silence);

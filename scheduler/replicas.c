@@ -1,0 +1,194 @@
+#include "scheduler/core.h"
+
+#include "proto/limits.h"
+
+#include <stdio.h>
+#include <string.h>
+
+unsigned task_copies(const struct task *task)
+{
+    return task->extra ? task->extra->copies : 0;
+}
+
+bool task_is_asked(const struct task *task, const struct worker *worker)
+{
+    return task->extra && bond_find(&task->extra->asked, &worker->asked);
+}
+
+void replicas_set(struct scheduler *scheduler, const struct msg_replicate *replicate)
+{
+    uint64_t copies = replicate->copies;
+    for (size_t i = 0; i < replicate->keys.count; i++) {
+        struct task *task = task_find(scheduler, replicate->keys.items[i]);
+        if (!task || !task_extra(task))
+            continue;
+        task->extra->copies = (unsigned)(copies < LIMIT_PEERS ? copies : LIMIT_PEERS);
+        agenda_add(scheduler, task);
+    }
+}
+
+void client_replicate(struct scheduler *scheduler,
+                      const struct msg_replicate *replicate)
+{
+    replicas_set(scheduler, replicate);
+    for (size_t i = 0; i < replicate->keys.count; i++) {
+        struct task *task = task_find(scheduler, replicate->keys.items[i]);
+        if (task)
+            record_copies(scheduler, task);
+    }
+}
+
+/* ---- asking ---- */
+
+int worker_acquire(struct scheduler *scheduler, struct worker *worker,
+                   struct task *task)
+{
+    field_sources sources;
+    if (sources_of(scheduler, task, worker, &sources) < 0)
+        return DUSK_E_NOMEM;
+    struct bond *holder = bond_find(&task->holder, &worker->held);
+    if (holder)
+        holder->flags |= HOLDER_LASTING;
+    worker_flush_frees(scheduler, worker);
+    worker_send(scheduler, worker, MESSAGE(acquire, .sources = sources));
+    return 0;
+}
+
+static unsigned copies_needed(struct task *task)
+{
+    unsigned copies = task_is_wanted(task) ? task_copies(task) : 0;
+    return copies == 0 && !task->function ? 1 : copies;
+}
+
+/* Those that last, and those that are on their way. */
+static unsigned copies_there(struct task *task)
+{
+    unsigned count = 0;
+    BONDS_FOREACH (holder, &task->holder)
+        count += (holder->flags & HOLDER_LASTING) != 0;
+    if (task->extra)
+        BONDS_FOREACH (asked, &task->extra->asked)
+            count++;
+    return count;
+}
+
+/* A copy that is there already, and may be dropped. */
+static struct bond *passing_copy(struct task *task)
+{
+    BONDS_FOREACH (holder, &task->holder) {
+        const struct worker *worker = holder_worker(holder);
+        if (!(holder->flags & HOLDER_LASTING) && !worker->silent && !worker->retiring)
+            return holder;
+    }
+    return NULL;
+}
+
+static bool ask_one(struct scheduler *scheduler, struct task *task)
+{
+    struct bond *holder = passing_copy(task);
+    if (holder)
+        return worker_acquire(scheduler, holder_worker(holder), task) == 0;
+    struct worker *worker = placement_emptiest(scheduler, task);
+    struct bond *asked;
+    if (!worker || !task_extra(task) ||
+        bond_add(&task->extra->asked, task, &worker->asked, &asked) < 0)
+        return false;
+    if (worker_acquire(scheduler, worker, task) == 0)
+        return true;
+    bond_remove(&task->extra->asked, asked);
+    return false;
+}
+
+void replicas_review(struct scheduler *scheduler, struct task *task)
+{
+    unsigned needed = copies_needed(task);
+    unsigned there = needed ? copies_there(task) : 0;
+    while (there < needed && ask_one(scheduler, task))
+        there++;
+    if (there >= needed) {
+        if (task->extra)
+            list_remove(&task->extra->scarce);
+    } else if (task_extra(task) && list_is_empty(&task->extra->scarce)) {
+        list_append(&scheduler->scarce, &task->extra->scarce);
+    }
+}
+
+/* ---- what happens to copies ---- */
+
+void replicas_arrived(struct scheduler *scheduler, struct task *task,
+                      struct worker *worker)
+{
+    struct bond *asked =
+        task->extra ? bond_find(&task->extra->asked, &worker->asked) : NULL;
+    if (!asked)
+        return;
+    bond_remove(&task->extra->asked, asked);
+    bond_find(&task->holder, &worker->held)->flags |= HOLDER_LASTING;
+}
+
+/* Who cannot is not asked again at once. */
+void replicas_refused(struct scheduler *scheduler, struct worker *worker,
+                      struct task_key key)
+{
+    struct task *task = task_find(scheduler, key);
+    struct bond *asked =
+        task && task->extra ? bond_find(&task->extra->asked, &worker->asked) : NULL;
+    if (!asked)
+        return;
+    bond_remove(&task->extra->asked, asked);
+    if (list_is_empty(&task->extra->scarce))
+        list_append(&scheduler->scarce, &task->extra->scarce);
+}
+
+void replicas_worker_gone(struct scheduler *scheduler, struct worker *worker)
+{
+    LIST_FOREACH (link, &worker->asked.bonds) {
+        struct bond *asked = CONTAINER_OF(link, struct bond, link);
+        struct task *task = asked->task;
+        bond_remove(&task->extra->asked, asked);
+        agenda_add(scheduler, task);
+    }
+}
+
+void replicas_end(struct scheduler *scheduler, struct task *task)
+{
+    if (!task->extra)
+        return;
+    list_remove(&task->extra->scarce);
+    BONDS_FOREACH (asked, &task->extra->asked) {
+        worker_free_data(scheduler, CONTAINER_OF(asked->party, struct worker, asked),
+                         task->key);
+        bond_remove(&task->extra->asked, asked);
+    }
+}
+
+void replicas_retry(struct scheduler *scheduler)
+{
+    LIST_FOREACH (link, &scheduler->scarce)
+        agenda_add(scheduler, CONTAINER_OF(link, struct task_extra, scarce)->task);
+}
+
+/* ---- losses ---- */
+
+/* Remembers who had the data, the last one first. */
+void replicas_left(struct scheduler *scheduler, struct task *task,
+                   const struct worker *worker)
+{
+    if (task->function || !task_extra(task))
+        return;
+    char *names = task->extra->last_holders;
+    char before[sizeof task->extra->last_holders];
+    memcpy(before, names, sizeof before);
+    snprintf(names, sizeof before, "%.100s%s%.80s", worker->name, *before ? ", " : "",
+             before);
+}
+
+void replicas_lost(struct scheduler *scheduler, struct task *task)
+{
+    const char *names = task->extra ? task->extra->last_holders : "";
+    task_fail(scheduler, task, DUSK_E_DATA_LOST,
+              "scattered data " KEY_FORMAT " (%" PRIu64
+              " bytes) are lost: no worker that held a copy is left%s%s",
+              KEY_ARGS(task->key), task->nbytes, *names ? "; the last were on " : "",
+              names);
+}
