@@ -293,21 +293,26 @@ static struct payload *result_at_hand(const struct dusk_future *future,
 
 static void result_set(struct dusk_future *future, struct payload *result)
 {
-    future_brought(future);
-    if (future_apply(future, FUTURE_ARRIVED))
-        future->result = payload_ref(result);
+    if (!future_apply(future, FUTURE_ARRIVED))
+        return;
+    future->result = payload_ref(result);
+    client_transfer_end(future);
 }
 
 static int on_finished(struct client_core *core, const struct msg_finished *finished,
                        uint64_t now_ns)
 {
     struct dusk_future *future = map_get(&core->by_key, finished->key.bits);
-    if (!future || !future_is_needed(future) || future->state > FUTURE_AWAY) {
+    bool brought = future && future->transfer && future->transfer->brings;
+    if (brought)
+        client_transfer_brought(future);
+    if (!future || (future->wanted == 0 && !brought) || future->state > FUTURE_AWAY) {
         core->late++;
-        if (future && future->transfer && future->transfer->brings)
-            future_brought(future); /* again, though they are here too */
         return 0;
     }
+    /* Somebody may have waited for it to come here when its worker was lost sight of.
+     */
+    bool returned = brought && future->wanted > 0 && !future->spec->payload;
     struct payload *result = result_at_hand(future, finished);
     struct client_site *site = NULL;
     int rc = result ? 0 : client_site_get(core, finished->address, &site);
@@ -319,11 +324,6 @@ static int on_finished(struct client_core *core, const struct msg_finished *fini
         return 0;
     }
     future->site = site;
-    bool brought = future->transfer && future->transfer->brings;
-    if (brought && !future->spec->payload && future->wanted > 0)
-        future->transfer->brings = false; /* somebody may wait for it to be here */
-    else if (brought)
-        future_brought(future);
     if (!future->spec->function) {
         payload_unref(future->spec->payload);
         future->spec->payload = NULL;
@@ -331,7 +331,7 @@ static int on_finished(struct client_core *core, const struct msg_finished *fini
     future_apply(future, FUTURE_FINISHED);
     if (future->transfer)
         client_transfer_turn(future->transfer, site, now_ns);
-    return 0;
+    return returned ? client_core_fetch(core, future, now_ns) : 0;
 }
 
 static int on_failed(struct client_core *core, const struct msg_failed *failed)
@@ -339,15 +339,14 @@ static int on_failed(struct client_core *core, const struct msg_failed *failed)
     struct dusk_future *future = map_get(&core->by_key, failed->key.bits);
     int code =
         failed->code < 0 && failed->code > -1000 ? (int)failed->code : DUSK_E_TASK;
-    if (!future || !future_is_needed(future)) {
+    if (!future || (future->wanted == 0 && !future->transfer)) {
         core->late++;
         return 0;
     }
-    /* The scheduler forgets what failed: a task that was submitted before that was told
-     * here needs what it does not know.  And it cancels what needs lost data. */
-    bool vague = code == DUSK_E_NOT_FOUND || code == DUSK_E_CANCELLED;
-    if (!vague || !client_fail_like_dependency(future))
+    if (code != DUSK_E_NOT_FOUND || !client_submit_was_useless(future))
         future_fail(future, code, failed->reason);
+    if (future->wanted == 0)
+        client_queue(future, QUEUE_RELEASE);
     return 0;
 }
 

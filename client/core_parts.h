@@ -41,8 +41,9 @@ void client_queue(struct dusk_future *future, enum future_queue queue);
 bool client_submit_again(struct client_core *core, bool same_scheduler);
 void client_submit_fill(struct client_core *core, uint64_t now_ns);
 
-/* The future fails with the cause of one of its dependencies; false: none failed. */
-bool client_fail_like_dependency(struct dusk_future *future);
+/* The scheduler does not know what the task depends on.  True when that had failed,
+ * which the scheduler forgot before it heard of the task: the task fails likewise. */
+bool client_submit_was_useless(struct dusk_future *future);
 
 /* At each heartbeat: what was released before one that was answered has arrived. */
 void client_released_turn(struct client_core *core);
@@ -74,6 +75,9 @@ struct client_transfer {
 int client_transfer_begin(struct dusk_future *future, bool brings,
                           struct client_site *site, uint64_t now_ns);
 void client_transfer_end(struct dusk_future *future);
+
+/* A worker has the data; those that only tasks need are left to them. */
+void client_transfer_brought(struct dusk_future *future);
 
 /* Leads it to another site; harmless when it is on its way there. */
 void client_transfer_turn(struct client_transfer *transfer, struct client_site *site,

@@ -158,8 +158,6 @@ static void future_again(struct dusk_future *future, bool same_scheduler)
 {
     if (future->references == 0)
         return;
-    if (!future->spec->function && future->wanted == 0 && !future_has_failed(future))
-        future_reopen(future);
     if (!future_has_failed(future))
         client_queue(future, QUEUE_SUBMIT);
     else if (same_scheduler && future->state == FUTURE_CANCELLED &&
@@ -177,26 +175,6 @@ bool client_submit_again(struct client_core *core, bool same_scheduler)
 
 /* ---- the queues ---- */
 
-static void fail_like(struct dusk_future *future, const struct dusk_future *cause)
-{
-    char line[600];
-    snprintf(line, sizeof line, "%s needs %s: %s", future_name(future).text,
-             future_name(cause).text,
-             cause->line ? cause->line : "it cannot be made again");
-    future_fail(future, cause->code < 0 ? cause->code : DUSK_E_DATA_LOST, str_of(line));
-}
-
-bool client_fail_like_dependency(struct dusk_future *future)
-{
-    const struct future_spec *spec = future->spec;
-    for (unsigned i = 0; i < spec->dependency_count; i++)
-        if (future_has_failed(spec->dependencies[i])) {
-            fail_like(future, spec->dependencies[i]);
-            return true;
-        }
-    return false;
-}
-
 /* One that failed, or that this scheduler could not be told of because of another
  * that failed: dependencies come first. */
 static const struct dusk_future *useless_dependency(const struct dusk_future *future)
@@ -212,10 +190,23 @@ static const struct dusk_future *useless_dependency(const struct dusk_future *fu
 /* A result that is here stays, but nothing can be built on it any more. */
 static void fail_with(struct dusk_future *future, const struct dusk_future *cause)
 {
+    char line[600];
     bool release = future->wanted == 0 && future->session;
     client_queue(future, release ? QUEUE_RELEASE : QUEUE_NONE);
-    if (future->state != FUTURE_HERE)
-        fail_like(future, cause);
+    if (future->state == FUTURE_HERE)
+        return;
+    snprintf(line, sizeof line, "%s needs %s: %s", future_name(future).text,
+             future_name(cause).text,
+             cause->line ? cause->line : "it cannot be made again");
+    future_fail(future, cause->code < 0 ? cause->code : DUSK_E_DATA_LOST, str_of(line));
+}
+
+bool client_submit_was_useless(struct dusk_future *future)
+{
+    const struct dusk_future *cause = useless_dependency(future);
+    if (cause)
+        fail_with(future, cause);
+    return cause != NULL;
 }
 
 static bool tell_task(struct client_core *core, const struct dusk_future *future)
@@ -233,12 +224,14 @@ static bool tell_task(struct client_core *core, const struct dusk_future *future
 }
 
 /* Scattered data have a transfer that looks for their place from the first message
- * until the scheduler confirms them. */
+ * until the scheduler confirms them, wanted or only needed by tasks; and again when a
+ * scheduler is told of them again. */
 static bool tell_data(struct client_core *core, struct dusk_future *future,
                       uint64_t now_ns)
 {
-    bool arriving = future->state == FUTURE_PENDING && future_is_needed(future);
-    if (arriving && !future->transfer &&
+    bool needed = future->references > future->wanted ||
+                  (future->state == FUTURE_PENDING && future->references > 0);
+    if (needed && !future_has_failed(future) && !future->transfer &&
         client_transfer_begin(future, true, NULL, now_ns) < 0) {
         core->blocked = true;
         return false;
@@ -281,10 +274,11 @@ static bool submit_first(struct client_core *core, struct dusk_future *future,
     if (!tell_all(core, future, now_ns))
         return false;
     future->session = core->session;
+    bool keeps = future->wanted > 0 || future->transfer;
     if (future->cancelling)
         client_queue(future, QUEUE_CANCEL);
     else
-        client_queue(future, future_is_needed(future) ? QUEUE_NONE : QUEUE_RELEASE);
+        client_queue(future, keeps ? QUEUE_NONE : QUEUE_RELEASE);
     future->cancelling = false;
     return true;
 }

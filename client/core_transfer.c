@@ -83,6 +83,13 @@ void client_transfer_end(struct dusk_future *future)
     future->transfer = NULL;
 }
 
+void client_transfer_brought(struct dusk_future *future)
+{
+    client_transfer_end(future);
+    if (future->wanted == 0)
+        client_queue(future, QUEUE_RELEASE);
+}
+
 int client_core_fetch(struct client_core *core, struct dusk_future *future,
                       uint64_t now_ns)
 {
@@ -138,12 +145,12 @@ static void ask_again_when_lost(struct client_transfer *transfer, uint64_t now_n
 
 /* ---- failures ---- */
 
-/* Data that will not come: what depends on them is not to wait for them. */
+/* Scattered data that will not come: released, so that the scheduler fails what depends
+ * on them. */
 static void bring_fail(struct dusk_future *future, int code, struct str reason)
 {
     future_fail(future, code, reason);
-    client_transfer_end(future); /* also of data that are here all the same */
-    client_queue(future, QUEUE_CANCEL);
+    client_queue(future, QUEUE_RELEASE);
 }
 
 /* A result that cannot be fetched may still be used by tasks: the future stays as it
@@ -354,13 +361,13 @@ static int on_place(struct client_core *core, const struct msg_place *place,
 {
     struct dusk_future *future = map_get(&core->by_key, place->key.bits);
     if (!future || future->spec->function || future_has_failed(future) ||
-        !future_is_needed(future)) {
+        future->references == 0) {
         core->late++;
         return 0;
     }
     struct client_site *site;
     int rc = client_site_get(core, place->address, &site);
-    if (!future->spec->payload && future->result)
+    if (!future->spec->payload)
         future->spec->payload = payload_ref(future->result);
     if (rc == 0 && !future->spec->payload)
         return await_return(future, site, now_ns);

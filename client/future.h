@@ -106,11 +106,6 @@ static inline bool future_has_failed(const struct dusk_future *future)
     return future->state >= FUTURE_ERROR;
 }
 
-/* What comes of it is of use here: the program wants it, or it is data of the program's
- * own on their way to a worker, and tasks depend on them: released or not, only this
- * program can bring them. */
-bool future_is_needed(const struct dusk_future *future);
-
 enum dusk_status future_status(const struct dusk_future *future);
 
 /* "score (c0ffee-17)", returned by value. */
@@ -136,15 +131,7 @@ bool future_apply(struct dusk_future *future, enum future_event event);
 /* The end in ERROR, CANCELLED or LOST, as the code says; the reason is copied. */
 bool future_fail(struct dusk_future *future, int code, struct str reason);
 
-/* Its data have arrived where they were brought to. */
-void future_brought(struct dusk_future *future);
-
-/* Data that only other tasks need are on their way again, for all that is known of a
- * scheduler that has to be told everything. */
-void future_reopen(struct dusk_future *future);
-
-/* References of the program; the core is told of the last one, and the scheduler when
- * the future is not needed any more. */
+/* References of the program; the core is told of the last one. */
 void future_want(struct dusk_future *future);
 void future_unwant(struct dusk_future *future);
 

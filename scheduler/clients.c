@@ -145,21 +145,24 @@ void client_disconnected(struct scheduler *scheduler, struct client *client)
     timer_set(scheduler, &client->timer, loss_deadline(scheduler, client));
 }
 
+static void want_end(struct scheduler *scheduler, struct bond *want)
+{
+    struct task *task = want->task;
+    bond_remove(&task->want, want);
+    agenda_add(scheduler, task);
+    /* What the client was about to bring will not come. */
+    if (!task->function && task->state == TASK_WAITING)
+        task_displaced(scheduler, task);
+}
+
 void client_remove(struct scheduler *scheduler, struct client *client, const char *why)
 {
     struct note *note = note_add(&scheduler->notes, NOTE_INFO, "client gone");
     note_field(note, "client", "%06" PRIx64, client->number);
     note_field(note, "because", "%s", why);
     note_field(note, "wanted", "%zu", client->wants.count);
-    LIST_FOREACH (link, &client->wants.bonds) {
-        struct bond *want = CONTAINER_OF(link, struct bond, link);
-        struct task *task = want->task;
-        bond_remove(&task->want, want);
-        agenda_add(scheduler, task);
-        /* What it was about to bring will not come. */
-        if (!task->function && task->state == TASK_WAITING)
-            task_displaced(scheduler, task);
-    }
+    LIST_FOREACH (link, &client->wants.bonds)
+        want_end(scheduler, CONTAINER_OF(link, struct bond, link));
     if (client->peer.number)
         peer_unbind(scheduler, client->peer);
     timer_clear(scheduler, &client->timer);
@@ -246,10 +249,8 @@ void client_release(struct scheduler *scheduler, struct client *client,
     for (size_t i = 0; i < release->keys.count; i++) {
         struct task *task = task_find(scheduler, release->keys.items[i]);
         struct bond *want = task ? bond_find(&task->want, &client->wants) : NULL;
-        if (!want)
-            continue;
-        bond_remove(&task->want, want);
-        agenda_add(scheduler, task);
+        if (want)
+            want_end(scheduler, want);
     }
 }
 

@@ -93,6 +93,8 @@ void session_connected(struct worker_core *core)
 static void session_dial(struct worker_core *core)
 {
     struct session *session = &core->session;
+    if (session->registered)
+        session->lost_ns = core->now_ns;
     if (session->peer.number)
         core_hangup(core, session->peer);
     session->peer = core_dial(core, core->config.scheduler);
@@ -172,6 +174,9 @@ void session_gone(struct worker_core *core)
     session_lost(core, "closed the connection");
     if (session->ended)
         return;
+    /* ZeroMQ would connect the socket anew, and send what it was given before. */
+    core_hangup(core, session->peer);
+    session->peer.number = 0;
     session->greeted = false;
     uint64_t soon = session->dialed_ns + REDIAL_NS;
     session->dial_at_ns = soon > core->now_ns ? soon : core->now_ns;

@@ -273,8 +273,10 @@ static void up(struct process *process, struct peer_id peer)
 static void tick(struct process *process)
 {
     struct client_core *core = client_core_of(process);
-    if (core)
-        client_core_tick(core, process_now(process));
+    if (!core)
+        return;
+    client_core_set_clock(core, clock_unix_ns(), process_now(process));
+    client_core_tick(core, process_now(process));
 }
 
 static uint64_t deadline(const struct process *process)

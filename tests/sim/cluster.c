@@ -259,6 +259,7 @@ void process_start(struct process *process)
     process->scarce = false;
     list_init(&process->stuck);
     world_say(process->world, process, "starts");
+    process->world->current = process;
     process->kind->start(process);
     process_turn(process);
 }

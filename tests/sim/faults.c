@@ -193,7 +193,8 @@ static bool halt(struct world *world)
     return true;
 }
 
-/* The monotonic clock jumps forward only; the other one anywhere. */
+/* The monotonic clock jumps forward only; the other one anywhere, but no further than
+ * peers allow each other. */
 static bool jump(struct world *world)
 {
     struct process *process = some_process(world);
@@ -201,8 +202,7 @@ static bool jump(struct world *world)
         return false;
     if (pick(world, 2))
         process->ahead_ns += some_time(world, 30 * NS_PER_S);
-    process->unix_skew_ns +=
-        (int64_t)pick(world, 7200 * NS_PER_S) - (int64_t)(3600 * NS_PER_S);
+    process->unix_skew_ns = (int64_t)pick(world, 20 * NS_PER_S) - 10 * (int64_t)NS_PER_S;
     process_turn(process);
     return true;
 }

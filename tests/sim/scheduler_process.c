@@ -32,6 +32,7 @@ static void stop(struct process *process)
 static void message(struct process *process, struct peer_id peer,
                     const struct message *message)
 {
+    scheduler_set_clock(process->state, clock_unix_ns(), process_now(process));
     view_message_before(process, peer, message);
     scheduler_message(process->state, peer, message, process_now(process));
     view_message_after(process, message);

@@ -52,6 +52,8 @@ int view_who_has(struct process *scheduler, struct process *process,
                            "the scheduler believes that %s has " KEY_FORMAT,
                            worker->name, KEY_ARGS(key));
     }
+    if (scheduler_of(scheduler)->recovery.running)
+        return 0; /* what nobody has asked for yet is kept */
     size_t position = 0;
     const struct store_entry *entry;
     while ((entry = map_next(&store->entries, &position))) {
@@ -88,7 +90,8 @@ int view_processing(struct process *scheduler, struct process *process,
     }
     /* A hello that came twice makes the scheduler assign twice: no connection of
      * ZeroMQ does that, and the second result will be counted as stale. */
-    if (process->world->figures.faults[FAULT_DUPLICATE])
+    if (process->world->figures.faults[FAULT_DUPLICATE] ||
+        scheduler_of(scheduler)->recovery.running)
         return 0;
     size_t position = 0;
     const struct attempt *attempt;

@@ -60,7 +60,7 @@ bool worker_process_is_idle(const struct process *process)
            worker->core->store.used == 0;
 }
 
-static const struct registry *functions(void)
+static struct registry *functions(void)
 {
     static struct registry registry;
     struct err_text text;
@@ -107,6 +107,7 @@ static void start(struct process *process)
     snprintf(process->address, sizeof process->address, "tcp://10.0.0.%u:%u",
              process->index + 1, 20000 + process->life);
     configure(process, &config);
+    config.unix_ns = clock_unix_ns();
     list_init(&worker->queue);
     map_init(&worker->disk);
     worker->thread_count = config.nthreads;
@@ -434,6 +435,9 @@ static bool act(struct process *process)
     case WORKER_FORGET:
         payload_unref(map_remove(&worker->disk, action->file));
         break;
+    case WORKER_LOAD: /* no program uploads plugins, nobody has keys */
+    case WORKER_ADMIT:
+        break;
     case WORKER_NOTE:
         world_say(process->world, process, "note: %s", action->text);
         break;
@@ -481,12 +485,14 @@ static void broken(struct process *process, struct peer_id peer, const char *lin
 
 static void up(struct process *process, struct peer_id peer)
 {
+    worker_core_connected(worker_of(process), peer, process_now(process));
 }
 
 static void tick(struct process *process)
 {
     struct worker_core *core = worker_of(process);
     uint64_t now_ns = process_now(process);
+    worker_core_set_clock(core, clock_unix_ns(), now_ns);
     worker_core_resident(core, OVERHEAD + core->store.used, now_ns);
     worker_core_tick(core, now_ns);
 }

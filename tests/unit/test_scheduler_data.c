@@ -306,6 +306,18 @@ START_TEST(a_result_that_came_late_goes_if_it_is_not)
 }
 END_TEST
 
+START_TEST(data_that_are_released_and_not_there_are_lost)
+{
+    script_worker(&s, W1, 1, 1);
+    script_client(&s, C1);
+    script_message(&s, C1, MESSAGE(scatter, .key = KEY(1), .nbytes = 100));
+    script_message(&s, C1, SUBMIT(2, "sum", ON(KEY(1))));
+    expect("c1:failed 2 DATA_LOST: depends on 000001-1, which failed: scattered data "
+           "000001-1 (100 bytes) never arrived: whoever has them no longer wants them",
+           script_message(&s, C1, MESSAGE(release, .keys = KEYS(KEY(1)))));
+}
+END_TEST
+
 START_TEST(data_that_never_arrive_are_lost_with_their_client)
 {
     script_worker(&s, W1, 1, 1);
@@ -342,6 +354,7 @@ int main(void)
     tcase_add_test(tests, retired_is_said_again_after_a_reconnection);
     tcase_add_test(tests, a_result_that_came_late_stays_if_it_is_needed);
     tcase_add_test(tests, a_result_that_came_late_goes_if_it_is_not);
+    tcase_add_test(tests, data_that_are_released_and_not_there_are_lost);
     tcase_add_test(tests, data_that_never_arrive_are_lost_with_their_client);
     suite_add_tcase(suite, tests);
     return test_main(suite);

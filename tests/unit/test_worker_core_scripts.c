@@ -316,6 +316,22 @@ START_TEST(register_again_is_answered_once)
 }
 END_TEST
 
+START_TEST(a_closed_connection_is_not_used_again)
+{
+    struct peer_id old = scheduler;
+    worker_core_peer_gone(core, old, now);
+    ck_assert_uint_eq(expect(WORKER_HANGUP)->peer.number, old.number);
+    worker_core_message(core, old, MESSAGE(welcome, .epoch = 5, .number = 2), now);
+    ck_assert(!worker_core_is_registered(core));
+    now = worker_core_deadline(core);
+    worker_core_tick(core, now);
+    scheduler = expect(WORKER_DIAL)->peer;
+    ck_assert_uint_ne(scheduler.number, old.number);
+    expect_hello();
+    ck_assert_ptr_null(acted(WORKER_END));
+}
+END_TEST
+
 START_TEST(a_lost_scheduler_is_waited_for_so_long)
 {
     worker_core_peer_gone(core, scheduler, now);
@@ -968,6 +984,7 @@ int main(void)
     tcase_add_test(tcase, silence_leads_to_a_new_connection_with_all_that_is_here);
     tcase_add_test(tcase, a_worker_that_was_stopped_asks_before_it_reconnects);
     tcase_add_test(tcase, register_again_is_answered_once);
+    tcase_add_test(tcase, a_closed_connection_is_not_used_again);
     tcase_add_test(tcase, a_lost_scheduler_is_waited_for_so_long);
     tcase_add_test(tcase, heartbeats_tell_what_runs);
     tcase_add_test(tcase, retiring_gives_back_what_has_not_begun);
