@@ -150,6 +150,7 @@ static void ask_again_when_lost(struct client_transfer *transfer, uint64_t now_n
 static void bring_fail(struct dusk_future *future, int code, struct str reason)
 {
     future_fail(future, code, reason);
+    client_transfer_end(future); /* of data that are here all the same, too */
     client_queue(future, QUEUE_RELEASE);
 }
 

@@ -202,7 +202,8 @@ static bool jump(struct world *world)
         return false;
     if (pick(world, 2))
         process->ahead_ns += some_time(world, 30 * NS_PER_S);
-    process->unix_skew_ns = (int64_t)pick(world, 20 * NS_PER_S) - 10 * (int64_t)NS_PER_S;
+    process->unix_skew_ns =
+        (int64_t)pick(world, 20 * NS_PER_S) - 10 * (int64_t)NS_PER_S;
     process_turn(process);
     return true;
 }

@@ -19,7 +19,8 @@ static struct end *end_between(struct process *scheduler, struct process *worker
         return NULL;
     const struct session *session = &worker_of(worker)->session;
     struct end *end = network_end(worker, session->peer);
-    if (!session->registered || !end || end->conn->cut || end->dead)
+    if (!session->registered || !session->greeted || !end || end->conn->cut ||
+        end->dead)
         return NULL;
     struct end *other = network_other(end);
     return other->open && other->process == scheduler ? other : NULL;

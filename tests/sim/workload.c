@@ -67,7 +67,7 @@ bool program_saw_any(const struct process *process)
     for (unsigned kind = 0; kind < FAULTS; kind++)
         if (program_saw(process, (enum fault_kind)kind))
             return true;
-    return false;
+    return process->world->deaths > 0;
 }
 
 bool program_may_fail(const struct process *process, int code)

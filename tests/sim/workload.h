@@ -52,7 +52,7 @@ void program_doing(struct process *process, const char *format, ...)
 void program_expect(struct process *process, bool fine, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Whether such a fault has happened in this run. */
+/* Whether such a fault has happened in this run; or any, or a worker's death. */
 bool program_saw(const struct process *process, enum fault_kind kind);
 bool program_saw_any(const struct process *process);
 
