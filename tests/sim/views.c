@@ -29,6 +29,9 @@ static struct end *end_between(struct process *scheduler, struct process *worker
 bool view_is_settled(struct process *scheduler, struct process *worker)
 {
     struct end *end = end_between(scheduler, worker);
+    /* Who could not be sent something is parted with at the next event. */
+    if (scheduler->alive && scheduler_of(scheduler)->doomed_count > 0)
+        return false;
     if (!end || !network_is_idle(end) || !seen_by(scheduler, end))
         return false;
     return outbox_waiting(scheduler_outbox(scheduler_of(scheduler)), end->peer) == 0 &&
