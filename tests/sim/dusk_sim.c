@@ -1,10 +1,12 @@
 /* The command: runs seeds, and says how to run one that fails again. */
+#include "common/clock.h"
 #include "common/options.h"
+#include "common/plant.h"
 #include "tests/sim/faults.h"
 #include "tests/sim/invariants.h"
+#include "tests/sim/shrink.h"
 #include "tests/sim/workload.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,11 +16,15 @@ static const struct workload *const workloads[] = {&workload_graph, &workload_da
                                                    &workload_admm, &workload_mixed};
 static const char *const workload_names[] = {"graph", "data", "admm", "mixed", NULL};
 
+#ifdef DUSK_PLANTED
+const char *plant_name = "";
+#endif
+
 struct request {
     int64_t seed, seeds, steps, tasks, faults_most, chaos_ns, soak_ns;
     const char *faults;
     int workload;
-    bool shrink, verbose, invariants;
+    bool shrink, find, verbose, invariants;
 };
 
 struct totals {
@@ -36,54 +42,143 @@ static void figures_add(struct figures *sum, const struct figures *more)
         sum->faults[kind] += more->faults[kind];
 }
 
-static void figures_print(const struct figures *figures)
+static void totals_print(const struct totals *totals)
 {
-    printf("%llu steps, %.1f virtual seconds, %llu messages, %llu tasks\nfaults:",
-           (unsigned long long)figures->steps, (double)figures->virtual_ns * 1e-9,
-           (unsigned long long)figures->messages, (unsigned long long)figures->tasks);
+    const struct figures *figures = &totals->figures;
+    uint64_t faults = 0;
+    for (unsigned kind = 0; kind < FAULTS; kind++)
+        faults += figures->faults[kind];
+    printf("%llu seeds, %llu failed; %.3f virtual hours, %llu steps, %llu messages, "
+           "%llu tasks\n%llu faults:",
+           (unsigned long long)totals->runs, (unsigned long long)totals->failures,
+           (double)figures->virtual_ns / 3600e9, (unsigned long long)figures->steps,
+           (unsigned long long)figures->messages, (unsigned long long)figures->tasks,
+           (unsigned long long)faults);
     for (unsigned kind = 0; kind < FAULTS; kind++)
         if (figures->faults[kind])
-            printf(" %s %llu", fault_name(kind),
+            printf(" %s %llu", fault_name((enum fault_kind)kind),
                    (unsigned long long)figures->faults[kind]);
     printf("\n");
 }
 
-/* The command that runs the plan again. */
-static void plan_print(const struct plan *plan, const char *faults)
+/* ---- one seed ---- */
+
+static void faults_print(uint32_t faults)
 {
-    printf("dusk-sim --workload %s --seed %llu --faults %s", plan->workload->name,
-           (unsigned long long)plan->seed, faults);
+    const char *before = " --faults ";
+    if (faults == (UINT32_C(1) << FAULTS) - 1)
+        return;
+    if (!faults)
+        printf("%snone", before);
+    for (unsigned kind = 0; kind < FAULTS; kind++)
+        if (faults >> kind & 1) {
+            printf("%s%s", before, fault_name((enum fault_kind)kind));
+            before = ",";
+        }
+}
+
+/* The command that runs the plan again. */
+static void plan_print(const struct plan *plan)
+{
+    printf("dusk-sim --workload %s --seed %llu", plan->workload->name,
+           (unsigned long long)plan->seed);
+    faults_print(plan->faults);
     if (plan->faults_most >= 0)
         printf(" --faults-most %lld", (long long)plan->faults_most);
     if (plan->tasks)
         printf(" --tasks %lld", (long long)plan->tasks);
     if (plan->chaos_ns)
-        printf(" --chaos %lldms", (long long)(plan->chaos_ns / (int64_t)NS_PER_MS));
+        printf(" --chaos %lldns", (long long)plan->chaos_ns);
     printf("\n");
 }
 
-static int run_one(const struct request *request, struct plan *plan,
-                   struct totals *totals)
+static void failure_print(const struct request *request, const struct plan *plan,
+                          const struct err_text *text)
+{
+    printf("seed %llu: FAILED %s\n  again: ", (unsigned long long)plan->seed,
+           text->line);
+    plan_print(plan);
+    if (request->shrink) {
+        struct plan less = *plan;
+        struct err_text line = *text;
+        plan_shrink(&less, &line);
+        printf("  smaller: %s\n  again: ", line.line);
+        plan_print(&less);
+    }
+    fflush(stdout);
+}
+
+static void run_one(const struct request *request, const struct plan *plan,
+                    struct totals *totals)
 {
     struct figures figures;
     struct err_text text;
     int rc = world_run(plan, &figures, &text);
     totals->runs++;
     figures_add(&totals->figures, &figures);
-    if (rc == 0 && request->seeds == 1) {
+    if (rc < 0) {
+        totals->failures++;
+        failure_print(request, plan, &text);
+    } else if (request->seeds == 1 && !request->soak_ns) {
         printf("seed %llu: trace %016llx\n", (unsigned long long)plan->seed,
                (unsigned long long)figures.hash);
-        return 0;
     }
-    if (rc == 0)
-        return 0;
-    totals->failures++;
-    printf("seed %llu: FAILED %s\n  again: ", (unsigned long long)plan->seed,
-           text.line);
-    plan_print(plan, request->faults);
-    fflush(stdout);
-    return 1;
 }
+
+/* ---- many ---- */
+
+static int64_t wall_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * (int64_t)NS_PER_S + now.tv_nsec;
+}
+
+static int run_all(const struct request *request, struct plan *plan)
+{
+    struct totals totals = {0};
+    int64_t until_ns = wall_ns() + request->soak_ns;
+    for (int64_t i = 0; request->soak_ns ? wall_ns() < until_ns : i < request->seeds;
+         i++) {
+        plan->seed = (uint64_t)(request->seed + i);
+        run_one(request, plan, &totals);
+        if (request->find && totals.failures)
+            break;
+    }
+    totals_print(&totals);
+    return request->find ? !totals.failures : totals.failures > 0;
+}
+
+static int plan_make(const struct request *request, const struct command *command,
+                     struct plan *ret_plan)
+{
+    char word[32];
+    *ret_plan = (struct plan){.workload = workloads[request->workload],
+                              .faults_most = request->faults_most,
+                              .tasks = request->tasks,
+                              .chaos_ns = request->chaos_ns,
+                              .steps = request->steps,
+                              .verbose = request->verbose};
+    if (faults_parse(request->faults, &ret_plan->faults, word))
+        return 0;
+    return options_complain(command, stderr, "--faults: '%s' is no kind of fault",
+                            word);
+}
+
+static const char summary[] =
+    "Runs clusters in one process, under a virtual clock and a network that one seed "
+    "disturbs: the production cores of scheduler, workers and clients. After each step "
+    "all invariants are checked; every program must get what it asked for, and nothing "
+    "may be left in the end.";
+
+static const char epilogue[] =
+    "The same seed gives the same trace on any machine for the workloads graph and "
+    "data. Those that fit (admm, mixed) depend on the last bits of floating-point "
+    "results: they repeat on one machine with one BLAS.\n\n"
+    "Kinds of faults: drop, mute, full, slow, duplicate, one-way, partition, "
+    "kill-worker, kill-client, kill-scheduler, retire, pause, clock, disk, read, "
+    "memory.\n\n"
+    "Exit codes: 0 all is well, 1 a seed failed, 2 usage.";
 
 int main(int argc, char **argv)
 {
@@ -93,7 +188,6 @@ int main(int argc, char **argv)
         {.name = "seed",
          .argument = "N",
          .kind = OPTION_INTEGER,
-         .least = 0,
          .most = INT64_MAX,
          .to.integer = &request.seed,
          .shown = true,
@@ -106,6 +200,13 @@ int main(int argc, char **argv)
          .to.integer = &request.seeds,
          .shown = true,
          .help = "so many, one after the other"},
+        {.name = "soak",
+         .argument = "TIME",
+         .kind = OPTION_DURATION,
+         .least = 1,
+         .most = INT64_MAX,
+         .to.integer = &request.soak_ns,
+         .help = "seeds for so long instead, by the wall clock"},
         {.name = "workload",
          .argument = "W",
          .kind = OPTION_CHOICE,
@@ -125,18 +226,18 @@ int main(int argc, char **argv)
          .least = -1,
          .most = INT64_MAX,
          .to.integer = &request.faults_most,
-         .help = "none after the first K opportunities"},
+         .shown = true,
+         .help = "none after the first K opportunities; -1: no limit"},
         {.name = "tasks",
          .argument = "K",
          .kind = OPTION_INTEGER,
-         .least = 0,
          .most = 400,
          .to.integer = &request.tasks,
          .help = "tasks of each program (default: as the seed says)"},
         {.name = "chaos",
          .argument = "TIME",
          .kind = OPTION_DURATION,
-         .least = 0,
+         .least = 1,
          .most = INT64_MAX,
          .to.integer = &request.chaos_ns,
          .help = "virtual time in which faults happen (default: as the seed says)"},
@@ -148,6 +249,14 @@ int main(int argc, char **argv)
          .to.integer = &request.steps,
          .shown = true,
          .help = "more are a failure"},
+        {.name = "shrink",
+         .kind = OPTION_FLAG,
+         .to.flag = &request.shrink,
+         .help = "looks for a smaller run that fails, too"},
+        {.name = "find",
+         .kind = OPTION_FLAG,
+         .to.flag = &request.find,
+         .help = "ends at the first seed that fails: that is what is wanted, exit 0"},
         {.name = "verbose",
          .kind = OPTION_FLAG,
          .to.flag = &request.verbose,
@@ -155,14 +264,20 @@ int main(int argc, char **argv)
         {.name = "invariants",
          .kind = OPTION_FLAG,
          .to.flag = &request.invariants,
-         .help = "prints what is checked"},
+         .help = "lists what is checked"},
+#ifdef DUSK_PLANTED
+        {.name = "plant",
+         .argument = "BUG",
+         .kind = OPTION_STRING,
+         .to.string = &plant_name,
+         .help = "has this bug (common/plant.h)"},
+#endif
         {0},
     };
-    const struct command command = {
-        .name = "dusk-sim",
-        .summary = "Runs simulated clusters.",
-        .options = options,
-    };
+    const struct command command = {.name = "dusk-sim",
+                                    .summary = summary,
+                                    .options = options,
+                                    .epilogue = epilogue};
     int rc = options_parse(&command, argc, argv, stdout, stderr);
     if (rc != OPTIONS_RUN)
         return rc == OPTIONS_DONE ? 0 : 2;
@@ -170,24 +285,6 @@ int main(int argc, char **argv)
         invariants_print();
         return 0;
     }
-    struct plan plan = {.workload = workloads[request.workload],
-                        .faults_most = request.faults_most,
-                        .tasks = request.tasks,
-                        .chaos_ns = request.chaos_ns,
-                        .steps = request.steps,
-                        .verbose = request.verbose};
-    char word[32];
-    if (!faults_parse(request.faults, &plan.faults, word)) {
-        options_complain(&command, stderr, "--faults: '%s' is no kind of fault", word);
-        return 2;
-    }
-    struct totals totals = {0};
-    for (int64_t i = 0; i < request.seeds; i++) {
-        plan.seed = (uint64_t)(request.seed + i);
-        run_one(&request, &plan, &totals);
-    }
-    figures_print(&totals.figures);
-    printf("%llu seeds, %llu failed\n", (unsigned long long)totals.runs,
-           (unsigned long long)totals.failures);
-    return totals.failures > 0;
+    struct plan plan;
+    return plan_make(&request, &command, &plan) < 0 ? 2 : run_all(&request, &plan);
 }

@@ -64,6 +64,21 @@ static int check_processing(struct world *world, struct process *process,
 
 /* ---- clients ---- */
 
+static int check_wants(struct world *world, struct process *process,
+                       struct err_text *text)
+{
+    struct process *scheduler = world_scheduler(world);
+    for (unsigned i = 0; i < world->client_count; i++) {
+        struct process *client = world_client(world, i);
+        if (process != scheduler && process != client)
+            continue;
+        int rc = view_wants(scheduler, client, text);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
 /* Data that nobody here wants are opened again when all is told to a scheduler. */
 static bool may_follow(unsigned before, const struct dusk_future *future)
 {
@@ -132,6 +147,9 @@ static const struct {
      "view_who_has", check_who_has},
     {"Nothing is in processing on a worker that does not know of it, nor the reverse.",
      "view_processing", check_processing},
+    {"With nothing in flight between them, the scheduler keeps for a client only what "
+     "that wants.",
+     "view_wants", check_wants},
     {"A future resolves once: from pending, or from away to here or lost.",
      "check_futures", check_futures},
     {"One result of a task is accepted, that of the current attempt.",

@@ -1,5 +1,6 @@
 #include "tests/sim/views.h"
 
+#include "client/core_parts.h"
 #include "scheduler/core.h"
 #include "tests/sim/network.h"
 #include "worker/core_state.h"
@@ -111,6 +112,46 @@ int view_processing(struct process *scheduler, struct process *process,
                                ", which the scheduler does not know",
                                worker->name, attempt->number, KEY_ARGS(attempt->key));
         }
+    return 0;
+}
+
+/* ---- the scheduler and a client ---- */
+
+/* What the scheduler thinks of a client that it shares an idle connection with. */
+static struct client *client_settled(struct process *scheduler, struct process *process)
+{
+    const struct client_core *core = process->alive ? client_core_of(process) : NULL;
+    struct end *end = core && core->link == LINK_UP
+                          ? network_end(process, core->scheduler->peer)
+                          : NULL;
+    if (!scheduler->alive || !end || !network_is_idle(end) ||
+        network_other(end)->process != scheduler || core->queue_count > 0 ||
+        core->blocked || scheduler_of(scheduler)->doomed_count > 0 ||
+        outbox_waiting(&core->outbox, end->peer) > 0 ||
+        outbox_waiting(scheduler_outbox(scheduler_of(scheduler)),
+                       network_other(end)->peer) > 0)
+        return NULL;
+    const struct peer *peer =
+        map_get(&scheduler_of(scheduler)->peers, network_other(end)->peer.number);
+    return peer ? peer->client : NULL;
+}
+
+int view_wants(struct process *scheduler, struct process *process,
+               struct err_text *text)
+{
+    const struct client *client = client_settled(scheduler, process);
+    if (!client)
+        return 0;
+    LIST_FOREACH (link, &client->wants.bonds) {
+        struct task_key key = CONTAINER_OF(link, struct bond, link)->task->key;
+        const struct dusk_future *future =
+            map_get(&client_core_of(process)->by_key, key.bits);
+        if (!future || (future->wanted == 0 && !future->transfer))
+            return err_set(text, DUSK_E_INTERNAL,
+                           "the scheduler keeps " KEY_FORMAT " for %s, which does not "
+                           "want it",
+                           KEY_ARGS(key), process->name);
+    }
     return 0;
 }
 

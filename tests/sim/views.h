@@ -13,6 +13,10 @@ int view_who_has(struct process *scheduler, struct process *worker,
 int view_processing(struct process *scheduler, struct process *worker,
                     struct err_text *text);
 
+/* The same between the scheduler and a client; 0 unless they are settled. */
+int view_wants(struct process *scheduler, struct process *client,
+               struct err_text *text);
+
 /* Around each message that the scheduler receives: a result counts only when it is that
  * of the current attempt. */
 void view_message_before(struct process *scheduler, struct peer_id peer,
