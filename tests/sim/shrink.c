@@ -13,22 +13,27 @@ static bool fails(const struct plan *plan, struct err_text *text)
     return failed;
 }
 
-/* The smallest value, halving and then step by step, with which it still fails. */
+/* A small value with which it still fails. */
 static void shrink_number(struct plan *plan, int64_t *value, int64_t first,
                           int64_t least, struct err_text *text)
 {
-    int64_t before = *value, good = before;
-    for (int64_t step = first; step > 0;) {
-        int64_t from = good == before ? first : good;
-        *value = good == before ? first : from - step;
+    int64_t good = *value;
+    if (good <= 0) { /* no limit so far */
+        *value = first;
+        if (!fails(plan, text)) {
+            *value = good;
+            return;
+        }
+        good = first;
+    }
+    for (int64_t step = good / 2; step > 0;) {
+        *value = good - step;
         if (*value >= least && fails(plan, text))
             good = *value;
-        else if (good == before)
-            break;
         else
             step /= 2;
-        if (step > good - least)
-            step = good - least;
+        if (step < good / 64) /* near enough */
+            break;
     }
     *value = good;
 }
@@ -43,10 +48,14 @@ static void shrink_kinds(struct plan *plan, struct err_text *text)
     }
 }
 
+/* Twice, since what is smaller in one way can often be smaller in the others. */
 void plan_shrink(struct plan *plan, struct err_text *text)
 {
-    shrink_kinds(plan, text);
-    shrink_number(plan, &plan->faults_most, FAULTS_FIRST, 0, text);
-    shrink_number(plan, &plan->tasks, TASKS_FIRST, 1, text);
-    shrink_number(plan, &plan->chaos_ns, 32 * (int64_t)NS_PER_S, NS_PER_S / 10, text);
+    for (int round = 0; round < 2; round++) {
+        shrink_number(plan, &plan->chaos_ns, 32 * (int64_t)NS_PER_S, NS_PER_S / 10,
+                      text);
+        shrink_number(plan, &plan->faults_most, FAULTS_FIRST, 0, text);
+        shrink_kinds(plan, text);
+        shrink_number(plan, &plan->tasks, TASKS_FIRST, 1, text);
+    }
 }
