@@ -24,7 +24,7 @@ struct request {
     int64_t seed, seeds, steps, tasks, faults_most, chaos_ns, soak_ns;
     const char *faults;
     int workload;
-    bool shrink, find, verbose, invariants;
+    bool shrink, find, twice, verbose, invariants;
 };
 
 struct totals {
@@ -108,6 +108,19 @@ static void failure_print(const struct request *request, const struct plan *plan
     fflush(stdout);
 }
 
+static int run_again(const struct plan *plan, const struct figures *before,
+                     struct err_text *text)
+{
+    struct figures figures;
+    int rc = world_run(plan, &figures, text);
+    if (rc == 0 && figures.hash != before->hash)
+        rc =
+            err_set(text, DUSK_E_INTERNAL,
+                    "the same seed gives trace %016llx, and then %016llx",
+                    (unsigned long long)before->hash, (unsigned long long)figures.hash);
+    return rc;
+}
+
 static void run_one(const struct request *request, const struct plan *plan,
                     struct totals *totals)
 {
@@ -116,6 +129,8 @@ static void run_one(const struct request *request, const struct plan *plan,
     int rc = world_run(plan, &figures, &text);
     totals->runs++;
     figures_add(&totals->figures, &figures);
+    if (rc == 0 && request->twice)
+        rc = run_again(plan, &figures, &text);
     if (rc < 0) {
         totals->failures++;
         failure_print(request, plan, &text);
@@ -257,6 +272,10 @@ int main(int argc, char **argv)
          .kind = OPTION_FLAG,
          .to.flag = &request.find,
          .help = "ends at the first seed that fails: that is what is wanted, exit 0"},
+        {.name = "twice",
+         .kind = OPTION_FLAG,
+         .to.flag = &request.twice,
+         .help = "each seed twice: the traces must be the same"},
         {.name = "verbose",
          .kind = OPTION_FLAG,
          .to.flag = &request.verbose,
