@@ -74,6 +74,16 @@ int64_t flight_oldest(const struct flight *flight, int64_t otherwise)
     return oldest;
 }
 
+/* By age.  What joins these lists is mostly younger than what they have. */
+static void insert(struct list *list, struct flight_chunk *chunk)
+{
+    struct list *older = list->prev;
+    while (older != list &&
+           CONTAINER_OF(older, struct flight_chunk, link)->since > chunk->since)
+        older = older->prev;
+    list_append(older->next, &chunk->link);
+}
+
 /* What has been under way before goes in front of all that was launched later: near
  * the head, since few are as old. */
 static void once_again(struct flight *flight, struct flight_chunk *chunk)
@@ -99,8 +109,7 @@ int64_t flight_launch(struct flight *flight, int64_t index, int64_t arrivals)
     if (chunk->state == FLIGHT_LOST)
         once_again(flight, chunk);
     else
-        list_append(chunk->state == FLIGHT_ONCE ? &flight->twice : &flight->once,
-                    &chunk->link);
+        insert(chunk->state == FLIGHT_ONCE ? &flight->twice : &flight->once, chunk);
     chunk->state = chunk->state == FLIGHT_ONCE ? FLIGHT_TWICE : FLIGHT_ONCE;
     chunk->copies |= copy_bit(chunk->issued);
     flight->in_flight++;
@@ -134,7 +143,7 @@ bool flight_lose(struct flight *flight, int64_t index, int64_t copy)
         once_again(flight, chunk);
     } else {
         chunk->state = FLIGHT_LOST;
-        list_append(&flight->lost, &chunk->link);
+        insert(&flight->lost, chunk);
     }
     return true;
 }

@@ -1,7 +1,8 @@
 /* Which chunk goes next, and which updates are in flight since when (robust form).
  * A chunk is idle, in flight once, in flight twice (a speculative copy), or lost:
  * handed out, unanswered and in nobody's hands.  All operations are O(log N); a copy
- * that is in flight once again also passes those that are older. */
+ * that is in flight once again also passes those that are older, and what is lost or
+ * copied those that are younger. */
 #ifndef CLIENT_ADMM_FLIGHT_H
 #define CLIENT_ADMM_FLIGHT_H
 
@@ -27,8 +28,7 @@ struct flight {
     int64_t chunks;
     struct flight_chunk *chunk;
     struct heap idle;
-    struct list once, twice; /* oldest first */
-    struct list lost;        /* lost longest first */
+    struct list once, twice, lost; /* oldest first */
     int64_t launches;
     int64_t in_flight; /* copies counted */
 };
@@ -38,14 +38,14 @@ struct flight {
 int flight_init(struct flight *flight, int64_t chunks);
 void flight_fini(struct flight *flight);
 
-/* The chunk that is lost longest, in flight once and longest, or idle and least
+/* The chunk that is lost and oldest, in flight once and longest, or idle and least
  * recently launched; FLIGHT_NONE where there is none. */
 int64_t flight_first_lost(const struct flight *flight);
 int64_t flight_first_once(const struct flight *flight);
 int64_t flight_first_idle(const struct flight *flight);
 
-/* Arrivals at the launch of the update that is in flight longest; `otherwise`
- * when none is. */
+/* Arrivals at the launch of the update that is in flight longest, or was before it was
+ * lost; `otherwise` when none is. */
 int64_t flight_oldest(const struct flight *flight, int64_t otherwise);
 
 /* A copy of the chunk's update leaves; returns its number, from 0. */

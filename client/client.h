@@ -29,7 +29,6 @@ struct dusk_client {
     char *address;    /* owned */
     bool keyed;       /* by `join` */
     struct join join; /* what the join file says */
-    unsigned closed;  /* for curve_explain, of connections to the scheduler */
     struct pump *pump;
     enum client_reach reach;
     void (*log)(void *arg, enum dusk_log_level level, const char *line);

@@ -3,8 +3,10 @@
 #include "client/keeper.h"
 #include "common/clock.h"
 #include "common/units.h"
+#include "proto/keygen.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
@@ -26,8 +28,10 @@ struct cluster {
     int64_t stop_ns;
     int killed;
     char address[512];
-    bool closed; /* nothing will come of it any more */
-    int daemons; /* that were started: the scheduler, then the workers */
+    int keys_fd;   /* the client's join file, which has no name any more; -1: none */
+    char keys[32]; /* its path all the same */
+    bool closed;   /* nothing will come of it any more */
+    int daemons;   /* that were started: the scheduler, then the workers */
     int workers_left;
     struct {
         pid_t pid;
@@ -186,9 +190,37 @@ static int await_ready(struct cluster *cluster, const struct cluster_options *op
     return err_set(error, DUSK_E_CLOSED, "the cluster's keeper ended unexpectedly");
 }
 
+/* ---- keys ---- */
+
+static int make_keys(struct cluster *cluster, char directory[PATH_MAX],
+                     struct err_text *error)
+{
+    const char *temporary = getenv("TMPDIR");
+    char path[KEYS_PATH_BYTES];
+    if (!temporary || !*temporary)
+        temporary = "/tmp";
+    int length = snprintf(directory, PATH_MAX, "%s/dusk-XXXXXX", temporary);
+    if (length >= PATH_MAX || !mkdtemp(directory)) {
+        directory[0] = '\0';
+        return err_set(error, DUSK_E_IO, "no directory for keys in %.200s: %s",
+                       temporary, strerror(errno));
+    }
+    int rc = keygen_create(directory, error);
+    if (rc == 0)
+        rc = keys_path(directory, "client", ".join", path, error);
+    if (rc < 0)
+        return rc;
+    cluster->keys_fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (cluster->keys_fd < 0)
+        return err_set(error, DUSK_E_IO, "%s: %s", path, strerror(errno));
+    snprintf(cluster->keys, sizeof cluster->keys, "/proc/self/fd/%d", cluster->keys_fd);
+    return 0;
+}
+
 static int start(struct cluster *cluster, const struct cluster_options *options,
                  struct err_text *error)
 {
+    char keys_directory[PATH_MAX] = "";
     char scheduler_path[PATH_MAX], worker_path[PATH_MAX];
     int rc = cluster_find_daemon("dusk-scheduler", "scheduler", scheduler_path, error);
     if (rc == 0)
@@ -197,11 +229,16 @@ static int start(struct cluster *cluster, const struct cluster_options *options,
         .options = options,
         .scheduler_path = scheduler_path,
         .worker_path = worker_path,
+        .keys_directory = keys_directory,
     };
+    if (rc == 0)
+        rc = make_keys(cluster, keys_directory, error);
     if (rc == 0)
         rc = fork_keeper(cluster, &plan, error);
     if (rc == 0)
         rc = await_ready(cluster, options, error);
+    if (keys_directory[0])
+        keygen_remove(keys_directory);
     return rc;
 }
 
@@ -219,7 +256,7 @@ int cluster_start(const struct cluster_options *options, struct cluster **ret_cl
     struct cluster *cluster = calloc(1, sizeof *cluster);
     if (!cluster)
         return err_set(error, DUSK_E_NOMEM, "no memory for a cluster");
-    cluster->control_fd = -1;
+    cluster->control_fd = cluster->keys_fd = -1;
     cluster->stop_ns = filled.stop_ns;
     cluster->workers_left = filled.workers;
     int rc = start(cluster, &filled, error);
@@ -307,6 +344,8 @@ int cluster_stop(struct cluster *cluster)
             close(cluster->processes[i].fd);
     if (cluster->control_fd >= 0)
         close(cluster->control_fd);
+    if (cluster->keys_fd >= 0)
+        close(cluster->keys_fd);
     int killed = cluster->killed;
     free(cluster);
     return killed;
@@ -315,6 +354,11 @@ int cluster_stop(struct cluster *cluster)
 const char *cluster_address(const struct cluster *cluster)
 {
     return cluster->address;
+}
+
+const char *cluster_keys(const struct cluster *cluster)
+{
+    return cluster->keys;
 }
 
 int cluster_fd(const struct cluster *cluster)

@@ -7,9 +7,10 @@
  * The keeper asks the daemons to end (SIGINT), kills what is left at a deadline, and
  * waits for all of them and their children.  Should the keeper itself be killed, the
  * kernel sends the SIGINT.  Terminal signals do not reach keeper and daemons: they
- * are in sessions and groups of their own.  There are no files: what the daemons
- * print is read by the keeper, which remembers the end of it for error lines, and
- * the workers' spilled chunks have no names.
+ * are in sessions and groups of their own.  There are no files but keys, which are made
+ * for this cluster in a private directory of $TMPDIR and removed as soon as all daemons
+ * have read them: what the daemons print is read by the keeper, which remembers the end
+ * of it for error lines, and the workers' spilled chunks have no names.
  *
  * Start the cluster before the first thread where possible; the keeper is forked
  * from the calling process. */
@@ -55,6 +56,10 @@ int cluster_find_daemon(const char *name, const char *folder, char *path,
 
 /* "tcp://127.0.0.1:PORT", borrowed until cluster_stop. */
 const char *cluster_address(const struct cluster *cluster);
+
+/* The path of a client's join file for it, borrowed until cluster_stop; only for this
+ * process. */
+const char *cluster_keys(const struct cluster *cluster);
 
 /* Becomes readable when cluster_check has something to say. */
 int cluster_fd(const struct cluster *cluster);

@@ -37,6 +37,8 @@ int command_admm(int argc, char **argv);
 int command_demo(int argc, char **argv);
 int command_keygen(int argc, char **argv);
 int command_status(int argc, char **argv);
+int command_shutdown(int argc, char **argv);
+int command_upload(int argc, char **argv);
 int command_why(int argc, char **argv);
 
 #endif

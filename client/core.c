@@ -35,8 +35,8 @@ static void core_init(struct client_core *core, const struct client_config *conf
     map_init(&core->peers);
     map_init(&core->requests);
     struct list *lists[] = {&core->actions, &core->futures, &core->questions,
-                            &core->garbage, &core->waiting, &core->looking,
-                            &core->resting, &core->stored};
+                            &core->uploads, &core->garbage, &core->waiting,
+                            &core->looking, &core->resting, &core->stored};
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
         list_init(lists[i]);
     for (int i = 0; i < FUTURE_QUEUES; i++)
@@ -121,6 +121,8 @@ void client_core_destroy(struct client_core *core)
     struct client_action *action;
     while ((action = client_core_next_action(core)))
         free(action);
+    LIST_FOREACH (link, &core->uploads)
+        client_core_upload_end(CONTAINER_OF(link, struct client_upload, link));
     client_sites_fini(core);
     outbox_fini(&core->outbox);
     map_fini(&core->by_key);
@@ -303,16 +305,12 @@ static int on_finished(struct client_core *core, const struct msg_finished *fini
                        uint64_t now_ns)
 {
     struct dusk_future *future = map_get(&core->by_key, finished->key.bits);
-    bool brought = future && future->transfer && future->transfer->brings;
-    if (brought)
-        client_transfer_brought(future);
-    if (!future || (future->wanted == 0 && !brought) || future->state > FUTURE_AWAY) {
+    if (future && future->transfer && future->transfer->brings)
+        client_transfer_end(future);
+    if (!future || !future_is_needed(future) || future->state > FUTURE_AWAY) {
         core->late++;
         return 0;
     }
-    /* Somebody may have waited for it to come here when its worker was lost sight of.
-     */
-    bool returned = brought && future->wanted > 0 && !future->spec->payload;
     struct payload *result = result_at_hand(future, finished);
     struct client_site *site = NULL;
     int rc = result ? 0 : client_site_get(core, finished->address, &site);
@@ -331,22 +329,21 @@ static int on_finished(struct client_core *core, const struct msg_finished *fini
     future_apply(future, FUTURE_FINISHED);
     if (future->transfer)
         client_transfer_turn(future->transfer, site, now_ns);
-    return returned ? client_core_fetch(core, future, now_ns) : 0;
+    return 0;
 }
 
 static int on_failed(struct client_core *core, const struct msg_failed *failed)
 {
     struct dusk_future *future = map_get(&core->by_key, failed->key.bits);
-    int code =
-        failed->code < 0 && failed->code > -1000 ? (int)failed->code : DUSK_E_TASK;
-    if (!future || (future->wanted == 0 && !future->transfer)) {
+    int code = failure_code(failed->code, DUSK_E_TASK);
+    if (!future || !future_is_needed(future)) {
         core->late++;
         return 0;
     }
-    if (code != DUSK_E_NOT_FOUND || !client_submit_was_useless(future))
+    /* The scheduler forgets what failed.  A task that was submitted before that was
+     * told here needs what it does not know any more. */
+    if (code != DUSK_E_NOT_FOUND || !client_fail_like_dependency(future))
         future_fail(future, code, failed->reason);
-    if (future->wanted == 0)
-        client_queue(future, QUEUE_RELEASE);
     return 0;
 }
 
@@ -375,6 +372,7 @@ static int scheduler_message(struct client_core *core, const struct message *mes
     case MSG_status:
     case MSG_because:
     case MSG_published:
+    case MSG_outcome:
         return client_question_message(core, message);
     default:
         return err_set(text, DUSK_E_PROTOCOL, "a scheduler does not send %s",
@@ -542,7 +540,7 @@ uint64_t client_core_next_deadline(const struct client_core *core)
 void client_core_fill(struct client_core *core, uint64_t now_ns)
 {
     core->blocked = false;
-    if (core->link == LINK_UP) {
+    if (core->link == LINK_UP && client_upload_fill(core)) {
         client_submit_fill(core, now_ns);
         client_question_fill(core);
     }

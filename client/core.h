@@ -43,10 +43,12 @@ enum client_link {
 
 enum client_question_kind {
     ASK_STATUS,
-    ASK_WHY, /* is the task `key` where it is? */
+    ASK_WHY,     /* is the task `key` where it is? */
+    ASK_WHY_ALL, /* do those wait that do? */
     ASK_PUBLISH,
     ASK_UNPUBLISH,
     ASK_GET_PUBLISHED,
+    ASK_SHUTDOWN, /* that the cluster end: has it? */
 };
 
 /* A question to the scheduler that has one answer. */
@@ -59,11 +61,25 @@ struct client_question {
     const char *name; /* of what is published; borrowed like the keys */
     field_keys keys;
     bool answered;
-    int code; /* of an answer about what is published, with its line in `reason` */
+    int code; /* of an answer that may be an error, with its line in `reason` */
     struct dusk_future **futures; /* owned by whoever asked, one reference each */
     size_t future_count;
     struct dusk_cluster *cluster; /* owned by whoever asked, like reason */
-    char *reason;
+    char *reason;                 /* a line; of ASK_WHY_ALL lines */
+};
+
+/* A plugin for all workers.  Each scheduler is told once, in one session after the
+ * other until it answers. */
+struct client_upload {
+    struct list link;
+    uint64_t request;
+    uint32_t session;       /* in which it was told; 0: not yet */
+    uint64_t epoch;         /* of the scheduler that answered last */
+    bool answered;          /* by any */
+    int code;               /* the first answer */
+    struct err_text text;   /* its line */
+    char *name;             /* owned */
+    struct payload *plugin; /* reference */
 };
 
 struct client_core {
@@ -100,6 +116,7 @@ struct client_core {
     struct buf released[2]; /* keys, since the last heartbeat and since that before */
     bool heartbeat_answered;
     struct list questions;
+    struct list uploads; /* owned */
     struct list garbage; /* futures on their way to free() */
 
     struct map sites;    /* struct client_site, by hash of the address */
@@ -178,6 +195,12 @@ const char *client_core_place(const struct dusk_future *future);
 /* Asks; the question is the caller's until it is answered or taken back. */
 void client_core_ask(struct client_core *core, struct client_question *question);
 void client_core_take_back(struct client_core *core, struct client_question *question);
+
+/* Uploads a plugin; takes the reference to it on success.  What was answered with
+ * success stays until the core is closed, for schedulers that come after this one. */
+int client_core_upload(struct client_core *core, const char *name,
+                       struct payload *plugin, struct client_upload **ret_upload);
+void client_core_upload_end(struct client_upload *upload);
 
 /* Checks what must hold between the parts above; DUSK_E_INTERNAL with a line. */
 int client_core_check(const struct client_core *core, struct err_text *text);

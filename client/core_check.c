@@ -25,9 +25,7 @@ static int future_check(const struct dusk_future *future, struct err_text *text)
         return wrong(text, future, "has a result and is not here, or the reverse");
     if (future_has_failed(future) && !(future->code < 0))
         return wrong(text, future, "failed without a code");
-    bool brings = future->transfer && future->transfer->brings;
-    if (future->transfer && (future_has_failed(future) || future->references == 0 ||
-                             (future->wanted == 0 && !brings)))
+    if (future->transfer && (future_has_failed(future) || !future_is_needed(future)))
         return wrong(text, future, "has data on their way to nobody");
     for (unsigned i = 0; i < future->spec->dependency_count; i++)
         if (!future->spec->dependencies[i]->adopted &&

@@ -41,9 +41,8 @@ void client_queue(struct dusk_future *future, enum future_queue queue);
 bool client_submit_again(struct client_core *core, bool same_scheduler);
 void client_submit_fill(struct client_core *core, uint64_t now_ns);
 
-/* The scheduler does not know what the task depends on.  True when that had failed,
- * which the scheduler forgot before it heard of the task: the task fails likewise. */
-bool client_submit_was_useless(struct dusk_future *future);
+/* The future fails with the cause of one of its dependencies; false: none failed. */
+bool client_fail_like_dependency(struct dusk_future *future);
 
 /* At each heartbeat: what was released before one that was answered has arrived. */
 void client_released_turn(struct client_core *core);
@@ -76,10 +75,8 @@ int client_transfer_begin(struct dusk_future *future, bool brings,
                           struct client_site *site, uint64_t now_ns);
 void client_transfer_end(struct dusk_future *future);
 
-/* A worker has the data; those that only tasks need are left to them. */
-void client_transfer_brought(struct dusk_future *future);
-
-/* Leads it to another site; harmless when it is on its way there. */
+/* Leads it to this site.  When it is on its way there already, the answer may be
+ * overdue: it is asked again then. */
 void client_transfer_turn(struct client_transfer *transfer, struct client_site *site,
                           uint64_t now_ns);
 void client_transfer_site_gone(struct client_core *core, struct client_site *site,
@@ -96,5 +93,13 @@ int client_transfer_message(struct client_core *core, const struct message *mess
 
 void client_question_fill(struct client_core *core);
 int client_question_message(struct client_core *core, const struct message *message);
+
+/* ---- uploads: core_upload.c ---- */
+
+/* False when one must wait: tasks that may need it must not overtake it. */
+bool client_upload_fill(struct client_core *core);
+
+/* False when the answer is not to an upload. */
+bool client_upload_outcome(struct client_core *core, const struct msg_outcome *outcome);
 
 #endif

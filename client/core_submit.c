@@ -1,6 +1,7 @@
 /* What the scheduler is told of futures: submit, cancel and release, in this order,
  * each future through one queue after the other. */
 #include "client/core_parts.h"
+#include "common/clock.h"
 #include "proto/limits.h"
 
 #include <stdio.h>
@@ -175,6 +176,26 @@ bool client_submit_again(struct client_core *core, bool same_scheduler)
 
 /* ---- the queues ---- */
 
+static void fail_like(struct dusk_future *future, const struct dusk_future *cause)
+{
+    char line[600];
+    snprintf(line, sizeof line, "%s needs %s: %s", future_name(future).text,
+             future_name(cause).text,
+             cause->line ? cause->line : "it cannot be made again");
+    future_fail(future, cause->code < 0 ? cause->code : DUSK_E_DATA_LOST, str_of(line));
+}
+
+bool client_fail_like_dependency(struct dusk_future *future)
+{
+    const struct future_spec *spec = future->spec;
+    for (unsigned i = 0; i < spec->dependency_count; i++)
+        if (future_has_failed(spec->dependencies[i])) {
+            fail_like(future, spec->dependencies[i]);
+            return true;
+        }
+    return false;
+}
+
 /* One that failed, or that this scheduler could not be told of because of another
  * that failed: dependencies come first. */
 static const struct dusk_future *useless_dependency(const struct dusk_future *future)
@@ -190,54 +211,62 @@ static const struct dusk_future *useless_dependency(const struct dusk_future *fu
 /* A result that is here stays, but nothing can be built on it any more. */
 static void fail_with(struct dusk_future *future, const struct dusk_future *cause)
 {
-    char line[600];
     bool release = future->wanted == 0 && future->session;
     client_queue(future, release ? QUEUE_RELEASE : QUEUE_NONE);
-    if (future->state == FUTURE_HERE)
-        return;
-    snprintf(line, sizeof line, "%s needs %s: %s", future_name(future).text,
-             future_name(cause).text,
-             cause->line ? cause->line : "it cannot be made again");
-    future_fail(future, cause->code < 0 ? cause->code : DUSK_E_DATA_LOST, str_of(line));
+    if (future->state != FUTURE_HERE)
+        fail_like(future, cause);
 }
 
-bool client_submit_was_useless(struct dusk_future *future)
+/* What is left of its time, in ms; 0 when there is no limit, or it was met. */
+static uint64_t time_left_ms(const struct dusk_future *future, uint64_t now_ns)
 {
-    const struct dusk_future *cause = useless_dependency(future);
-    if (cause)
-        fail_with(future, cause);
-    return cause != NULL;
+    uint64_t deadline_ns = future->spec->deadline_ns;
+    if (deadline_ns == 0 || future_is_done(future))
+        return 0;
+    return (deadline_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS;
 }
 
-static bool tell_task(struct client_core *core, const struct dusk_future *future)
+static bool tell_task(struct client_core *core, const struct dusk_future *future,
+                      uint64_t now_ns)
 {
     const struct future_spec *spec = future->spec;
     struct task_key keys[LIMIT_ARGUMENTS];
     for (unsigned i = 0; i < spec->dependency_count; i++)
         keys[i] = spec->dependencies[i]->key;
     return client_tell(
-        core, MESSAGE(submit, .key = future->key, .function = str_of(spec->function),
-                      .dependencies = {keys, spec->dependency_count},
-                      .priority = spec->priority, .retries = spec->retries,
-                      .flags = spec->flags, .worker = str_of(spec->worker),
-                      .arguments = spec->payload));
+        core,
+        MESSAGE(submit, .key = future->key, .function = str_of(spec->function),
+                .dependencies = {keys, spec->dependency_count},
+                .priority = spec->priority, .retries = spec->retries,
+                .flags = spec->flags, .worker = str_of(spec->worker),
+                .arguments = spec->payload, .deadline_ms = time_left_ms(future, now_ns),
+                .resources = str_of(spec->resources)));
 }
 
 /* Scattered data have a transfer that looks for their place from the first message
- * until the scheduler confirms them, wanted or only needed by tasks; and again when a
- * scheduler is told of them again. */
+ * until the scheduler confirms them. */
 static bool tell_data(struct client_core *core, struct dusk_future *future,
                       uint64_t now_ns)
 {
-    bool needed = future->references > future->wanted ||
-                  (future->state == FUTURE_PENDING && future->references > 0);
-    if (needed && !future_has_failed(future) && !future->transfer &&
+    bool arriving = future->state == FUTURE_PENDING && future_is_needed(future);
+    if (arriving && !future->transfer &&
         client_transfer_begin(future, true, NULL, now_ns) < 0) {
         core->blocked = true;
         return false;
     }
     return client_tell(core,
                        MESSAGE(scatter, .key = future->key, .nbytes = future->nbytes));
+}
+
+/* The scheduler was away for so long that there is nothing left to wait for. */
+static void time_out(struct dusk_future *future)
+{
+    char line[300];
+    snprintf(line, sizeof line,
+             "task %s was not done within %g s: no scheduler could be told of it",
+             future_name(future).text, future->spec->deadline_s);
+    client_queue(future, QUEUE_NONE);
+    future_fail(future, DUSK_E_DEADLINE, str_of(line));
 }
 
 /* The scheduler was told of the task already: it is in the queue for what comes after
@@ -254,7 +283,7 @@ static bool tell_all(struct client_core *core, struct dusk_future *future,
     bool told = is_known(future);
     if (!told)
         told = future->adopted          ? client_tell(core, MESSAGE(want, .keys = key))
-               : future->spec->function ? tell_task(core, future)
+               : future->spec->function ? tell_task(core, future, now_ns)
                                         : tell_data(core, future, now_ns);
     if (told && future->copies)
         told = client_tell(core,
@@ -265,6 +294,11 @@ static bool tell_all(struct client_core *core, struct dusk_future *future,
 static bool submit_first(struct client_core *core, struct dusk_future *future,
                          uint64_t now_ns)
 {
+    uint64_t deadline_ns = future->spec->deadline_ns;
+    if (deadline_ns && deadline_ns <= now_ns && !future_is_done(future)) {
+        time_out(future);
+        return true;
+    }
     const struct dusk_future *cause =
         is_known(future) ? NULL : useless_dependency(future);
     if (cause) {
@@ -274,11 +308,10 @@ static bool submit_first(struct client_core *core, struct dusk_future *future,
     if (!tell_all(core, future, now_ns))
         return false;
     future->session = core->session;
-    bool keeps = future->wanted > 0 || future->transfer;
     if (future->cancelling)
         client_queue(future, QUEUE_CANCEL);
     else
-        client_queue(future, keeps ? QUEUE_NONE : QUEUE_RELEASE);
+        client_queue(future, future_is_needed(future) ? QUEUE_NONE : QUEUE_RELEASE);
     future->cancelling = false;
     return true;
 }

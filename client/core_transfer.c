@@ -3,7 +3,6 @@
  *
  *     fetch:  waiting -get_data-> asked -data-> here
  *     bring:  looking -place-> waiting -put_data-> asked -stored-> stored -finished->
- *     again:  place -> stored -finished-> waiting (to be fetched)
  *
  * Whatever goes wrong on the way leads to resting, and from there to looking: the
  * scheduler is asked where the result is now, or where the data shall go. */
@@ -14,11 +13,11 @@
 #include <stdlib.h>
 
 #define ASKED_AT_ONCE 256
-#define FAILURES_MAX 7
+/* With rests that double, for longer than schedulers take to give a worker up. */
+#define FAILURES_MAX 10
 #define REST_FIRST_NS (20 * NS_PER_MS)
 #define LOOK_AGAIN_NS (5 * NS_PER_S) /* an answer is overdue: look whether it moved */
 #define CONFIRM_NS (3 * NS_PER_S)
-#define RETURN_LOOKS 4 /* so often, CONFIRM_NS apart, for a worker that comes back */
 /* How long an answer may take: some minutes, and the time on a slow network. */
 #define ANSWER_NS (120 * NS_PER_S)
 #define SLOW_BYTES_PER_S (UINT64_C(1) << 20)
@@ -83,13 +82,6 @@ void client_transfer_end(struct dusk_future *future)
     future->transfer = NULL;
 }
 
-void client_transfer_brought(struct dusk_future *future)
-{
-    client_transfer_end(future);
-    if (future->wanted == 0)
-        client_queue(future, QUEUE_RELEASE);
-}
-
 int client_core_fetch(struct client_core *core, struct dusk_future *future,
                       uint64_t now_ns)
 {
@@ -104,17 +96,6 @@ const char *client_core_place(const struct dusk_future *future)
     return future->site ? future->site->address : "";
 }
 
-void client_transfer_turn(struct client_transfer *transfer, struct client_site *site,
-                          uint64_t now_ns)
-{
-    bool under_way =
-        transfer->state == TRANSFER_WAITING || transfer->state == TRANSFER_ASKED;
-    if (under_way && transfer->site == site)
-        return;
-    move(transfer, TRANSFER_WAITING, now_ns);
-    transfer->site = site;
-}
-
 /* What is asked of a worker comes in turn, so that all of it counts. */
 static uint64_t answer_deadline(const struct client_transfer *transfer, uint64_t now_ns)
 {
@@ -125,8 +106,8 @@ static uint64_t answer_deadline(const struct client_transfer *transfer, uint64_t
     return now_ns + (wait_ns << transfer->repeats);
 }
 
-/* The worker is there and has it, but the answer does not come: all that it was asked
- * for is asked again over a new connection. */
+/* The worker is there, and has the result or is the place for the data, but the answer
+ * does not come: all that it was asked for is asked again over a new connection. */
 static void ask_again_when_lost(struct client_transfer *transfer, uint64_t now_ns)
 {
     struct client_site *site = transfer->site;
@@ -143,6 +124,19 @@ static void ask_again_when_lost(struct client_transfer *transfer, uint64_t now_n
     }
 }
 
+void client_transfer_turn(struct client_transfer *transfer, struct client_site *site,
+                          uint64_t now_ns)
+{
+    bool under_way =
+        transfer->state == TRANSFER_WAITING || transfer->state == TRANSFER_ASKED;
+    if (under_way && transfer->site == site) {
+        ask_again_when_lost(transfer, now_ns);
+        return;
+    }
+    move(transfer, TRANSFER_WAITING, now_ns);
+    transfer->site = site;
+}
+
 /* ---- failures ---- */
 
 /* Scattered data that will not come: released, so that the scheduler fails what depends
@@ -150,7 +144,6 @@ static void ask_again_when_lost(struct client_transfer *transfer, uint64_t now_n
 static void bring_fail(struct dusk_future *future, int code, struct str reason)
 {
     future_fail(future, code, reason);
-    client_transfer_end(future); /* of data that are here all the same, too */
     client_queue(future, QUEUE_RELEASE);
 }
 
@@ -323,8 +316,8 @@ static int on_located(struct client_core *core, const struct msg_located *locate
             return rc;
         /* Where it is coming from already; otherwise rather where it did not fail. */
         if (other == transfer->site && transfer->state == TRANSFER_ASKED) {
-            ask_again_when_lost(transfer, now_ns);
-            return 0;
+            site = other;
+            break;
         }
         if (!site || site == transfer->site)
             site = other;
@@ -337,41 +330,25 @@ static int on_located(struct client_core *core, const struct msg_located *locate
     return 0;
 }
 
-/* The data were brought once and are not here any more.  A scheduler that is new may
- * hear of the worker that has them a little later. */
-static int await_return(struct dusk_future *future, struct client_site *site,
-                        uint64_t now_ns)
-{
-    if (future->transfer && !future->transfer->brings)
-        client_transfer_end(future);
-    if (!future->transfer && client_transfer_begin(future, true, site, now_ns) < 0)
-        return DUSK_E_NOMEM;
-    if (++future->transfer->failures < RETURN_LOOKS) {
-        move(future->transfer, TRANSFER_STORED, now_ns);
-        return 0;
-    }
-    char line[300];
-    snprintf(line, sizeof line, "%s was lost with the worker that had the only copy",
-             future_name(future).text);
-    bring_fail(future, DUSK_E_DATA_LOST, str_of(line));
-    return 0;
-}
-
 static int on_place(struct client_core *core, const struct msg_place *place,
                     uint64_t now_ns)
 {
     struct dusk_future *future = map_get(&core->by_key, place->key.bits);
     if (!future || future->spec->function || future_has_failed(future) ||
-        future->references == 0) {
+        !future_is_needed(future)) {
         core->late++;
+        return 0;
+    }
+    if (!future->spec->payload) {
+        char line[300];
+        snprintf(line, sizeof line,
+                 "%s was lost with the worker that had the only copy",
+                 future_name(future).text);
+        bring_fail(future, DUSK_E_DATA_LOST, str_of(line));
         return 0;
     }
     struct client_site *site;
     int rc = client_site_get(core, place->address, &site);
-    if (!future->spec->payload)
-        future->spec->payload = payload_ref(future->result);
-    if (rc == 0 && !future->spec->payload)
-        return await_return(future, site, now_ns);
     if (rc == 0 && !future->transfer)
         return client_transfer_begin(future, true, site, now_ns);
     if (rc == 0)

@@ -126,9 +126,15 @@ DUSK_API void dusk_set_log(struct dusk_client *client,
 
 struct dusk_submit_options {
     int64_t priority;   /* smaller ones run first; 0 */
-    int retries;        /* runs again that often after an error; 0 */
+    int retries;        /* runs again that often after an error, resting longer each
+                         * time; 0 */
     int keep_on_worker; /* never send the result along, however small; 0 */
     const char *worker; /* the name of the only worker that may run it; NULL: any */
+    double
+        deadline_s; /* from now until the result must be in a worker's memory, or the
+                     * task is stopped wherever it is: DUSK_E_DEADLINE; 0: no hurry */
+    const char *resources; /* used while it runs, of what workers were given with
+                            * --resources: "GPU=1,disk=2"; NULL: none */
 };
 
 /* Returns an owned future. */
@@ -419,10 +425,34 @@ DUSK_API void dusk_cluster_free(struct dusk_cluster *cluster); /* NULL is allowe
 /* Waits until at least `n` workers are there. */
 DUSK_API int dusk_wait_for_workers(struct dusk_client *client, int n, double timeout_s);
 
+/* Brings the task functions of the plugin in the file `path` (a shared object, see
+ * dusk_task.h) to all workers, those that come later included; returns when all that
+ * are there have loaded it.  The scheduler and the workers must have been started with
+ * --allow-upload: DUSK_E_FORBIDDEN.  DUSK_E_PLUGIN, or DUSK_E_IO, with a line that
+ * names the worker that cannot load it, such as for a function whose name is taken;
+ * workers that could keep it, and those that come later do not get it.  A function can
+ * be added that way, never replaced.  While the client is open it tells the plugin
+ * again to a scheduler that was started again. */
+DUSK_API int dusk_upload_plugin(struct dusk_client *client, const char *path,
+                                double timeout_s);
+
+/* Ends the cluster: the workers, which finish nothing and move nothing, their nannies
+ * and the scheduler.  Returns when the workers have left: the scheduler ends when
+ * the client is closed, or a second later.  DUSK_E_TIMEOUT when some workers do not
+ * leave within 5 s, of which the line names one: the scheduler ends all the same, and
+ * such a worker does after its --reconnect-timeout.  DUSK_E_FORBIDDEN when there are
+ * keys, and this client's does not allow it. */
+DUSK_API int dusk_shutdown(struct dusk_client *client, double timeout_s);
+
 /* Why is the task `key` where it is?  Writes one line of at most `size` bytes, NUL
  * included. */
 DUSK_API int dusk_why(struct dusk_client *client, const char *key, double timeout_s,
                       char *ret_line, size_t size);
+
+/* The same of all tasks that wait: a line for each, or for many that wait for the same
+ * reason, which names the first of them and their number.  Returns lines for free(). */
+DUSK_API int dusk_why_all(struct dusk_client *client, double timeout_s,
+                          char **ret_lines);
 
 #ifdef __cplusplus
 }

@@ -1,16 +1,24 @@
 #include "client/finish.h"
 
 #include "client/polish.h"
+#include "common/err.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+/* The polish itself has no line for its errors. */
+static int polish_said(int rc, struct err_text *text)
+{
+    return rc < 0 ? err_set(text, rc, "cannot polish: %s", err_sentence(rc)) : rc;
+}
 
 static int polish_sums(struct model *model, struct polish *polish, double *gradient,
                        struct err_text *text)
 {
     struct certificate_sums sums;
     int rc = model_evaluate(model, polish_point(polish), &sums, gradient, text);
-    return rc < 0 ? rc : polish_evaluated(polish, sums.loss, gradient);
+    return rc < 0 ? rc
+                  : polish_said(polish_evaluated(polish, sums.loss, gradient), text);
 }
 
 static int polish_curvature(struct model *model, struct polish *polish,
@@ -24,7 +32,7 @@ static int polish_curvature(struct model *model, struct polish *polish,
                        (long long)count);
     int rc = model_hessian(model, polish_point(polish), columns, count, hessian, text);
     if (rc == 0)
-        rc = polish_hessian(polish, hessian);
+        rc = polish_said(polish_hessian(polish, hessian), text);
     free(hessian);
     return rc;
 }

@@ -45,6 +45,21 @@ struct future_name future_name(const struct dusk_future *future)
 
 /* ---- specs ---- */
 
+/* A task that the scheduler never heard of is forgotten, unless others depend on it;
+ * one that waits to be submitted or cancelled is released after that. */
+static void future_release(struct dusk_future *future)
+{
+    client_transfer_end(future);
+    if (future->core->link == LINK_CLOSED)
+        client_queue(future, QUEUE_NONE);
+    else if (future->queued == QUEUE_CANCEL)
+        return;
+    else if (future->references == 0)
+        client_queue(future, future->session ? QUEUE_RELEASE : QUEUE_NONE);
+    else if (future->queued == QUEUE_NONE && future->session)
+        client_queue(future, QUEUE_RELEASE);
+}
+
 struct future_spec *future_spec_create(const char *function, const char *worker,
                                        struct payload *payload,
                                        struct dusk_future *const *dependencies,
@@ -70,13 +85,23 @@ struct future_spec *future_spec_create(const char *function, const char *worker,
     return spec;
 }
 
+/* One reference of a spec less. */
+static void future_unref(struct dusk_future *future)
+{
+    bool brought = future_is_brought_for_others(future);
+    future->references--;
+    if (brought && !future_is_needed(future))
+        future_release(future);
+}
+
 void future_spec_destroy(struct future_spec *spec)
 {
     for (unsigned i = 0; i < spec->dependency_count; i++) {
-        spec->dependencies[i]->references--;
+        future_unref(spec->dependencies[i]);
         future_collect(spec->dependencies[i]);
     }
     payload_unref(spec->payload);
+    free(spec->resources);
     free(spec);
 }
 
@@ -107,7 +132,10 @@ bool future_apply(struct dusk_future *future, enum future_event event)
         future->core->late++;
         return false;
     }
+    bool brought = future_is_brought_for_others(future);
     future->state = (uint8_t)after;
+    if (brought && !future_is_needed(future))
+        future_release(future);
     watches_wake(future);
     return true;
 }
@@ -143,29 +171,11 @@ void future_want(struct dusk_future *future)
     future->wanted++;
 }
 
-/* A task that the scheduler never heard of is forgotten, unless others depend on it;
- * one that waits to be submitted or cancelled is released after that, and data on
- * their way that others need, when they have arrived. */
-static void future_unwanted(struct dusk_future *future)
-{
-    if (future->transfer && future->transfer->brings && future->references > 0)
-        return;
-    client_transfer_end(future);
-    if (future->core->link == LINK_CLOSED)
-        client_queue(future, QUEUE_NONE);
-    else if (future->queued == QUEUE_CANCEL)
-        return;
-    else if (future->references == 0)
-        client_queue(future, future->session ? QUEUE_RELEASE : QUEUE_NONE);
-    else if (future->queued == QUEUE_NONE && future->session)
-        client_queue(future, QUEUE_RELEASE);
-}
-
 void future_unwant(struct dusk_future *future)
 {
     future->references--;
-    if (--future->wanted == 0)
-        future_unwanted(future);
+    if (--future->wanted == 0 && !future_is_needed(future))
+        future_release(future);
     future_collect(future);
 }
 
@@ -175,6 +185,7 @@ static void future_free(struct dusk_future *future)
     map_remove(&core->by_key, future->key.bits);
     list_remove(&future->all);
     payload_unref(future->spec->payload);
+    free(future->spec->resources);
     free(future->spec);
     values_destroy(future->values);
     payload_unref(future->result);
@@ -183,15 +194,9 @@ static void future_free(struct dusk_future *future)
     free(future);
 }
 
-/* Data on their way that nobody needs any more are released first. */
-static bool future_is_garbage(struct dusk_future *future)
+static bool future_is_garbage(const struct dusk_future *future)
 {
-    if (future->references > 0)
-        return false;
-    if (future->transfer && future->queued == QUEUE_NONE)
-        client_transfer_brought(future);
-    client_transfer_end(future);
-    return future->queued == QUEUE_NONE;
+    return future->references == 0 && future->queued == QUEUE_NONE;
 }
 
 /* Chains of futures can be long, so this must not recurse: what has become garbage
@@ -207,7 +212,7 @@ void future_collect(struct dusk_future *future)
         list_remove(&future->queue);
         for (unsigned i = 0; i < future->spec->dependency_count; i++) {
             struct dusk_future *needed = future->spec->dependencies[i];
-            needed->references--;
+            future_unref(needed);
             if (future_is_garbage(needed))
                 list_append(garbage, &needed->queue);
         }

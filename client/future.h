@@ -46,6 +46,9 @@ struct future_spec {
     int64_t priority;
     uint64_t retries;
     uint64_t flags;
+    uint64_t deadline_ns; /* by the monotonic clock; 0: none */
+    double deadline_s;    /* as the program said it */
+    char *resources;      /* owned, or NULL */
     const char *function; /* inside this allocation, like worker */
     const char *worker;
     unsigned dependency_count;
@@ -106,6 +109,20 @@ static inline bool future_has_failed(const struct dusk_future *future)
     return future->state >= FUTURE_ERROR;
 }
 
+/* Data of the program's own, on their way to a worker, that other tasks depend on: only
+ * this program can bring them, released or not. */
+static inline bool future_is_brought_for_others(const struct dusk_future *future)
+{
+    return !future->spec->function && future->state == FUTURE_PENDING &&
+           future->references > future->wanted;
+}
+
+/* What comes of it is of use here. */
+static inline bool future_is_needed(const struct dusk_future *future)
+{
+    return future->wanted > 0 || future_is_brought_for_others(future);
+}
+
 enum dusk_status future_status(const struct dusk_future *future);
 
 /* "score (c0ffee-17)", returned by value. */
@@ -131,7 +148,8 @@ bool future_apply(struct dusk_future *future, enum future_event event);
 /* The end in ERROR, CANCELLED or LOST, as the code says; the reason is copied. */
 bool future_fail(struct dusk_future *future, int code, struct str reason);
 
-/* References of the program; the core is told of the last one. */
+/* References of the program; the core is told of the last one, and the scheduler when
+ * the future is not needed any more. */
 void future_want(struct dusk_future *future);
 void future_unwant(struct dusk_future *future);
 

@@ -23,6 +23,8 @@ static const struct subcommand subcommands[] = {
     {"status", "workers, tasks and clients of a cluster", command_status},
     {"why", "why a task is where it is", command_why},
     {"keygen", "make the keys of a cluster", command_keygen},
+    {"upload", "bring a plugin to all workers", command_upload},
+    {"shutdown", "end a cluster", command_shutdown},
     {"scheduler", "run a scheduler (dusk-scheduler)", command_scheduler},
     {"worker", "run a worker (dusk-worker)", command_worker},
 };

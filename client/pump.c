@@ -26,6 +26,7 @@ struct pump {
     struct list wires;
     zmq_pollitem_t *items;
     size_t item_capacity;
+    struct curve_record record; /* of connections to the scheduler */
 
     pthread_t keeper;
     int wake_fd;       /* -1: there is no keeper */
@@ -215,9 +216,9 @@ static void wire_explain(struct dusk_client *client, const struct wire *wire,
                          const struct link_event *event)
 {
     struct err_text text;
-    unsigned closed = 0;
+    struct curve_record other = {0};
     int rc = curve_explain(event, client->keyed ? &client->join : NULL,
-                           wire->to_scheduler ? &client->closed : &closed, &text);
+                           wire->to_scheduler ? &client->pump->record : &other, &text);
     const char *sentence = link_event_sentence(event);
     if (rc < 0) {
         char line[sizeof text.line + sizeof event->address + 32];
@@ -456,8 +457,7 @@ void client_pump_close(struct dusk_client *client)
     actions_run(client);
     LIST_FOREACH (link, &pump->wires)
         wire_destroy(CONTAINER_OF(link, struct wire, link));
-    while (zmq_ctx_term(pump->zmq) < 0 && errno == EINTR)
-        ;
+    link_context_end(pump->zmq);
     client->pump = NULL;
     free(pump->items);
     free(pump);

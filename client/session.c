@@ -91,16 +91,18 @@ static int session_cluster(const struct session_options *options,
 static int session_count(struct session *session, double timeout_s,
                          struct err_text *text)
 {
-    struct dusk_cluster *cluster;
-    int rc = dusk_wait_for_workers(session->client, 1, timeout_s);
-    if (rc == 0)
-        rc = dusk_workers(session->client, timeout_s, &cluster);
+    struct dusk_cluster *cluster = NULL;
+    int rc = 0;
+    /* The first worker may leave, or the scheduler start anew, between the two. */
+    while (rc == 0 && (!cluster || cluster->worker_count == 0)) {
+        dusk_cluster_free(cluster);
+        cluster = NULL;
+        rc = dusk_wait_for_workers(session->client, 1, timeout_s);
+        if (rc == 0)
+            rc = dusk_workers(session->client, timeout_s, &cluster);
+    }
     if (rc < 0)
         return watch_failed(rc, text);
-    if (cluster->worker_count == 0) {
-        dusk_cluster_free(cluster);
-        return err_set(text, DUSK_E_UNREACHABLE, "the cluster's last worker has left");
-    }
     session->workers = cluster->worker_count;
     for (int i = 0; i < cluster->worker_count; i++)
         session->threads += (int)cluster->workers[i].nthreads;
@@ -121,6 +123,8 @@ int session_start(const struct session_options *options, struct session *session
     double timeout_s = (double)options->timeout_ns * 1e-9;
     int rc = session_cluster(options, session, &connection.address, text);
     connection.timeout_s = timeout_s;
+    if (session->cluster)
+        connection.keys = cluster_keys(session->cluster);
     if (rc == 0 && (rc = dusk_connect_with(&connection, &session->client)) < 0)
         watch_failed(rc, text);
     if (rc == 0) {
@@ -128,6 +132,9 @@ int session_start(const struct session_options *options, struct session *session
             dusk_set_log(session->client, show_log, NULL);
         rc = session_count(session, timeout_s, text);
     }
+    /* A cluster that has ended meanwhile is the better reason. */
+    if (rc < 0 && check_cluster(session, text) < 0)
+        rc = DUSK_E_CLOSED;
     if (rc < 0)
         session_stop(session);
     return rc;

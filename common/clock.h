@@ -10,7 +10,8 @@
 /* Nanoseconds that never jump: for timers, ages and durations. */
 uint64_t clock_monotonic_ns(void);
 
-/* Nanoseconds since 1970, comparable between hosts: for reports only. */
+/* Nanoseconds since 1970, comparable between hosts: for reports, and to see whether
+ * clocks agree. */
 uint64_t clock_unix_ns(void);
 
 #endif

@@ -4,7 +4,7 @@
 #include <string.h>
 
 /* Handshakes in a row. */
-#define CLOSED_MAX 3
+#define CLOSED_MAX 6
 
 static int set_key(void *socket, int option, const char *key)
 {
@@ -52,24 +52,26 @@ static int explain_mismatch(const struct join *join, struct err_text *text)
                    "DUSK_KEYS");
 }
 
-/* One such handshake may be a daemon that stops just then. */
-static int explain_closed(const struct join *join, unsigned *closed,
+/* Who has another key than the join file says cannot read what it is sent, and hangs
+ * up.  So may who has none, before it says so; a daemon that stops just then; and a
+ * tunnel to one that is down. */
+static int explain_closed(const struct join *join, struct curve_record *record,
                           struct err_text *text)
 {
-    if (!join || ++*closed < CLOSED_MAX)
+    if (!join || record->succeeded || ++record->closed < CLOSED_MAX)
         return 0;
     return err_set(text, DUSK_E_KEYS,
-                   "is not the one that the keys of %s '%s' are for: it ends every "
-                   "handshake",
+                   "ends every handshake: it uses no keys, or is not the one that the "
+                   "keys of %s '%s' are for",
                    member_role_name(join->role), join->name);
 }
 
 int curve_explain(const struct link_event *event, const struct join *join,
-                  unsigned *closed, struct err_text *text)
+                  struct curve_record *record, struct err_text *text)
 {
     switch (event->event) {
     case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
-        *closed = 0;
+        record->succeeded = true;
         return 0;
     case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
         if (!join)
@@ -82,7 +84,7 @@ int curve_explain(const struct link_event *event, const struct join *join,
             return explain_mismatch(join, text);
         return 0;
     case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
-        return explain_closed(join, closed, text);
+        return explain_closed(join, record, text);
     default:
         return 0;
     }

@@ -17,12 +17,17 @@ int curve_listen(void *socket, const struct key_pair *pair, struct err_text *tex
 int curve_connect(void *socket, const struct join *join, const char *address,
                   struct err_text *text);
 
+/* The handshakes of one side with another; zeroed at first. */
+struct curve_record {
+    unsigned closed; /* that the other side has ended without a word */
+    bool succeeded;  /* one has: the keys are right */
+};
+
 /* Looks at an event of a connecting socket's monitor: DUSK_E_KEYS, with what is wrong
- * on the other side ("has no keys, ..."), when trying again is of no use; else 0.
- * `join` is NULL without keys.  `closed`, 0 at first, counts handshakes that the other
- * side ended without a word, as it does when it is not who the join file says. */
+ * on the other side ("uses no keys, ..."), when trying again is of no use; else 0.
+ * `join` is NULL without keys. */
 int curve_explain(const struct link_event *event, const struct join *join,
-                  unsigned *closed, struct err_text *text);
+                  struct curve_record *record, struct err_text *text);
 
 /* The public key of the sender of a message that came to a socket of curve_listen,
  * as the authenticator knows it, borrowed from the delivery; NULL: none. */

@@ -14,7 +14,8 @@ bool key_parse(const char *text, struct task_key *ret_key)
     errno = 0;
     uint64_t client = strtoull(text, NULL, 16);
     uint64_t count = strtoull(dash + 1, NULL, 10);
-    if (errno || client > KEY_CLIENT_MAX || count > KEY_COUNT_MAX)
+    if (errno || client > KEY_CLIENT_MAX || count > KEY_COUNT_MAX ||
+        (client == 0 && count == 0))
         return false;
     *ret_key = key_make(client, count);
     return true;

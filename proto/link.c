@@ -10,10 +10,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 /* Frames below this are copied: cheaper than a counted reference, and a small frame
  * would keep ZeroMQ's whole receive buffer alive. */
 #define COPY_BYTES (16u << 10)
+
+/* Messages that ZeroMQ queues for a connection, in each direction.  It counts no bytes,
+ * so that most must wait where they are counted. */
+#define QUEUE_MESSAGES 16
 
 #define LINGER_MS 1000
 #define BACKLOG 4096
@@ -43,6 +48,8 @@ int link_socket(void *context, int type, void **ret_socket, struct err_text *tex
                        "cannot open a socket: %s", zmq_strerror(errno));
     int64_t max_bytes = (int64_t)LIMIT_FRAME_BYTES;
     int failed =
+        set_int(socket, ZMQ_SNDHWM, QUEUE_MESSAGES) |
+        set_int(socket, ZMQ_RCVHWM, QUEUE_MESSAGES) |
         set_int(socket, ZMQ_LINGER, LINGER_MS) | set_int(socket, ZMQ_BACKLOG, BACKLOG) |
         set_int(socket, ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS) |
         set_int(socket, ZMQ_TCP_MAXRT, TCP_MAXRT_MS) | set_int(socket, ZMQ_IPV6, 1) |
@@ -141,9 +148,10 @@ int link_check_address(const char *address, struct err_text *text)
 {
     const char *rest = strncmp(address, "tcp://", 6) == 0 ? address + 6 : NULL;
     const char *colon = rest ? strrchr(rest, ':') : NULL;
-    char *end = NULL;
-    unsigned long port = colon ? strtoul(colon + 1, &end, 10) : 0;
-    if (!colon || colon == rest || end == colon + 1 || *end || port < 1 || port > 65535)
+    bool digits = colon && colon[1 + strspn(colon + 1, "0123456789")] == '\0';
+    unsigned long port = digits ? strtoul(colon + 1, NULL, 10) : 0;
+    if (port < 1 || port > 65535 || colon == rest || strncmp(rest, "[]:", 3) == 0 ||
+        colon - rest >= LINK_HOST_BYTES)
         return err_set(text, DUSK_E_INVALID, "'%s' is not an address tcp://HOST:PORT",
                        address);
     return 0;
@@ -193,7 +201,8 @@ static int message_of_header(zmq_msg_t *message, struct buf *header)
     }
     if (zmq_msg_init_size(message, header->size) < 0)
         return DUSK_E_NOMEM;
-    memcpy(zmq_msg_data(message), header->data, header->size);
+    if (header->size)
+        memcpy(zmq_msg_data(message), header->data, header->size);
     buf_reset(header);
     return 0;
 }
@@ -252,29 +261,62 @@ static int address_send(void *socket, const struct identity *to)
     return part_send(socket, &part, true);
 }
 
-/* Sends header and frames.  A message that has begun is finished all the same, or the
- * next would be its continuation: by an empty part. */
-static int batch_send(void *socket, struct batch *batch, bool begun)
+static void parts_close(zmq_msg_t *parts, size_t count)
 {
-    zmq_msg_t part;
-    size_t left = batch->frame_count;
-    int rc = message_of_header(&part, &batch->header);
-    if (rc == 0)
-        rc = part_send(socket, &part, left > 0);
-    begun |= rc == 0;
+    for (size_t i = 0; i < count; i++)
+        zmq_msg_close(&parts[i]);
+}
+
+/* Header and frames; none when there is no memory for one of them. */
+static int parts_make(struct batch *batch, zmq_msg_t *parts)
+{
+    size_t made = 0;
+    int rc = message_of_header(&parts[made], &batch->header);
+    made += rc == 0;
     for (size_t i = 0; rc == 0 && i < batch->payload_count; i++) {
         struct payload *payload = batch->payloads[i];
         unsigned count = payload_frame_count(payload);
         for (unsigned f = 0; rc == 0 && f < count; f++) {
-            rc = message_of_frame(&part, payload, f);
-            if (rc == 0)
-                rc = part_send(socket, &part, --left > 0);
+            rc = message_of_frame(&parts[made], payload, f);
+            made += rc == 0;
         }
     }
-    if (rc != 0 && begun) {
-        zmq_msg_init(&part);
-        part_send(socket, &part, false);
+    if (rc < 0)
+        parts_close(parts, made);
+    return rc;
+}
+
+static int parts_send(void *socket, zmq_msg_t *parts, size_t count, bool *begun)
+{
+    for (size_t i = 0; i < count; i++) {
+        int rc = part_send(socket, &parts[i], i + 1 < count);
+        if (rc != 0) {
+            parts_close(parts + i + 1, count - i - 1);
+            return rc;
+        }
+        *begun = true;
     }
+    return 0;
+}
+
+/* All parts are made before the first is sent: what arrives is whole.  A message that
+ * has begun, with an address, is finished all the same, or the next would be its
+ * continuation: by an empty part. */
+static int batch_send(void *socket, struct batch *batch, bool begun)
+{
+    zmq_msg_t few[8], *many = NULL;
+    size_t count = 1 + batch->frame_count;
+    if (count > sizeof few / sizeof *few && !(many = malloc(count * sizeof *many)))
+        count = 0;
+    zmq_msg_t *parts = many ? many : few;
+    int rc = count ? parts_make(batch, parts) : DUSK_E_NOMEM;
+    if (rc == 0)
+        rc = parts_send(socket, parts, count, &begun);
+    if (rc != 0 && begun) {
+        zmq_msg_init(&few[0]);
+        part_send(socket, &few[0], false);
+    }
+    free(many);
     return rc;
 }
 
@@ -301,6 +343,32 @@ int link_send(void *socket, const struct identity *to, struct batch *batch)
         rc = batch_send(socket, batch, to != NULL);
     batch_empty(batch);
     return rc == 0 || rc == DUSK_E_NOMEM ? rc : DUSK_E_IO;
+}
+
+/* ---- closing one connection of many ---- */
+
+/* A message that costs nothing tells, once the socket has been made to look at what
+ * its thread found out. */
+bool link_is_connected(void *router, const struct identity *to)
+{
+    int events;
+    size_t size = sizeof events;
+    zmq_getsockopt(router, ZMQ_EVENTS, &events, &size);
+    struct batch nothing;
+    batch_init(&nothing);
+    int rc = link_send(router, to, &nothing);
+    batch_fini(&nothing);
+    return rc != DUSK_E_CLOSED;
+}
+
+/* If the connection is gone already, its descriptor may be another's by now. */
+bool link_hangup(void *router, const struct identity *to, int fd)
+{
+    if (!link_is_connected(router, to))
+        return false;
+    if (fd >= 0)
+        shutdown(fd, SHUT_RDWR);
+    return true;
 }
 
 /* ---- receiving ---- */
@@ -493,10 +561,11 @@ const char *link_event_sentence(const struct link_event *event)
 {
     switch (event->event) {
     case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
-        return "a peer does not speak ZeroMQ, or closed in the middle of its greeting";
+        return "a peer ended the handshake: it does not speak ZeroMQ, or one side has "
+               "keys and the other does not";
     case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL:
         if (event->fd == ZMQ_PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH)
-            return "keys on one side only: one of two uses them, the other does not";
+            return "one side has keys and the other does not";
         if (event->fd == ZMQ_PROTOCOL_ERROR_ZMTP_CRYPTOGRAPHIC)
             return "a peer's join file is for another cluster's key";
         return "a peer breaks the ZeroMQ protocol";
@@ -507,4 +576,11 @@ const char *link_event_sentence(const struct link_event *event)
     default:
         return NULL;
     }
+}
+
+/* A signal interrupts the wait, and does not end it. */
+void link_context_end(void *context)
+{
+    while (context && zmq_ctx_term(context) < 0 && errno == EINTR)
+        ;
 }

@@ -51,8 +51,17 @@ bool link_is_loopback(const char *host);
  * is empty.  > 0: the queue is full, the batch is kept, try later.  DUSK_E_CLOSED:
  * a ROUTER has no such connection any more; the batch is kept.  DUSK_E_NOMEM,
  * DUSK_E_IO: the batch is empty and what it held is lost; the peer may get a message
- * that is too short, and this socket can send the next. */
+ * without content or, after DUSK_E_IO, one that is too short, and this socket can send
+ * the next. */
 int link_send(void *socket, const struct identity *to, struct batch *batch);
+
+/* Whether a ROUTER still has this connection.  Sends a message without content. */
+bool link_is_connected(void *router, const struct identity *to);
+
+/* Closes one connection of a ROUTER, `fd` as a delivery told it: ZeroMQ has no call for
+ * that, but takes a descriptor that was shut down for closed by the other side.  False:
+ * it was closed before. */
+bool link_hangup(void *router, const struct identity *to, int fd);
 
 /* What one message brought. */
 struct delivery {
@@ -65,8 +74,8 @@ struct delivery {
 };
 
 /* Receives one message and opens a reader over it.  0; > 0 when nothing is there;
- * DUSK_E_PROTOCOL when the message has no shape that dusk knows (`from` and `fd`
- * are set when they could be read); DUSK_E_NOMEM.  On 0, and only then,
+ * DUSK_E_PROTOCOL when the message has no shape that dusk knows, or DUSK_E_NOMEM
+ * (`from` and `fd` are set when they could be read).  On 0, and only then,
  * delivery_fini must follow. */
 int link_receive(void *socket, struct delivery *ret_delivery);
 void delivery_fini(struct delivery *delivery);
@@ -83,6 +92,10 @@ struct link_event {
 int link_monitor(void *context, void *socket, void **ret_monitor,
                  struct err_text *text);
 bool link_next_event(void *monitor, struct link_event *ret_event);
+
+/* Ends a ZeroMQ context whose sockets are closed, when what lingers has left.  NULL is
+ * allowed. */
+void link_context_end(void *context);
 
 /* A sentence for events that people should hear of, or NULL. */
 const char *link_event_sentence(const struct link_event *event);

@@ -190,7 +190,8 @@ static int read_value(const msgpack_object *object, const struct payload *payloa
     case MSGPACK_OBJECT_STR:
         plain->kind = DUSK_STRING;
         plain->string = *strings;
-        memcpy(*strings, object->via.str.ptr, object->via.str.size);
+        if (object->via.str.size)
+            memcpy(*strings, object->via.str.ptr, object->via.str.size);
         (*strings)[object->via.str.size] = '\0';
         *strings += object->via.str.size + 1;
         return 0;

@@ -116,6 +116,8 @@ void client_hello(struct scheduler *scheduler, struct peer_id peer,
     recovery_hello(scheduler, hello);
     struct client *client = map_get(&scheduler->client_numbers, hello->client);
     if (!client) {
+        if (!peer_finds_room(scheduler, peer))
+            return;
         if (!(client = client_add(scheduler, peer, hello))) {
             peer_refuse(scheduler, peer, DUSK_E_NOMEM,
                         "the scheduler is out of memory");

@@ -51,12 +51,28 @@ static void number_add(uint32_t **numbers, size_t *count, size_t *capacity,
     (*numbers)[(*count)++] = number;
 }
 
+void peer_doom(struct scheduler *scheduler, struct peer_id peer)
+{
+    number_add(&scheduler->doomed, &scheduler->doomed_count,
+               &scheduler->doomed_capacity, peer.number);
+}
+
 void peer_send(struct scheduler *scheduler, struct peer_id peer,
                const struct message *message)
 {
     if (outbox_send(&scheduler->outbox, peer, message) < 0)
-        number_add(&scheduler->doomed, &scheduler->doomed_count,
-                   &scheduler->doomed_capacity, peer.number);
+        peer_doom(scheduler, peer);
+}
+
+bool peer_finds_room(struct scheduler *scheduler, struct peer_id peer)
+{
+    if (scheduler->worker_count + scheduler->client_count <
+        scheduler->config.peers_allowed)
+        return true;
+    peer_refuse(scheduler, peer, DUSK_E_LIMIT,
+                "the scheduler has %u workers and clients and takes no more",
+                scheduler->config.peers_allowed);
+    return false;
 }
 
 int peer_bind(struct scheduler *scheduler, struct peer_id peer, struct worker *worker,
@@ -64,7 +80,7 @@ int peer_bind(struct scheduler *scheduler, struct peer_id peer, struct worker *w
 {
     struct peer *bound = map_get(&scheduler->peers, peer.number);
     if (!bound) {
-        if (scheduler->peers.count >= LIMIT_PEERS || !(bound = malloc(sizeof *bound)))
+        if (!(bound = malloc(sizeof *bound)))
             return DUSK_E_NOMEM;
         if (map_put(&scheduler->peers, peer.number, bound) < 0) {
             free(bound);

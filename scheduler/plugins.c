@@ -102,8 +102,9 @@ void plugin_loaded(struct scheduler *scheduler, struct worker *worker,
             !map_remove(&plugin->awaited, worker->number))
             continue;
         awaited = true;
-        if (loaded->code < 0)
-            plugin_failed(plugin, (int)loaded->code, worker, loaded->reason);
+        if (loaded->code)
+            plugin_failed(plugin, failure_code(loaded->code, DUSK_E_PLUGIN), worker,
+                          loaded->reason);
         plugin_settle(scheduler, plugin);
     }
     if (awaited || loaded->code == 0)

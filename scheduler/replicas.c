@@ -99,6 +99,11 @@ static bool ask_one(struct scheduler *scheduler, struct task *task)
     return false;
 }
 
+bool replicas_suffice(struct task *task)
+{
+    return task->state != TASK_MEMORY || copies_there(task) >= copies_needed(task);
+}
+
 void replicas_review(struct scheduler *scheduler, struct task *task)
 {
     unsigned needed = copies_needed(task);

@@ -30,6 +30,9 @@ int worker_acquire(struct scheduler *scheduler, struct worker *worker,
  * task in memory. */
 void replicas_review(struct scheduler *scheduler, struct task *task);
 
+/* Whether there are enough copies, those included that are on their way. */
+bool replicas_suffice(struct task *task);
+
 /* The worker says that it has a copy, or cannot get it; it was lost with all that it
  * was asked for; it has lost the copy that the bond stands for. */
 void replicas_arrived(struct scheduler *scheduler, struct task *task,

@@ -30,6 +30,11 @@ struct scheduler_config {
     double bandwidth;          /* assumed of a transfer, bytes a second */
     uint64_t clock_skew_ns;    /* that a peer's clock may differ from ours */
     unsigned deaths_allowed;   /* of workers before a task is KILLED */
+    uint64_t rest_first_ns;    /* before a failed task runs again; doubled each time */
+    uint64_t rest_most_ns;     /* but no longer than this */
+    uint64_t argument_bytes;   /* of all tasks together */
+    unsigned tasks_allowed;    /* that it holds */
+    unsigned peers_allowed;    /* workers and clients together */
     bool allow_upload;         /* of plugins */
     bool journal;              /* records are written */
 };
@@ -79,8 +84,9 @@ void scheduler_peer_broken(struct scheduler *scheduler, struct peer_id peer,
 void scheduler_tick(struct scheduler *scheduler, uint64_t now_ns);
 uint64_t scheduler_next_deadline(const struct scheduler *scheduler);
 
-/* Whether a client has shut the cluster down, and its workers have left. */
+/* Whether a client has shut the cluster down, and all have left. */
 bool scheduler_has_ended(const struct scheduler *scheduler);
+
 /* ---- the journal ----
  *
  * What must outlive the scheduler comes out as records, batches of messages, and goes

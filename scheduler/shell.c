@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 /* Batches read before what they caused is sent. */
@@ -87,25 +86,7 @@ static void handle_batch(struct shell *shell, struct peer_link *peer,
     }
 }
 
-/* Whether the connection is still there: a message that costs nothing tells, once
- * the socket has been made to look at what its thread found out. */
-static bool is_connected(struct shell *shell, const struct identity *identity)
-{
-    int events;
-    size_t size = sizeof events;
-    zmq_getsockopt(shell->router, ZMQ_EVENTS, &events, &size);
-    struct batch batch;
-    batch_init(&batch);
-    int rc = batch_add(&batch, MESSAGE(alive, .epoch = shell->options->config.epoch));
-    if (rc == 0)
-        rc = link_send(shell->router, identity, &batch);
-    batch_fini(&batch);
-    return rc != DUSK_E_CLOSED;
-}
-
-/* The peer is listened to no more.  ZeroMQ cannot close one connection of many; but
- * a descriptor can be shut down, and ZeroMQ finds it closed by the other side.  If
- * the connection is gone already, its descriptor may be another's by now. */
+/* The peer is listened to no more. */
 static void peer_close(struct shell *shell, struct peer_id id)
 {
     struct peer_link *peer = peers_by_id(&shell->peers, id);
@@ -113,10 +94,8 @@ static void peer_close(struct shell *shell, struct peer_id id)
     if (!peer || peer->deaf)
         return;
     peer->deaf = true;
-    if (!is_connected(shell, &peer->identity))
+    if (!link_hangup(shell->router, &peer->identity, peer->fd))
         peers_suspect_one(&shell->peers, peer);
-    else if (peer->fd >= 0)
-        shutdown(peer->fd, SHUT_RDWR);
 }
 
 /* Who cannot be taken in finds out at once, and comes again. */
@@ -124,8 +103,7 @@ static void turn_away(struct shell *shell, const struct delivery *delivery)
 {
     log_warning(shell->log, "no room for another peer",
                 log_integer("peers", shell->peers.by_id.count));
-    if (is_connected(shell, &delivery->from) && delivery->fd >= 0)
-        shutdown(delivery->fd, SHUT_RDWR);
+    link_hangup(shell->router, &delivery->from, delivery->fd);
 }
 
 /* Before its first message the core is told who a peer is.  False: nobody. */
@@ -184,12 +162,16 @@ static void on_router(void *context)
 
 /* ---- sending ---- */
 
+/* Nothing can be sent to it: where that is not for want of a connection, the peer
+ * finds out at once. */
 static void peer_gone(struct shell *shell, struct peer_id id)
 {
     struct peer_link *peer = peers_by_id(&shell->peers, id);
     outbox_forget(scheduler_outbox(shell->scheduler), id);
-    if (peer)
+    if (peer) {
+        link_hangup(shell->router, &peer->identity, peer->fd);
         peers_forget(&shell->peers, peer);
+    }
     scheduler_peer_gone(shell->scheduler, id, clock_monotonic_ns());
     after_event(shell);
 }
@@ -227,7 +209,7 @@ static void probe_suspects(struct shell *shell)
 {
     struct peer_link *peer;
     while ((peer = peers_next_suspect(&shell->peers)))
-        if (!is_connected(shell, &peer->identity))
+        if (!link_is_connected(shell->router, &peer->identity))
             peer_gone(shell, peer->id);
 }
 
@@ -413,8 +395,7 @@ static void stop(struct shell *shell)
     if (shell->router)
         zmq_close(shell->router);
     zap_close(&shell->zap);
-    if (shell->context)
-        zmq_ctx_term(shell->context);
+    link_context_end(shell->context);
     scheduler_destroy(shell->scheduler);
     loop_fini(&shell->loop);
 }

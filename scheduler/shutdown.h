@@ -1,5 +1,5 @@
-/* The cluster's end, when a client asks for it: workers are told, and when they have
- * left the client is. */
+/* The cluster's end, when a client asks for it: workers are told, when they have left
+ * the client is, and when that has left too the scheduler ends. */
 #ifndef SCHEDULER_SHUTDOWN_H
 #define SCHEDULER_SHUTDOWN_H
 
@@ -11,9 +11,9 @@ struct client;
 struct worker;
 
 struct shutdown {
-    bool begun, ended;
-    uint64_t client, request; /* who is told */
-    struct timer timer;       /* for workers that do not leave */
+    bool begun, answered, ended;
+    uint64_t client, request; /* who is answered */
+    struct timer timer;       /* for those who do not leave */
 };
 
 void shutdown_begin(struct scheduler *scheduler, const struct client *client,
@@ -22,7 +22,7 @@ void shutdown_begin(struct scheduler *scheduler, const struct client *client,
 /* Tells a worker that says hello meanwhile. */
 void shutdown_tell(struct scheduler *scheduler, struct worker *worker);
 
-/* A worker has left: the last one ends it. */
+/* After every event: somebody may have left. */
 void shutdown_advance(struct scheduler *scheduler);
 
 #endif

@@ -113,6 +113,8 @@ void status_answer(struct scheduler *scheduler, struct client *client, uint64_t 
                     .states = {rows.states, TASK_FORGOTTEN},
                     .clients = {rows.clients, scheduler->client_count},
                     .published = {rows.published, scheduler->publication_count}));
+    } else {
+        peer_doom(scheduler, client->peer);
     }
     free(rows.workers);
     free(rows.running);

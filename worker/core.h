@@ -32,10 +32,11 @@ struct worker_config {
     uint64_t pid;
     unsigned nthreads;
     unsigned credits;
-    bool allow_upload;   /* of plugins */
-    size_t memory_limit; /* what the user allows the process */
-    size_t overhead;     /* what the process takes without any data */
-    double target;       /* fractions of memory_limit, as in dask.distributed */
+    bool allow_upload;     /* of plugins */
+    const char *resources; /* as proto/resources.h reads them, or NULL */
+    size_t memory_limit;   /* what the user allows the process */
+    size_t overhead;       /* what the process takes without any data */
+    double target;         /* fractions of memory_limit, as in dask.distributed */
     double spill;
     double pause;
     uint64_t previous_epoch; /* what a nanny knows of the life before this one */
@@ -43,7 +44,7 @@ struct worker_config {
     const struct task_key *previous_running;
     size_t previous_running_count;
     uint64_t connect_timeout_ns;   /* until the first welcome */
-    uint64_t reconnect_timeout_ns; /* after the scheduler was lost */
+    uint64_t reconnect_timeout_ns; /* after a loss; UINT64_MAX: no end */
     uint64_t retire_timeout_ns;
 };
 

@@ -194,6 +194,7 @@ struct worker_core {
     unsigned arrival_count;
     size_t arrival_bytes;
     struct list held_back; /* requests of peers that have much on its way */
+    size_t request_count;  /* of these, and of those for data on disk */
 };
 
 /* ---- core.c ---- */

@@ -1,7 +1,7 @@
 /* What a task function may use.  A plugin includes this header alone, is built
- * with `cc -shared -fPIC`, and is given to workers with --preload; the worker
- * provides the functions below.  They may be called from the thread that runs
- * the task function, until the function returns.
+ * with `cc -shared -fPIC`, and is given to workers with --preload, or by dusk
+ * upload; the worker provides the functions below.  They may be called from the
+ * thread that runs the task function, until the function returns.
  *
  *     static int score(struct dusk_task *task)
  *     {
@@ -50,7 +50,8 @@ DUSK_EXPORT int dusk_task_args(struct dusk_task *task, const char *format, ...);
 DUSK_EXPORT int dusk_task_items(struct dusk_task *task, int index, const char *format,
                                 ...);
 
-/* The number of arguments, and of items behind argument `index`. */
+/* The number of arguments, and of items behind argument `index`: 0 when they cannot be
+ * read, and then the task fails, whatever the function returns. */
 DUSK_EXPORT int dusk_task_count(const struct dusk_task *task);
 DUSK_EXPORT int dusk_task_item_count(const struct dusk_task *task, int index);
 

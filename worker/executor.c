@@ -154,9 +154,8 @@ static int thread_start(struct executor *executor, unsigned number)
     return 0;
 }
 
-int executor_create(unsigned nthreads, struct registry *registry,
-                    uint64_t *running, struct executor **ret_executor,
-                    struct err_text *text)
+int executor_create(unsigned nthreads, struct registry *registry, uint64_t *running,
+                    struct executor **ret_executor, struct err_text *text)
 {
     struct executor *executor =
         calloc(1, sizeof *executor + nthreads * sizeof executor->threads[0]);

@@ -27,9 +27,8 @@ struct executor_event {
  * slot a thread, in which the key of what it runs stands while it runs (for whoever
  * looks after the process died); NULL is allowed.  Signals should be blocked before.
  * DUSK_E_NOMEM, DUSK_E_IO with a line. */
-int executor_create(unsigned nthreads, struct registry *registry,
-                    uint64_t *running, struct executor **ret_executor,
-                    struct err_text *text);
+int executor_create(unsigned nthreads, struct registry *registry, uint64_t *running,
+                    struct executor **ret_executor, struct err_text *text);
 
 /* Cancels everything and waits for the threads at most `grace_ns`.  Jobs that are
  * queued or done are dropped and stay the core's to destroy.  False: a thread is

@@ -1,8 +1,10 @@
 /* dusk-worker: options, the nanny, and a worker under it. */
+#include "common/clock.h"
 #include "common/options.h"
 #include "common/units.h"
 #include "proto/limits.h"
 #include "proto/link.h"
+#include "proto/resources.h"
 #include "worker/functions.h"
 #include "worker/nanny.h"
 #include "worker/resident.h"
@@ -18,12 +20,17 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #define ADDRESS_VARIABLE "DUSK_SCHEDULER_ADDRESS"
 #define KEYS_VARIABLE "DUSK_KEYS"
 #define TERMINATE_FRACTION 0.95
 #define LEAST_MEMORY (16 << 20)
+/* Between two looks for the way to the scheduler, and before it is told of. */
+#define ROUTE_REST_NS (UNITS_NS_PER_S / 10)
+#define ROUTE_REST_MAX_NS (2 * UNITS_NS_PER_S)
+#define ROUTE_TELL_NS ((uint64_t)2 * UNITS_NS_PER_S)
 
 struct main_options {
     const char *scheduler;
@@ -32,6 +39,7 @@ struct main_options {
     const char *name;
     const char *directory;
     const char *memory_text;
+    const char *resources;
     struct option_list preload;
     int64_t nthreads; /* 0: as many as there are processors for each worker */
     int64_t nworkers;
@@ -40,6 +48,7 @@ struct main_options {
     int64_t retire_ns;
     int64_t connect_ns;
     int64_t reconnect_ns;
+    int on_scheduler_lost;
     int log_level;
     bool nanny;
     const char *keys;
@@ -49,6 +58,9 @@ struct main_options {
     size_t memory_limit;
     struct log log;
 };
+
+enum { LOST_STOP, LOST_KEEP };
+static const char *const lost_words[] = {"stop", "keep", NULL};
 
 static const char *temporary_directory(void)
 {
@@ -89,6 +101,12 @@ static int parse(struct main_options *options, int argc, char **argv)
          .shown = true,
          .help = "where data goes that memory cannot hold"},
         {.kind = OPTION_GROUP, .help = "Identity and tasks"},
+        {.name = "resources",
+         .argument = "NAME=N,...",
+         .kind = OPTION_STRING,
+         .to.string = &options->resources,
+         .help = "what each worker has beside threads, like GPU=1,disk=2: a task that "
+                 "needs some of it runs only where so much is free"},
         {.name = "name",
          .argument = "NAME",
          .kind = OPTION_STRING,
@@ -136,6 +154,15 @@ static int parse(struct main_options *options, int argc, char **argv)
          .to.integer = &options->reconnect_ns,
          .shown = true,
          .help = "how long to try after the scheduler was lost"},
+        {.name = "on-scheduler-lost",
+         .argument = "POLICY",
+         .kind = OPTION_CHOICE,
+         .words = lost_words,
+         .to.choice = &options->on_scheduler_lost,
+         .shown = true,
+         .help =
+             "stop: end when --reconnect-timeout is over; keep: hold data and work, "
+             "and try for ever"},
         {.name = "credits",
          .argument = "N",
          .kind = OPTION_INTEGER,
@@ -241,6 +268,46 @@ static int check_memory(struct main_options *options, struct err_text *text)
     return 0;
 }
 
+static int check_resources(const struct main_options *options, struct err_text *text)
+{
+    struct resources resources;
+    if (!options->resources)
+        return 0;
+    if (strlen(options->resources) > LIMIT_NAME_BYTES)
+        return err_set(text, DUSK_E_INVALID, "--resources is longer than %u bytes",
+                       LIMIT_NAME_BYTES);
+    int rc = resources_parse(str_of(options->resources), text, &resources);
+    if (rc < 0)
+        err_prefix(text, "--resources");
+    return rc;
+}
+
+static void rest(uint64_t ns)
+{
+    nanosleep(&(struct timespec){.tv_sec = (time_t)(ns / UNITS_NS_PER_S),
+                                 .tv_nsec = (long)(ns % UNITS_NS_PER_S)},
+              NULL);
+}
+
+/* The scheduler's name may be known later only, as when all start together. */
+static int find_own_host(struct main_options *options, struct err_text *text)
+{
+    uint64_t start = clock_monotonic_ns(), waited = 0;
+    uint64_t rest_ns = ROUTE_REST_NS, limit = (uint64_t)options->connect_ns;
+    bool told = false;
+    int rc;
+    options->host = options->own_host;
+    while ((rc = route_host(options->scheduler, options->own_host, text)) < 0 &&
+           (waited = clock_monotonic_ns() - start) < limit) {
+        if (!told && waited > ROUTE_TELL_NS)
+            fprintf(stderr, "dusk-worker: %s; trying again\n", text->line);
+        told |= waited > ROUTE_TELL_NS;
+        rest(rest_ns < limit - waited ? rest_ns : limit - waited);
+        rest_ns = rest_ns < ROUTE_REST_MAX_NS ? 2 * rest_ns : rest_ns;
+    }
+    return rc;
+}
+
 static int check(struct main_options *options, struct err_text *text)
 {
     if (!options->nthreads) {
@@ -248,10 +315,8 @@ static int check(struct main_options *options, struct err_text *text)
         options->nthreads = share ? share : 1;
     }
     int rc = link_check_address(options->scheduler, text);
-    if (rc == 0 && !options->host) {
-        rc = route_host(options->scheduler, options->own_host, text);
-        options->host = options->own_host;
-    }
+    if (rc == 0 && !options->host)
+        rc = find_own_host(options, text);
     if (rc == 0 && options->keys)
         rc = keys_read_join(options->keys, &options->join, text);
     if (rc < 0)
@@ -265,7 +330,8 @@ static int check(struct main_options *options, struct err_text *text)
     if (options->name && strlen(options->name) > LIMIT_NAME_BYTES - 8)
         return err_set(text, DUSK_E_INVALID, "--name is longer than %u bytes",
                        LIMIT_NAME_BYTES - 8);
-    return check_memory(options, text);
+    rc = check_resources(options, text);
+    return rc < 0 ? rc : check_memory(options, text);
 }
 
 /* ---- one worker ---- */
@@ -298,11 +364,14 @@ static void describe(const struct main_options *options, unsigned number, char *
     config->scheduler = options->scheduler;
     config->nthreads = (unsigned)options->nthreads;
     config->credits = (unsigned)options->credits;
+    config->resources = options->resources;
     config->allow_upload = options->allow_upload;
     config->memory_limit = options->memory_limit;
     config->retire_timeout_ns = (uint64_t)options->retire_ns;
     config->connect_timeout_ns = (uint64_t)options->connect_ns;
-    config->reconnect_timeout_ns = (uint64_t)options->reconnect_ns;
+    config->reconnect_timeout_ns = options->on_scheduler_lost == LOST_KEEP
+                                       ? UINT64_MAX
+                                       : (uint64_t)options->reconnect_ns;
 }
 
 static int run_worker(void *context, unsigned number, struct nanny_page *page,

@@ -10,6 +10,9 @@
  * memory, receiving pauses; more are turned away. */
 #define ARRIVALS_MAX 64
 #define ARRIVALS_FRACTION 4
+/* The scheduler is told of data that are asked for and not here unless so much waits
+ * for it already. */
+#define ABSENT_BYTES 65536
 
 static void send_no_data(struct worker_core *core, struct peer_id peer, uint64_t number,
                          struct task_key key, int code, const char *reason)
@@ -25,6 +28,11 @@ static void send_no_data(struct worker_core *core, struct peer_id peer, uint64_t
 static void request_note(struct worker_core *core, struct list *list,
                          struct peer_id peer, uint64_t number, struct task_key key)
 {
+    if (core->request_count >= LIMIT_REQUESTS) {
+        send_no_data(core, peer, number, key, DUSK_E_LIMIT,
+                     "too many requests wait for data here");
+        return;
+    }
     struct request *request = calloc(1, sizeof *request);
     if (!request) {
         send_no_data(core, peer, number, key, DUSK_E_NOMEM,
@@ -33,6 +41,14 @@ static void request_note(struct worker_core *core, struct list *list,
     }
     *request = (struct request){.peer = peer, .number = number, .key = key};
     list_append(list, &request->link);
+    core->request_count++;
+}
+
+static void request_destroy(struct worker_core *core, struct request *request)
+{
+    list_remove(&request->link);
+    core->request_count--;
+    free(request);
 }
 
 /* 0: sent; > 0: what waits for the peer must leave first. */
@@ -53,6 +69,14 @@ static int send_data(struct worker_core *core, struct peer_id peer, uint64_t num
     return 0;
 }
 
+/* Whoever asks for it was told that it is here.  A flood of such requests is not passed
+ * on. */
+static void tell_absent(struct worker_core *core, struct task_key key)
+{
+    if (outbox_waiting(&core->outbox, core->session.peer) < ABSENT_BYTES)
+        session_send(core, MESSAGE(dropped, .keys = {&key, 1}));
+}
+
 /* As send_data, also for what is not here or on disk. */
 static int answer(struct worker_core *core, struct peer_id peer, uint64_t number,
                   struct task_key key)
@@ -62,6 +86,7 @@ static int answer(struct worker_core *core, struct peer_id peer, uint64_t number
         char line[128];
         snprintf(line, sizeof line, KEY_FORMAT " is not here", KEY_ARGS(key));
         send_no_data(core, peer, number, key, DUSK_E_NOT_FOUND, line);
+        tell_absent(core, key);
     } else if (entry->payload) {
         store_touch(&core->store, entry);
         return send_data(core, peer, number, entry);
@@ -99,7 +124,7 @@ void serve_sent(struct worker_core *core, struct peer_id peer)
             list_append(core->held_back.next, &request->link);
             return;
         }
-        free(request);
+        request_destroy(core, request);
         memory_advance(core);
     }
 }
@@ -117,7 +142,7 @@ void serve_entry(struct worker_core *core, struct store_entry *entry, int code,
             list_append(&core->held_back, &request->link);
             continue;
         }
-        free(request);
+        request_destroy(core, request);
     }
     store_touch(&core->store, entry);
 }
@@ -160,8 +185,6 @@ void serve_advance(struct worker_core *core)
         int rc = here ? 0 : memory_make_room(core, arrival->bytes);
         if (rc > 0 || (rc < 0 && core_is_moving(core)))
             return;
-        /* Out of the list first: telling the peer may fail and lose it. */
-        list_remove(&arrival->link);
         struct err_text text;
         /* The answer may lose the peer, which ends the arrivals on the list. */
         list_remove(&arrival->link);
@@ -232,22 +255,22 @@ bool worker_core_is_full(const struct worker_core *core)
 
 /* ---- life ---- */
 
-static void requests_drop(struct list *list, struct peer_id peer)
+static void requests_drop(struct worker_core *core, struct list *list,
+                          struct peer_id peer)
 {
     LIST_FOREACH (link, list) {
         struct request *request = CONTAINER_OF(link, struct request, link);
-        if (request->peer.number != peer.number)
-            continue;
-        list_remove(&request->link);
-        free(request);
+        if (request->peer.number == peer.number)
+            request_destroy(core, request);
     }
 }
 
 void serve_peer_gone(struct worker_core *core, struct peer_id peer)
 {
-    requests_drop(&core->held_back, peer);
+    requests_drop(core, &core->held_back, peer);
     LIST_FOREACH (link, &core->loads)
-        requests_drop(&CONTAINER_OF(link, struct store_entry, load)->requests, peer);
+        requests_drop(core, &CONTAINER_OF(link, struct store_entry, load)->requests,
+                      peer);
     LIST_FOREACH (link, &core->arrivals) {
         struct arrival *arrival = CONTAINER_OF(link, struct arrival, link);
         if (arrival->peer.number == peer.number)
@@ -255,22 +278,19 @@ void serve_peer_gone(struct worker_core *core, struct peer_id peer)
     }
 }
 
-static void requests_free(struct list *list)
+static void requests_free(struct worker_core *core, struct list *list)
 {
-    while (!list_is_empty(list)) {
-        struct request *request = CONTAINER_OF(list->next, struct request, link);
-        list_remove(&request->link);
-        free(request);
-    }
+    while (!list_is_empty(list))
+        request_destroy(core, CONTAINER_OF(list->next, struct request, link));
 }
 
 void serve_destroy_all(struct worker_core *core)
 {
     while (!list_is_empty(&core->arrivals))
         arrival_destroy(core, CONTAINER_OF(core->arrivals.next, struct arrival, link));
-    requests_free(&core->held_back);
+    requests_free(core, &core->held_back);
     size_t position = 0;
     struct store_entry *entry;
     while ((entry = map_next(&core->store.entries, &position)))
-        requests_free(&entry->requests);
+        requests_free(core, &entry->requests);
 }

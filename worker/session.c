@@ -67,10 +67,12 @@ static void session_hello(struct worker_core *core)
             .inventory = {holdings, hello_inventory(core, holdings)},
             .running = {runs, hello_runs(core, runs)},
             .unix_ns = core->now_ns + core->unix_offset_ns,
-            .scheduler_epoch = session->scheduler_epoch);
+            .scheduler_epoch = session->scheduler_epoch,
+            .resources = str_of(config->resources));
         rc = outbox_send(&core->outbox, session->peer, hello);
     }
     session->greeted = rc == 0;
+    session->dial_at_ns = rc < 0 ? core->now_ns + REDIAL_NS : 0;
     if (rc < 0)
         note(core, LOG_ERROR,
              "cannot register at %s: a hello that names %zu results and %u tasks: %s",
@@ -100,7 +102,8 @@ static void session_dial(struct worker_core *core)
         core_hangup(core, session->peer);
     session->peer = core_dial(core, core->config.scheduler);
     session->dialed_ns = session->heard_ns = core->now_ns;
-    session->dial_at_ns = 0;
+    if (session->registered)
+        session->lost_ns = core->now_ns;
     session->registered = false;
     session_hello(core);
 }
@@ -158,9 +161,10 @@ static void session_lost(struct worker_core *core, const char *why)
 {
     struct session *session = &core->session;
     if (session->registered) {
-        note(core, LOG_WARNING, "the scheduler at %s %s; trying to reach it for %s",
-             core->config.scheduler, why,
-             units_duration((int64_t)core->config.reconnect_timeout_ns).text);
+        uint64_t limit = core->config.reconnect_timeout_ns;
+        note(core, LOG_WARNING, "the scheduler at %s %s; trying to reach it %s%s",
+             core->config.scheduler, why, limit == UINT64_MAX ? "for ever" : "for ",
+             limit == UINT64_MAX ? "" : units_duration((int64_t)limit).text);
         session->lost_ns = core->now_ns;
         session->told = true;
     }
@@ -322,9 +326,10 @@ static uint64_t silent_at(const struct session *session)
 static uint64_t give_up_at(const struct worker_core *core)
 {
     const struct session *session = &core->session;
-    return session->lost_ns + (session->ever_registered
-                                   ? core->config.reconnect_timeout_ns
-                                   : core->config.connect_timeout_ns);
+    uint64_t limit = session->ever_registered ? core->config.reconnect_timeout_ns
+                                              : core->config.connect_timeout_ns;
+    return limit < UINT64_MAX - session->lost_ns ? session->lost_ns + limit
+                                                 : UINT64_MAX;
 }
 
 static void session_give_up(struct worker_core *core)

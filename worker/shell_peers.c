@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #define RECEIVE_MAX 256 /* messages of one socket in one turn */
 #define DATA_QUEUE 8    /* messages that ZeroMQ receives ahead from one visitor */
@@ -108,23 +107,26 @@ static void data_ready(void *context)
     struct delivery delivery;
     for (int i = 0; i < RECEIVE_MAX && !worker_core_is_full(shell->core); i++) {
         int rc = link_receive(shell->data, &delivery);
-        if (rc == DUSK_E_PROTOCOL) {
-            log_warning(shell->log,
-                        "a peer sent the data socket what dusk does not know");
-            continue;
-        }
-        if (rc != 0)
+        if (rc > 0 || rc == DUSK_E_IO)
             return;
-        struct visitor *visitor = visitor_of(shell, &delivery);
-        bool fine = visitor && deliver(shell, visitor->peer, &delivery);
-        delivery_fini(&delivery);
+        struct visitor *visitor = NULL;
+        bool fine = false;
+        if (rc == 0 && (visitor = visitor_of(shell, &delivery)))
+            fine = deliver(shell, visitor->peer, &delivery);
+        if (rc == 0)
+            delivery_fini(&delivery);
+        if (!visitor)
+            log_warning(shell->log, "a visitor's message cannot be taken",
+                        log_text("error", rc < 0 ? err_sentence(rc)
+                                                 : "no right to visit, or no room"));
+        /* Who gets no answer must not wait for it. */
+        if (!fine)
+            link_hangup(shell->data, &delivery.from, delivery.fd);
         if (visitor && !fine)
             visitor_forget(shell, visitor);
     }
 }
 
-/* ZeroMQ cannot close one connection of many, but finds one closed whose descriptor was
- * shut down. */
 void peers_admit(struct shell *shell, struct members *members)
 {
     members_fini(&shell->members);
@@ -137,7 +139,7 @@ void peers_admit(struct shell *shell, struct members *members)
             continue;
         log_warning(shell->log, "a visitor's key was revoked",
                     log_integer("peer", visitor->peer.number));
-        shutdown(visitor->fd, SHUT_RDWR);
+        link_hangup(shell->data, &visitor->identity, visitor->fd);
         visitor_forget(shell, visitor);
         position = 0;
     }
@@ -171,9 +173,9 @@ static void explain(const struct dialed *dialed, const struct link_event *event)
 {
     struct shell *shell = dialed->shell;
     struct err_text text;
-    unsigned closed = 0;
+    struct curve_record other = {0};
     if (curve_explain(event, shell->config->join,
-                      dialed->lasting ? &shell->closed : &closed, &text) < 0) {
+                      dialed->lasting ? &shell->record : &other, &text) < 0) {
         char line[sizeof text.line + sizeof event->address + 32];
         snprintf(line, sizeof line, "the %s at %s %s",
                  dialed->lasting ? "scheduler" : "worker", event->address, text.line);
@@ -308,6 +310,7 @@ static void lane_send(struct shell *shell, struct outbox_lane *lane)
         if ((!dialed || dialed->connected) && !shell->retry_at_ns)
             shell->retry_at_ns = clock_monotonic_ns() + RETRY_NS;
     } else if (rc < 0 && visitor) {
+        link_hangup(shell->data, &visitor->identity, visitor->fd);
         visitor_forget(shell, visitor);
     } else if (rc < 0) {
         worker_core_peer_gone(shell->core, peer, clock_monotonic_ns());
@@ -376,8 +379,7 @@ void peers_close(struct shell *shell)
     socket_close(shell, shell->data, shell->data_monitor);
     zap_close(&shell->zap);
     members_fini(&shell->members);
-    if (shell->context)
-        zmq_ctx_term(shell->context);
+    link_context_end(shell->context);
 }
 
 static void sweep_visitors(struct shell *shell, uint64_t now)

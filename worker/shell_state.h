@@ -24,7 +24,7 @@ struct dialed {
 struct visitor {
     struct peer_id peer;
     struct identity identity;
-    int fd;
+    int fd;                   /* over which its last message came, -1 if unknown */
     char key[KEY_TEXT_BYTES]; /* that it has shown; "" without keys */
     uint64_t seen_ns;
 };
@@ -39,7 +39,7 @@ struct shell {
     void *data_monitor;
     struct members members; /* who may connect to it */
     struct zap zap;
-    unsigned closed; /* for curve_explain, of connections to the scheduler */
+    struct curve_record record; /* of connections to the scheduler */
     char address[300];
     struct worker_core *core;
     struct executor *executor;

@@ -20,7 +20,6 @@ int task_error(struct dusk_task *task, int code, const char *format, ...)
     va_start(args, format);
     vsnprintf(reason->line, sizeof reason->line, format, args);
     va_end(args);
-    err_prefix(reason, "%s", task->job->function);
     return code;
 }
 
@@ -137,6 +136,9 @@ static void task_close(struct dusk_task *task)
 static int task_verdict(struct dusk_task *task, int rc)
 {
     struct job *job = task->job;
+    if (task->unread < 0)
+        return task_error(task, task->unread, "an argument cannot be read: %s",
+                          err_sentence(task->unread));
     if (rc > 0)
         return task_error(task, DUSK_E_TASK, "returned %d: neither 0 nor an error", rc);
     if (rc < 0) {

@@ -23,6 +23,7 @@ struct dusk_task {
     struct values **results; /* of job->inputs, read when they are needed */
     struct task_array *arrays;
     size_t room; /* that is left */
+    int unread;  /* why items of an argument could not be counted, < 0; 0 */
     int returned;
 };
 

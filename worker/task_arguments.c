@@ -119,7 +119,11 @@ int dusk_task_item_count(const struct dusk_task *task, int index)
     const struct values *values;
     if (value->kind == VALUE_PLAIN)
         return 1;
-    return result_of(writable, index, value->key, &values) < 0 ? 0 : (int)values->count;
+    int rc = result_of(writable, index, value->key, &values);
+    if (rc == 0)
+        return (int)values->count;
+    writable->unread = rc;
+    return 0;
 }
 
 int dusk_task_item(struct dusk_task *task, int index, int item,

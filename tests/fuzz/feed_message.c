@@ -55,8 +55,8 @@ struct str feed_str(struct feed *feed)
 
 static void add_value(struct feed *feed, struct payload_builder *builder)
 {
-    static double zeros[20000];
-    static const int64_t lengths[] = {0, 1, 8, 100, 9000, 20000};
+    static double zeros[9000];
+    static const int64_t lengths[] = {0, 1, 8, 100, 2000, 9000};
     struct dusk_value value = {.kind = (enum dusk_kind)feed_below(feed, 7),
                                .integer = (int64_t)feed_number(feed)};
     if (value.kind > DUSK_ARRAY) {

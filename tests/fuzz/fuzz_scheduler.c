@@ -1,8 +1,11 @@
 /* The scheduler's core between workers and clients that say anything: the input is a
  * session, a list of events with the peer they come from. */
 #include "common/err.h"
+#include "scheduler/journal.h"
 #include "scheduler/scheduler.h"
 #include "tests/fuzz/feed_message.h"
+
+#include <stdlib.h>
 
 #define PEERS 8 /* the first half are workers */
 #define TASKS 8 /* that are remembered, of those sent to workers */
@@ -18,6 +21,8 @@ struct given {
 struct session {
     struct feed *feed;
     struct scheduler *scheduler;
+    struct scheduler_config config;
+    struct buf journal; /* the records, as a file has them */
     uint64_t now_ns;
     struct peer_id peer; /* that the event comes from */
     uint32_t stalled;
@@ -70,6 +75,8 @@ static void greet(struct session *session)
     message.hello.client = 1 + feed_below(session->feed, 3);
     message.hello.address = str_of(feed_address(session->feed));
     message.hello.nthreads = 1 + message.hello.nthreads % 4;
+    message.hello.unix_ns = 0;
+    message.hello.scheduler_epoch = 1 + feed_below(session->feed, 3);
     tell(session, &message, false);
 }
 
@@ -103,22 +110,40 @@ static void answer(struct session *session)
 static enum message_type some_type(struct session *session)
 {
     static const enum message_type of_workers[] = {
-        MSG_heartbeat, MSG_done, MSG_erred, MSG_missing, MSG_have,
-        MSG_dropped,   MSG_bye,  MSG_alive, MSG_retire};
-    static const enum message_type of_clients[] = {
-        MSG_submit, MSG_scatter, MSG_release, MSG_cancel,        MSG_locate,
-        MSG_why,    MSG_bye,     MSG_alive,   MSG_status_request};
-    enum { TYPES = sizeof of_workers / sizeof *of_workers };
-    unsigned choice = feed_below(session->feed, TYPES + 1);
-    if (choice == TYPES)
-        return 0;
-    return is_worker(session->peer) ? of_workers[choice] : of_clients[choice];
+        MSG_heartbeat, MSG_done,  MSG_erred,  MSG_missing,       MSG_have, MSG_dropped,
+        MSG_bye,       MSG_alive, MSG_retire, MSG_plugin_loaded, 0};
+    static const enum message_type of_clients[] = {MSG_submit,
+                                                   MSG_scatter,
+                                                   MSG_release,
+                                                   MSG_cancel,
+                                                   MSG_locate,
+                                                   MSG_why,
+                                                   MSG_bye,
+                                                   MSG_alive,
+                                                   MSG_upload,
+                                                   MSG_status_request,
+                                                   MSG_get_published,
+                                                   MSG_publish,
+                                                   MSG_publish,
+                                                   MSG_want,
+                                                   MSG_unpublish,
+                                                   MSG_replicate,
+                                                   0};
+    enum {
+        OF_WORKERS = sizeof of_workers / sizeof *of_workers,
+        OF_CLIENTS = sizeof of_clients / sizeof *of_clients
+    };
+    if (is_worker(session->peer))
+        return of_workers[feed_below(session->feed, OF_WORKERS)];
+    return of_clients[feed_below(session->feed, OF_CLIENTS)];
 }
 
 static void say(struct session *session, enum message_type type, bool damaged)
 {
     struct message message;
     struct payload *payload = feed_message(session->feed, type, &message);
+    if (type == MSG_upload && payload)
+        message.upload.checksum = payload_checksum(payload);
     tell(session, &message, damaged);
     payload_unref(payload);
 }
@@ -127,6 +152,87 @@ static void let_time_pass(struct session *session)
 {
     session->now_ns += feed_pause_ns(session->feed);
     scheduler_tick(session->scheduler, session->now_ns);
+}
+
+/* ---- the journal ---- */
+
+static void record(struct session *session, const struct batch *batch)
+{
+    uint8_t *bytes;
+    size_t size;
+    FUZZ_CHECK(journal_encode(batch, &bytes, &size) == 0);
+    FUZZ_CHECK(buf_append(&session->journal, bytes, size) == 0);
+    free(bytes);
+}
+
+/* All records of an event are written, or none. */
+static void take_records(struct session *session, bool fails)
+{
+    size_t before = session->journal.size;
+    const struct batch *batch;
+    while ((batch = scheduler_next_record(session->scheduler)))
+        record(session, batch);
+    if (fails)
+        session->journal.size = before;
+    scheduler_recorded(session->scheduler, fails ? DUSK_E_DISK_FULL : 0, "disk full",
+                       session->now_ns);
+}
+
+static void journal_start(struct session *session)
+{
+    buf_fini(&session->journal);
+    buf_init(&session->journal, 256 << 20);
+    FUZZ_CHECK(buf_append(&session->journal, "duskjrn1", 8) == 0);
+}
+
+/* What a scheduler has written, the next one takes. */
+static void restore_record(struct session *session, const struct journal_record *record)
+{
+    struct batch_reader reader;
+    struct frame *frames;
+    struct message message;
+    struct err_text text;
+    int rc;
+    FUZZ_CHECK(journal_open_batch(record, &reader, &frames) == 0);
+    while ((rc = batch_reader_next(&reader, &message, &text)) == 0)
+        if (scheduler_restore(session->scheduler, &message, &text) < 0)
+            fuzz_fail("%s", text.line);
+    FUZZ_CHECK(rc > 0);
+    batch_reader_fini(&reader);
+    free(frames);
+}
+
+static void begin(struct session *session)
+{
+    struct journal_record record;
+    struct err_text text;
+    size_t offset = 0;
+    int rc;
+    FUZZ_CHECK(
+        scheduler_create(&session->config, session->now_ns, &session->scheduler) == 0);
+    while ((rc = journal_read(session->journal.data, session->journal.size, &offset,
+                              &record, &text)) == JOURNAL_RECORD)
+        restore_record(session, &record);
+    FUZZ_CHECK(rc == JOURNAL_END);
+    FUZZ_CHECK(scheduler_restored(session->scheduler, session->now_ns) == 0);
+    journal_start(session);
+    take_records(session, false);
+}
+
+/* The scheduler dies and comes back. */
+static void restart(struct session *session)
+{
+    scheduler_destroy(session->scheduler);
+    session->config.epoch++;
+    begin(session);
+}
+
+/* Everybody's first hello. */
+static void greet_all(struct session *session)
+{
+    for (session->peer.number = 1; session->peer.number <= PEERS;
+         session->peer.number++)
+        greet(session);
 }
 
 static void step(struct session *session)
@@ -157,6 +263,10 @@ static void step(struct session *session)
         break;
     case 9:
         session->stalled ^= 1u << session->peer.number;
+        if (feed_rarely(session->feed, 64)) {
+            restart(session);
+            greet_all(session);
+        }
         break;
     default:
         say(session, some_type(session), false);
@@ -167,6 +277,8 @@ static void settle(struct session *session)
 {
     struct note note;
     struct peer_id closed;
+    if (scheduler_has_records(session->scheduler))
+        take_records(session, feed_rarely(session->feed, 16));
     FUZZ_HOLDS(scheduler_check, session->scheduler);
     feed_drain(scheduler_outbox(session->scheduler), session->stalled, heard, session);
     while (scheduler_next_note(session->scheduler, &note)) {
@@ -180,16 +292,21 @@ static void settle(struct session *session)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct feed feed = {data, size, 0};
-    struct session session = {.feed = &feed, .now_ns = S};
-    FUZZ_CHECK(
-        scheduler_create(&scheduler_defaults, session.now_ns, &session.scheduler) == 0);
-    for (unsigned i = 0; i < STEPS && !feed_is_empty(&feed); i++) {
+    struct session session = {.feed = &feed, .now_ns = S, .config = scheduler_defaults};
+    session.config.allow_upload = session.config.journal = true;
+    journal_start(&session);
+    begin(&session);
+    greet_all(&session);
+    for (unsigned i = 0;
+         i < STEPS && !feed_is_empty(&feed) && !scheduler_has_ended(session.scheduler);
+         i++) {
         step(&session);
         settle(&session);
     }
     scheduler_stop(session.scheduler, "the input ends");
     settle(&session);
     scheduler_destroy(session.scheduler);
+    buf_fini(&session.journal);
     return 0;
 }
 

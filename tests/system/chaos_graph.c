@@ -36,6 +36,9 @@ struct node {
     bool cancellable; /* by this program */
 };
 
+/* Others' tasks come first: hundreds of these wait all the time. */
+static const struct dusk_submit_options behind = {.priority = 1};
+
 static struct dusk_client *client;
 static struct node nodes[NODES];
 static uint64_t state;
@@ -90,17 +93,20 @@ static void submit_leaf(struct node *node, bool is_array)
 {
     node->value = (double)draw(1000);
     if (is_array) {
-        MUST(dusk_submit(client, &node->future, "fill", "l d", (int64_t)LENGTH,
-                         node->value));
+        MUST(dusk_submit_with(client, &behind, &node->future, "fill", "l d",
+                              (int64_t)LENGTH, node->value));
     } else if (draw(3) == 0) {
         node->value = (double)draw(20) / 64;
-        MUST(dusk_submit(client, &node->future, "sleep", "d", node->value));
+        MUST(dusk_submit_with(client, &behind, &node->future, "sleep", "d",
+                              node->value));
     } else if (draw(20) == 0) {
         node->may = MAY_FAIL;
         node->must_fail = true;
-        MUST(dusk_submit(client, &node->future, "fail", "s", "on purpose"));
+        MUST(dusk_submit_with(client, &behind, &node->future, "fail", "s",
+                              "on purpose"));
     } else {
-        MUST(dusk_submit(client, &node->future, "identity", "d", node->value));
+        MUST(dusk_submit_with(client, &behind, &node->future, "identity", "d",
+                              node->value));
     }
 }
 
@@ -114,8 +120,8 @@ static void submit_over(struct node *node, const char *function, int count,
         node->may |= others[i]->may;
         node->must_fail |= others[i]->must_fail;
     }
-    MUST(
-        dusk_submit_arguments(client, NULL, &node->future, function, count, arguments));
+    MUST(dusk_submit_arguments(client, &behind, &node->future, function, count,
+                               arguments));
 }
 
 static void submit_sum(struct node *node, bool is_array)

@@ -2,10 +2,13 @@
  * at $DUSK_SCHEDULER_ADDRESS.  Prints one line a finding; exit code 0 when all went
  * as it should. */
 #include "client/dusk.h"
+#include "common/clock.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define LIMIT_S 60.0
 
@@ -149,6 +152,56 @@ static void disturbed(void)
     dusk_release(&last, 1);
 }
 
+/* The function `twice` of the plugin good.so, on one worker. */
+static void twice(const char *worker)
+{
+    const struct dusk_submit_options there = {.worker = worker};
+    struct dusk_future *future;
+    double result;
+    MUST(dusk_submit_with(client, &there, &future, "twice", "d", 21.0));
+    MUST(dusk_result(future, LIMIT_S, "d", &result));
+    printf("%g\n", result);
+    dusk_release(&future, 1);
+}
+
+/* Uploads, waits for a line, and uses what was uploaded. */
+static void upload(const char *path, const char *worker)
+{
+    MUST(dusk_upload_plugin(client, path, LIMIT_S));
+    printf("uploaded\n");
+    fflush(stdout);
+    getchar();
+    twice(worker);
+}
+
+/* Chunks made by a function that counts its runs, and their totals over and over until
+ * the standard input ends, each with its time. */
+static void totals(const char *path, int count)
+{
+    enum { LENGTH = 20000, ROUNDS_AHEAD = 4, MOST = 256 };
+    struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
+    struct dusk_future *chunks[MOST], *total[ROUNDS_AHEAD] = {NULL};
+    require(count > 0 && count <= MOST, "the number of chunks");
+    for (int i = 0; i < count; i++)
+        MUST(dusk_submit(client, &chunks[i], "counted", "s l d", path, (int64_t)LENGTH,
+                         (double)i));
+    MUST(dusk_persist(chunks, count, LIMIT_S));
+    for (int64_t i = 0; poll(&input, 1, 0) == 0; i++) {
+        struct dusk_future **next = &total[i % ROUNDS_AHEAD];
+        double sum;
+        if (*next) {
+            MUST(dusk_result(*next, LIMIT_S, "d", &sum));
+            require(sum == LENGTH * (double)((i - ROUNDS_AHEAD) % count), "a total");
+            printf("%.9f\n", 1e-9 * (double)clock_monotonic_ns());
+            fflush(stdout);
+        }
+        dusk_release(next, 1);
+        MUST(dusk_submit(client, next, "total", "f", chunks[i % count]));
+    }
+    dusk_release(total, ROUNDS_AHEAD);
+    dusk_release(chunks, count);
+}
+
 /* Says the key of a task that never starts, and waits to be killed. */
 static void waiting(void)
 {
@@ -179,8 +232,14 @@ int main(int argc, char **argv)
         failing(argv[2]);
     else if (strcmp(what, "large") == 0 && argc > 3)
         large(argv[2], argv[3]);
+    else if (strcmp(what, "twice") == 0 && argc > 2)
+        twice(argv[2]);
+    else if (strcmp(what, "upload") == 0 && argc > 3)
+        upload(argv[2], argv[3]);
     else if (strcmp(what, "disturbed") == 0)
         disturbed();
+    else if (strcmp(what, "totals") == 0 && argc > 3)
+        totals(argv[2], atoi(argv[3]));
     else if (strcmp(what, "waiting") == 0)
         waiting();
     dusk_close(client);

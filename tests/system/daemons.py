@@ -8,6 +8,8 @@ import subprocess
 import tempfile
 import time
 
+import zmtp
+
 BUILD = os.environ["BUILD_DIR"]
 SCHEDULER = os.path.join(BUILD, "scheduler", "dusk-scheduler")
 WORKER = os.path.join(BUILD, "worker", "dusk-worker")
@@ -62,6 +64,46 @@ def lives(pid):
         return False
 
 
+def rss_mib(pid):
+    """What a process takes."""
+    with open(f"/proc/{pid}/status") as file:
+        return next(int(line.split()[1]) for line in file
+                    if line.startswith("VmRSS")) // 1024
+
+
+class SchedulerAlone:
+    """A scheduler whose peers the test plays, with its invariants checked after every
+    event unless that would take too long."""
+
+    def __init__(self, *options, check=True):
+        self.log = tempfile.TemporaryFile("w+")
+        self.process, self.address = start_ready(
+            [SCHEDULER, "--port", "0", *(["--check"] if check else []), *options], self.log)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        self.log.close()
+
+    def lines(self):
+        self.log.seek(0)
+        return self.log.read().splitlines()
+
+    def end(self, number=signal.SIGTERM):
+        self.process.send_signal(number)
+        return self.process.wait(END_SECONDS)
+
+    def rss_mib(self):
+        return rss_mib(self.process.pid)
+
+    def connect(self):
+        return zmtp.Dealer(self.address)
+
+
 class Cluster:
     """A scheduler and workers with a directory of their own; use it in a `with`."""
 
@@ -76,6 +118,17 @@ class Cluster:
         self.processes.append(self.scheduler)
         for _ in range(workers):
             self.add_worker()
+
+    def start_scheduler(self, *options):
+        """Starts another one where the last one was, which is dead."""
+        self.scheduler, address = start_ready(
+            [SCHEDULER, "--port", self.address.rsplit(":", 1)[1], *options], self.log)
+        assert address == self.address, address
+        self.processes.append(self.scheduler)
+
+    def kill_scheduler(self):
+        self.scheduler.kill()
+        self.scheduler.wait()
 
     def add_worker(self, *options):
         worker, _ = start_ready(

@@ -3,6 +3,7 @@
 A case passes by returning, fails by raising, and is left out by raising Skip(why).
 """
 
+import signal
 import sys
 import traceback
 
@@ -12,8 +13,10 @@ class Skip(Exception):
 
 
 def run(*cases):
-    """Runs the cases in order, prints TAP and exits."""
+    """Runs the cases in order, prints TAP and exits.  SIGTERM, as after too long a time,
+    ends a case like an exception, so that it cleans up."""
     good = True
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     print(f"1..{len(cases)}", flush=True)
     for number, case in enumerate(cases, 1):
         name = case.__doc__.strip().split("\n")[0].rstrip(".")

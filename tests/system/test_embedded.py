@@ -1,5 +1,6 @@
 """However a command or a part of its own cluster ends, nothing of it stays behind."""
 
+import glob
 import json
 import os
 import signal
@@ -48,8 +49,10 @@ class Run:
         """The command is a client of its cluster, so the start is over."""
         with open(f"/proc/{self.nannies[0]}/cmdline") as file:
             address = file.read().split("\0")[1]
-        status = subprocess.run([daemons.DUSK, "status", "--json", "--scheduler", address],
-                                stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True,
+        keys = next(path for path in glob.glob(f"/proc/{self.job.pid}/fd/*")
+                    if "client.join" in os.readlink(path))
+        status = subprocess.run([daemons.DUSK, "status", "--json", "--scheduler", address,
+                                 "--keys", keys], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True,
                                 check=True)
         return len(json.loads(status.stdout)["clients"]) > 1
 

@@ -17,7 +17,8 @@ from zmtp import REFUSE, Dealer
 
 SHIFTED_CLOCK = sys.argv[1]
 GET_DATA, NO_DATA = 50, 53
-E_REFUSED, E_CLOCK = -7, -26
+E_REFUSED = -7
+ONE_SIDE = "one side has keys and the other does not"
 
 
 def dusk(*arguments, **environment):
@@ -237,13 +238,13 @@ def plain_at_keys():
     """A peer without keys at a scheduler with keys is told to use some."""
     with KeyedCluster() as cluster:
         refused(cluster, "", ["lets nobody in without keys", "--keys"],
-                "keys on one side only")
+                ONE_SIDE)
 
 
 def keys_at_plain():
     """A peer with keys at a scheduler without is told so."""
     with Cluster(0) as cluster, Keys() as keys:
-        refused(cluster, keys.join("client"), ["uses no keys"], "keys on one side only")
+        refused(cluster, keys.join("client"), ["uses no keys"], ONE_SIDE)
 
 
 def wrong_role():
@@ -314,7 +315,7 @@ def data_sockets_let_members_in():
             raise AssertionError("a plain peer got through")
         except ConnectionError:
             pass
-        logs(cluster, "keys on one side only")
+        logs(cluster, ONE_SIDE)
 
 
 # ---- revocation ----

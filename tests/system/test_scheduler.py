@@ -5,45 +5,15 @@ import re
 import signal
 import socket
 import subprocess
-import tempfile
 
 import tap
-from daemons import SCHEDULER, start_ready, wait_for
-from zmtp import ALIVE, BYE, REFUSE, REGISTER_AGAIN, WELCOME, Dealer, pack
+from daemons import SCHEDULER, SchedulerAlone as Scheduler, wait_for
+from zmtp import ALIVE, BYE, REFUSE, REGISTER_AGAIN, WELCOME, pack
 
 SUBMIT, STATUS_REQUEST, WHY = 10, 15, 16
 FINISHED, FAILED, STATUS, BECAUSE = 21, 22, 24, 25
 RUN_TASK, DONE = 30, 41
 END_SECONDS = 10
-
-
-class Scheduler:
-    """A scheduler with its invariants checked after every event."""
-
-    def __init__(self, *options):
-        self.log = tempfile.TemporaryFile("w+")
-        self.process, self.address = start_ready(
-            [SCHEDULER, "--port", "0", "--check", *options], self.log)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
-        self.log.close()
-
-    def lines(self):
-        self.log.seek(0)
-        return self.log.read().splitlines()
-
-    def end(self, number=signal.SIGTERM):
-        self.process.send_signal(number)
-        return self.process.wait(END_SECONDS)
-
-    def connect(self):
-        return Dealer(self.address)
 
 
 def run(*arguments):
@@ -100,13 +70,12 @@ def ends_by_signals():
 def small_at_rest():
     """At rest it takes less than 15 MiB."""
     with Scheduler() as scheduler:
-        with open(f"/proc/{scheduler.process.pid}/status") as file:
-            rss = next(int(line.split()[1]) for line in file if line.startswith("VmRSS"))
+        rss = scheduler.rss_mib()
         # Sanitizers take memory of their own.
         with open(f"/proc/{scheduler.process.pid}/maps") as file:
             if re.search("lib[at]san", file.read()):
                 raise tap.Skip("a build with a sanitizer")
-        assert rss < 15 * 1024, f"{rss} KiB"
+        assert rss < 15, f"{rss} MiB"
 
 
 def a_task():

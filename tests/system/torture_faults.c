@@ -33,7 +33,7 @@ static const struct {
     [FULL] = {"full", EAGAIN},         /* the connection takes no more for now */
     [RECEIVE] = {"receive", ENOTSOCK}, /* what libzmq does not do, but promises not */
     [FILE_IO] = {"file", ENOSPC},
-    [OPEN] = {"open", EMFILE},         /* sockets, files, threads */
+    [OPEN] = {"open", EMFILE}, /* sockets, files, threads */
 };
 
 static struct counts {
@@ -63,8 +63,8 @@ __attribute__((constructor)) static void torture_begin(void)
     int fd = path ? __real_open64(path, O_RDWR | O_CLOEXEC, 0) : -1;
     if (fd < 0)
         return;
-    void *shared = __real_mmap64(NULL, sizeof *counts, PROT_READ | PROT_WRITE,
-                                 MAP_SHARED, fd, 0);
+    void *shared =
+        __real_mmap64(NULL, sizeof *counts, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (shared == MAP_FAILED)
         abort();
     counts = shared;
@@ -78,7 +78,8 @@ static void tell_failure(const char *call, enum kind kind, uint64_t number)
     void *frames[12];
     int length = snprintf(line, sizeof line, "torture: %s %llu, %s, fails at\n",
                           kinds[kind].name, (unsigned long long)number, call);
-    if (getenv("TORTURE_TRACE") && __real_write(STDERR_FILENO, line, (size_t)length) > 0)
+    if (getenv("TORTURE_TRACE") &&
+        __real_write(STDERR_FILENO, line, (size_t)length) > 0)
         backtrace_symbols_fd(frames, backtrace(frames, 12), STDERR_FILENO);
 }
 
@@ -121,9 +122,6 @@ WRAP(MESSAGE, -1, int, zmq_msg_init_data,
      (zmq_msg_t * message, void *data, size_t size, zmq_free_fn *release, void *hint),
      (message, data, size, release, hint))
 
-WRAP(RECEIVE, -1, int, zmq_msg_recv, (zmq_msg_t * message, void *socket, int flags),
-     (message, socket, flags))
-
 WRAP(OPEN, NULL, void *, zmq_ctx_new, (void), ())
 WRAP(OPEN, NULL, void *, zmq_socket, (void *context, int type), (context, type))
 WRAP(OPEN, -1, int, zmq_socket_monitor, (void *socket, const char *address, int events),
@@ -145,14 +143,31 @@ WRAP(FILE_IO, -1, ssize_t, pread64, (int fd, void *to, size_t size, off_t at),
 WRAP(FILE_IO, -1, ssize_t, pwrite64, (int fd, const void *from, size_t size, off_t at),
      (fd, from, size, at))
 
-/* A message that begins may fail in two ways, its later parts in the same. */
+/* libzmq hands over all parts of a message or none: the first one fails. */
+int __real_zmq_msg_recv(zmq_msg_t *message, void *socket, int flags);
+int __wrap_zmq_msg_recv(zmq_msg_t *message, void *socket, int flags);
+int __wrap_zmq_msg_recv(zmq_msg_t *message, void *socket, int flags)
+{
+    static _Thread_local bool more;
+    if (!more && fails("zmq_msg_recv", RECEIVE))
+        return -1;
+    int size = __real_zmq_msg_recv(message, socket, flags);
+    more = size >= 0 && zmq_msg_more(message);
+    return size;
+}
+
+/* Likewise libzmq takes all parts of a message or, by its first one, none. */
 int __real_zmq_msg_send(zmq_msg_t *message, void *socket, int flags);
 int __wrap_zmq_msg_send(zmq_msg_t *message, void *socket, int flags);
 int __wrap_zmq_msg_send(zmq_msg_t *message, void *socket, int flags)
 {
-    if (fails("zmq_msg_send", SEND) || fails("zmq_msg_send", FULL))
+    static _Thread_local bool more;
+    if (!more && (fails("zmq_msg_send", SEND) || fails("zmq_msg_send", FULL)))
         return -1;
-    return __real_zmq_msg_send(message, socket, flags);
+    int size = __real_zmq_msg_send(message, socket, flags);
+    if (size >= 0)
+        more = flags & ZMQ_SNDMORE;
+    return size;
 }
 
 /* Not to an eventfd, which takes every number. */
@@ -160,8 +175,8 @@ ssize_t __wrap_write(int fd, const void *from, size_t size);
 ssize_t __wrap_write(int fd, const void *from, size_t size)
 {
     struct stat about;
-    bool file = fstat(fd, &about) == 0 &&
-                (S_ISREG(about.st_mode) || S_ISFIFO(about.st_mode));
+    bool file =
+        fstat(fd, &about) == 0 && (S_ISREG(about.st_mode) || S_ISFIFO(about.st_mode));
     return file && fails("write", FILE_IO) ? -1 : __real_write(fd, from, size);
 }
 
@@ -179,7 +194,8 @@ int __real_vasprintf(char **ret_text, const char *format, va_list rest);
 int __wrap_vasprintf(char **ret_text, const char *format, va_list rest);
 int __wrap_vasprintf(char **ret_text, const char *format, va_list rest)
 {
-    return fails("vasprintf", ALLOCATION) ? -1 : __real_vasprintf(ret_text, format, rest);
+    return fails("vasprintf", ALLOCATION) ? -1
+                                          : __real_vasprintf(ret_text, format, rest);
 }
 
 int __wrap_asprintf(char **ret_text, const char *format, ...);

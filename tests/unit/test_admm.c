@@ -314,6 +314,28 @@ START_TEST(the_oldest_in_flight_stays_the_oldest_after_a_loss)
 }
 END_TEST
 
+/* They are copied, and lost, in whatever order. */
+START_TEST(the_oldest_is_known_in_every_list)
+{
+    struct flight flight;
+    ck_assert_int_eq(flight_init(&flight, 4), 0);
+    for (int64_t i = 0; i < 4; i++)
+        flight_launch(&flight, i, 10 * i);
+    static const int order[] = {2, 0, 3, 1};
+    for (int i = 0; i < 4; i++)
+        flight_launch(&flight, order[i], 100);
+    ck_assert_int_eq(flight_oldest(&flight, 1000), 0);
+    for (int i = 0; i < 8; i++)
+        flight_lose(&flight, order[i % 4], i / 4);
+    for (int64_t i = 0; i < 4; i++) {
+        ck_assert_int_eq(flight_first_lost(&flight), i);
+        ck_assert_int_eq(flight_oldest(&flight, 1000), 10 * i);
+        flight_land(&flight, i);
+    }
+    flight_fini(&flight);
+}
+END_TEST
+
 START_TEST(an_overdue_update_is_copied_and_then_waited_for)
 {
     struct toy toy;
@@ -895,6 +917,7 @@ int main(void)
     tcase_add_test(tcase, a_lost_update_is_the_same_update_again);
     tcase_add_test(tcase, a_chunk_is_in_flight_once_and_the_oldest_goes_next);
     tcase_add_test(tcase, the_oldest_in_flight_stays_the_oldest_after_a_loss);
+    tcase_add_test(tcase, the_oldest_is_known_in_every_list);
     tcase_add_test(tcase, an_overdue_update_is_copied_and_then_waited_for);
     tcase_add_test(tcase, one_of_two_copies_may_be_lost);
     tcase_add_test(tcase, robust_follows_its_formulas);

@@ -18,6 +18,7 @@ struct world {
     char sent[4096];
     char notes[4096];
     uint64_t connects, closes;
+    struct client_question question;
 };
 
 static struct payload *payload_of(double number, int64_t length)
@@ -80,6 +81,15 @@ static void put_message(struct world *world, const struct message *message)
         break;
     case MSG_cancel:
         put_keys(world, "cancel", message->cancel.keys);
+        break;
+    case MSG_publish:
+        put_keys(world, "publish", message->publish.keys);
+        break;
+    case MSG_want:
+        put_keys(world, "want", message->want.keys);
+        break;
+    case MSG_replicate:
+        put_keys(world, "replicate", message->replicate.keys);
         break;
     case MSG_locate:
         put(world, "locate:%u", count_of(message->locate.key));
@@ -203,6 +213,39 @@ static bool do_program(struct world *world, const char *what, unsigned a, unsign
     return true;
 }
 
+/* What is published: `a` is the count of a key, or the code of an answer. */
+static bool do_published(struct world *world, const char *what, unsigned a)
+{
+    struct client_core *core = world->core;
+    struct client_question *question = &world->question;
+    struct task_key key = key_of(world, a);
+    struct task_row row = {key, str_of("load")};
+    if (strcmp(what, "get") == 0) {
+        *question = (struct client_question){.kind = ASK_GET_PUBLISHED, .name = "set"};
+        client_core_ask(core, question);
+    } else if (strcmp(what, "publish") == 0) {
+        *question = (struct client_question){.kind = ASK_PUBLISH,
+                                             .name = "set",
+                                             .key = key,
+                                             .keys = {&question->key, 1}};
+        client_core_ask(core, question);
+    } else if (strcmp(what, "give-up") == 0) {
+        client_core_take_back(core, question);
+    } else if (strcmp(what, "got") == 0) {
+        FROM_SCHEDULER(world, published, .request = question->request,
+                       .tasks = {&row, 1});
+        if (question->answered)
+            world->futures[a] = question->futures[0];
+        free(question->futures);
+        question->futures = NULL;
+    } else if (strcmp(what, "replicate") == 0) {
+        client_core_replicate(core, world->futures[a], 2);
+    } else {
+        return false;
+    }
+    return true;
+}
+
 static bool do_time(struct world *world, const char *what, unsigned ms)
 {
     struct client_core *core = world->core;
@@ -295,8 +338,9 @@ static void step(struct world *world, const char *what)
     if (!strstr(address, "tcp"))
         address[0] = '\0';
     world->sent[0] = '\0';
-    if (!do_program(world, name, a, b) && !do_time(world, name, a) &&
-        !do_scheduler(world, name, a, address) && !do_worker(world, name, a))
+    if (!do_program(world, name, a, b) && !do_published(world, name, a) &&
+        !do_time(world, name, a) && !do_scheduler(world, name, a, address) &&
+        !do_worker(world, name, a))
         ck_abort_msg("no step '%s'", what);
     collect(world);
     struct err_text text;
@@ -508,6 +552,80 @@ START_TEST(a_full_outbox_is_filled_again_after_sending)
 }
 END_TEST
 
+/* ---- what others have published ---- */
+
+START_TEST(a_foreign_future_is_like_any_other)
+{
+    struct world world = world_up();
+    RUN(&world, {"get", "get_published"}, {"got 20", ""}, {"finished 20 tcp://w:1", ""},
+        {"submit 20", "needs:20 submit:1"}, {"fetch 20", "get:20"}, {"data 20", ""});
+    ck_assert_int_eq(future_status(world.futures[20]), DUSK_FINISHED);
+    /* It is wanted again by its key: its recipe is not here. */
+    RUN(&world, {"gone", ""}, {"tick 300", "hello"},
+        {"welcome 2", "want:20 needs:20 submit:1"}, {"release 20", "release:20"});
+    world_end(&world);
+}
+END_TEST
+
+START_TEST(a_scheduler_may_not_know_it_any_more)
+{
+    struct world world = world_up();
+    RUN(&world, {"get", "get_published"}, {"got 20", ""}, {"gone", ""},
+        {"tick 300", "hello"}, {"welcome 2", "want:20"}, {"failed 20", ""});
+    ck_assert_int_eq(future_status(world.futures[20]), DUSK_ERROR);
+    world_end(&world);
+}
+END_TEST
+
+START_TEST(ones_own_come_back_as_they_are)
+{
+    struct world world = world_up();
+    RUN(&world, {"submit", "submit:1"}, {"get", "get_published"}, {"got 1", ""},
+        {"release 1", ""}, {"submit 1", "needs:1 submit:2"});
+    ck_assert_uint_eq(world.futures[1]->references, 2);
+    /* A release may have crossed the answer. */
+    struct dusk_future *kept = world.futures[1];
+    RUN(&world, {"get", "get_published"}, {"release 1", "release:1"},
+        {"got 1", "want:1"});
+    ck_assert_ptr_eq(world.futures[1], kept);
+    RUN(&world, {"finished 1 tcp://w:1", ""}, {"release 1", "release:1"});
+    world_end(&world);
+}
+END_TEST
+
+START_TEST(what_nobody_waits_for_any_more_is_released)
+{
+    struct world world = world_up();
+    RUN(&world, {"get", "get_published"}, {"give-up", ""}, {"got 20", "release:20"});
+    ck_assert_ptr_null(map_get(&world.core->by_key, key_of(&world, 20).bits));
+    world_end(&world);
+}
+END_TEST
+
+START_TEST(questions_and_copies_are_told_again)
+{
+    struct world world = world_up();
+    RUN(&world, {"submit", "submit:1"}, {"replicate 1", "replicate:1"},
+        {"publish 1", "publish:1"}, {"gone", ""}, {"tick 300", "hello"},
+        {"welcome 2", "submit:1 replicate:1 publish:1"});
+    /* A task that the scheduler knows is not submitted for that. */
+    RUN(&world, {"finished 1 tcp://w:1", ""}, {"replicate 1", "replicate:1"});
+    client_core_take_back(world.core, &world.question);
+    world_end(&world);
+}
+END_TEST
+
+START_TEST(copies_of_what_depends_on_a_cancelled_task)
+{
+    struct world world = world_up();
+    RUN(&world, {"submit", "submit:1"}, {"submit 1", "needs:1 submit:2"},
+        {"finished 2 tcp://w:1", ""}, {"cancel 1", "cancel:1"},
+        {"replicate 2", "replicate:2"});
+    ck_assert_int_eq(future_status(world.futures[2]), DUSK_FINISHED);
+    world_end(&world);
+}
+END_TEST
+
 /* ---- reconnection ---- */
 
 START_TEST(a_new_scheduler_is_told_everything_in_order)
@@ -554,6 +672,42 @@ START_TEST(a_scheduler_without_a_welcome_is_tried_again)
         {"tick 4900", ""}, {"tick 200", "hello"});
     ck_assert_uint_eq(world.connects, 2);
     ck_assert_uint_eq(world.closes, 1);
+    world_end(&world);
+}
+END_TEST
+
+START_TEST(a_hello_that_waited_for_its_connection_tells_the_time)
+{
+    struct world world = world_begin();
+    struct client_core *core = world.core;
+    struct batch_reader reader;
+    struct message message;
+    client_core_tick(core, world.now_ns);
+    world.now_ns += 100 * NS_PER_S;
+    client_core_set_clock(core, world.now_ns + 7, world.now_ns);
+    client_core_connected(core, scheduler_peer(&world), world.now_ns);
+    struct outbox_lane *lane = outbox_next(&core->outbox);
+    batch_reader_init(&reader, lane->batch.header.data, lane->batch.header.size, NULL,
+                      0);
+    ck_assert_int_eq(batch_reader_next(&reader, &message, NULL), 0);
+    ck_assert_uint_eq(message.hello.unix_ns, world.now_ns + 7);
+    ck_assert_int_eq(batch_reader_next(&reader, &message, NULL), 1);
+    batch_reader_fini(&reader);
+    world_end(&world);
+}
+END_TEST
+
+START_TEST(keys_that_do_not_fit_are_final)
+{
+    struct world world = world_begin();
+    RUN(&world, {"tick 0", "hello"}, {"connected", ""}, {"welcome 1", ""},
+        {"submit", "submit:1"}, {"gone", ""}, {"tick 300", "hello"});
+    client_core_refuse(world.core, DUSK_E_KEYS, "wrong keys");
+    RUN(&world, {"tick 9000", ""});
+    ck_assert_int_eq(world.core->link, LINK_REFUSED);
+    ck_assert_int_eq(world.core->refusal, DUSK_E_KEYS);
+    ck_assert_int_eq(status_of(&world, 1), DUSK_ERROR);
+    ck_assert_str_eq(world.futures[1]->line, "wrong keys");
     world_end(&world);
 }
 END_TEST
@@ -620,18 +774,42 @@ START_TEST(an_answer_that_was_lost_is_asked_for_again)
 }
 END_TEST
 
+START_TEST(data_that_were_lost_on_their_way_are_brought_again)
+{
+    struct world world = world_up();
+    RUN(&world, {"scatter", "scatter:1"}, {"place 1 tcp://w:1", "put:1"},
+        {"worker-connected", ""});
+    for (int i = 0; i < 39; i++) {
+        step(&world, "tick 3000");
+        step(&world, "alive");
+        step(&world, "place 1 tcp://w:1");
+        ck_assert_str_eq(world.sent, "");
+    }
+    RUN(&world, {"tick 3000", "alive scatter:1"}, {"alive", ""},
+        {"place 1 tcp://w:1", "put:1"}, {"stored 1", ""}, {"finished 1 tcp://w:1", ""});
+    ck_assert_uint_eq(world.closes, 1);
+    ck_assert_int_eq(world.futures[1]->state, FUTURE_HERE);
+    world_end(&world);
+}
+END_TEST
+
 START_TEST(a_result_that_cannot_be_fetched_says_so)
 {
     struct world world = world_up();
     RUN(&world, {"submit", "submit:1"}, {"finished 1 tcp://w:1", ""},
         {"fetch 1", "get:1"}, {"no_data 1", ""});
-    for (int i = 0; i < 6; i++) {
-        step(&world, "tick 1300");
+    const uint64_t begin_ns = world.now_ns;
+    for (int i = 0; world.futures[1]->code == 0; i++) {
+        ck_assert_int_lt(i, 1000);
+        step(&world, "tick 100");
         step(&world, "alive");
+        if (list_is_empty(&world.core->looking))
+            continue;
         step(&world, "located 1 tcp://w:1");
         step(&world, "no_data 1");
     }
     ck_assert_int_eq(world.futures[1]->code, DUSK_E_UNREACHABLE);
+    ck_assert_uint_gt(world.now_ns - begin_ns, 15 * NS_PER_S);
     ck_assert_int_eq(status_of(&world, 1), DUSK_FINISHED);
     RUN(&world, {"fetch 1", "get:1"}, {"data 1", ""});
     world_end(&world);
@@ -650,6 +828,8 @@ START_TEST(scattered_data_are_brought_until_they_are_confirmed)
         {"finished 2 tcp://v:1", ""});
     ck_assert_int_eq(world.futures[2]->state, FUTURE_AWAY);
     ck_assert_ptr_null(world.futures[2]->spec->payload);
+    RUN(&world, {"place 2 tcp://w:1", "release:2"});
+    ck_assert_int_eq(status_of(&world, 2), DUSK_LOST);
     RUN(&world, {"scatter", "scatter:3"}, {"place 3 tcp://v:1", "put:3"},
         {"no_data 3", "release:3"});
     ck_assert_int_eq(world.futures[3]->code, DUSK_E_MEMORY_LIMIT);
@@ -657,22 +837,42 @@ START_TEST(scattered_data_are_brought_until_they_are_confirmed)
 }
 END_TEST
 
-/* A new scheduler hears of this client before it hears of the worker. */
-START_TEST(scattered_data_are_waited_for_with_their_worker)
+/* ---- uploads and the end ---- */
+
+static struct client_upload *upload_begin(struct world *world, const char *name)
+{
+    struct client_upload *upload;
+    ck_assert_int_eq(client_core_upload(world->core, name, payload_of(1, 1), &upload),
+                     0);
+    return upload;
+}
+
+static void outcome(struct world *world, uint64_t request, int code)
+{
+    FROM_SCHEDULER(world, outcome, .request = request, .code = code,
+                   .reason = str_of("says w"));
+}
+
+START_TEST(each_scheduler_is_told_of_uploads_ahead_of_tasks)
 {
     struct world world = world_up();
-    RUN(&world, {"scatter-large", "scatter:1"}, {"place 1 tcp://w:1", "put:1"},
-        {"stored 1", ""}, {"finished 1 tcp://w:1", ""}, {"place 1 tcp://v:1", ""},
-        {"tick 3100", "alive scatter:1"}, {"finished 1 tcp://w:1", "get:1"},
-        {"data 1", ""});
-    ck_assert_int_eq(world.futures[1]->state, FUTURE_HERE);
-    RUN(&world, {"scatter-large", "scatter:2"}, {"place 2 tcp://w:1", "put:2"},
-        {"stored 2", ""}, {"finished 2 tcp://w:1", ""}, {"place 2 tcp://v:1", ""});
-    for (int i = 0; i < 2; i++)
-        RUN(&world, {"tick 3100", "alive scatter:2"}, {"place 2 tcp://v:1", ""},
-            {"alive", ""});
-    RUN(&world, {"tick 3100", "alive scatter:2"}, {"place 2 tcp://v:1", "release:2"});
-    ck_assert_int_eq(status_of(&world, 2), DUSK_LOST);
+    struct client_upload *first = upload_begin(&world, "p.so");
+    RUN(&world, {"tick 1", "upload"}, {"tick 1", ""}, {"gone", ""},
+        {"tick 1000", "hello"}, {"welcome 1", "upload"});
+    ck_assert(!first->answered);
+    outcome(&world, first->request + 100, 0);
+    outcome(&world, first->request, 0);
+    ck_assert(first->answered && first->code == 0);
+    /* A scheduler that has answered keeps it. */
+    RUN(&world, {"submit", "submit:1"}, {"gone", ""}, {"tick 1000", "hello"},
+        {"welcome 1", "submit:1"});
+    RUN(&world, {"gone", ""}, {"tick 1000", "hello"}, {"welcome 2", "upload submit:1"});
+    world.notes[0] = '\0';
+    outcome(&world, first->request, DUSK_E_FORBIDDEN);
+    collect(&world);
+    ck_assert(strstr(world.notes, "plugin p.so cannot be loaded again: says w"));
+    ck_assert(first->answered && first->code == 0);
+    RUN(&world, {"tick 1", ""});
     world_end(&world);
 }
 END_TEST
@@ -685,6 +885,35 @@ START_TEST(data_that_only_tasks_need_are_brought_all_the_same)
         {"finished 1 tcp://w:1", "release:1"});
     RUN(&world, {"scatter", "scatter:3"}, {"submit 3", "needs:3 submit:4"},
         {"release 3", ""}, {"release 4", "release:4 release:3"});
+    world_end(&world);
+}
+END_TEST
+
+START_TEST(a_refused_upload_is_not_told_again)
+{
+    struct world world = world_up();
+    struct client_upload *upload = upload_begin(&world, "p.so");
+    RUN(&world, {"tick 1", "upload"});
+    outcome(&world, upload->request, DUSK_E_PLUGIN);
+    ck_assert_int_eq(upload->code, DUSK_E_PLUGIN);
+    ck_assert_str_eq(upload->text.line, "says w");
+    client_core_upload_end(upload);
+    RUN(&world, {"gone", ""}, {"tick 1000", "hello"}, {"welcome 2", ""});
+    world_end(&world);
+}
+END_TEST
+
+START_TEST(a_shutdown_is_asked_for_until_it_is_answered)
+{
+    struct world world = world_up();
+    struct client_question question = {.kind = ASK_SHUTDOWN};
+    client_core_ask(world.core, &question);
+    RUN(&world, {"tick 1", "shutdown"}, {"gone", ""}, {"tick 1000", "hello"},
+        {"welcome 1", "shutdown"});
+    outcome(&world, question.request, DUSK_E_TIMEOUT);
+    ck_assert(question.answered && question.code == DUSK_E_TIMEOUT);
+    ck_assert_str_eq(question.reason, "says w");
+    free(question.reason);
     world_end(&world);
 }
 END_TEST
@@ -744,20 +973,31 @@ int main(void)
     tcase_add_test(good, released_futures_live_on_in_what_needs_them);
     tcase_add_test(good, long_chains_are_freed_without_recursion);
     tcase_add_test(good, a_full_outbox_is_filled_again_after_sending);
+    tcase_add_test(good, a_foreign_future_is_like_any_other);
+    tcase_add_test(good, a_scheduler_may_not_know_it_any_more);
+    tcase_add_test(good, ones_own_come_back_as_they_are);
+    tcase_add_test(good, what_nobody_waits_for_any_more_is_released);
+    tcase_add_test(good, questions_and_copies_are_told_again);
+    tcase_add_test(good, copies_of_what_depends_on_a_cancelled_task);
     tcase_add_test(good, a_new_scheduler_is_told_everything_in_order);
     tcase_add_test(good, the_same_scheduler_is_told_everything_too);
     tcase_add_test(good, a_silent_scheduler_is_left_and_missed);
     tcase_add_test(good, a_scheduler_without_a_welcome_is_tried_again);
+    tcase_add_test(good, a_hello_that_waited_for_its_connection_tells_the_time);
+    tcase_add_test(good, keys_that_do_not_fit_are_final);
     tcase_add_test(good, results_are_fetched_once);
     tcase_add_test(good, a_result_is_looked_for_where_it_is_now);
     tcase_add_test(good, a_worker_that_answers_nothing_is_looked_around);
     tcase_add_test(good, an_answer_that_was_lost_is_asked_for_again);
+    tcase_add_test(good, data_that_were_lost_on_their_way_are_brought_again);
     tcase_add_test(good, a_result_that_cannot_be_fetched_says_so);
     tcase_add_test(good, scattered_data_are_brought_until_they_are_confirmed);
-    tcase_add_test(good, scattered_data_are_waited_for_with_their_worker);
     tcase_add_test(good, data_that_only_tasks_need_are_brought_all_the_same);
     tcase_add_test(good, what_depends_on_a_forgotten_failure_fails_likewise);
     tcase_add_test(good, watches_come_in_the_order_of_the_ends);
+    tcase_add_test(good, each_scheduler_is_told_of_uploads_ahead_of_tasks);
+    tcase_add_test(good, a_refused_upload_is_not_told_again);
+    tcase_add_test(good, a_shutdown_is_asked_for_until_it_is_answered);
     suite_add_tcase(suite, good);
     return test_main(suite);
 }

@@ -1,4 +1,5 @@
 #include "client/cluster.h"
+#include "proto/keys.h"
 #include "tests/test.h"
 
 #include <fcntl.h>
@@ -36,6 +37,8 @@ static void setup(void)
     snprintf(path, sizeof path, "%s/worker/dusk-worker", binaries);
     ck_assert_int_eq(symlink(program, path), 0);
     setenv("DUSK_BINDIR", binaries, 1);
+    setenv("TMPDIR", "tmp", 1);
+    ck_assert_int_eq(chdir(folder), 0);
 }
 
 static void teardown(void)
@@ -43,6 +46,13 @@ static void teardown(void)
     char command[256];
     snprintf(command, sizeof command, "rm -rf %s", folder);
     ck_assert_int_eq(system(command), 0);
+}
+
+/* Keys do not stay behind. */
+static void check_empty(const char *directory)
+{
+    ck_assert_int_eq(rmdir(directory), 0);
+    ck_assert_int_eq(mkdir(directory, 0700), 0);
 }
 
 static int watch(pid_t pid)
@@ -103,6 +113,7 @@ START_TEST(a_daemon_that_does_not_come_up_is_named)
     ck_assert_int_eq(cluster_start(&options, &cluster, &error), failures[_i].code);
     ck_assert_msg(strstr(error.line, failures[_i].message) != NULL, "%s", error.line);
     ck_assert_ptr_null(cluster);
+    check_empty(spare);
 }
 END_TEST
 
@@ -163,7 +174,8 @@ END_TEST
 
 /* ---- life and end ---- */
 
-/* The arguments of a process, each with a space behind it. */
+/* The arguments of a process, each with a space behind it; chance has six letters of
+ * the directory of the keys. */
 static void check_command(pid_t pid, const char *expected)
 {
     char path[64], line[1024];
@@ -174,6 +186,9 @@ static void check_command(pid_t pid, const char *expected)
     for (size_t i = 0; i < length; i++)
         line[i] = line[i] ? line[i] : ' ';
     line[length] = '\0';
+    char *keys = strstr(line, "/dusk-");
+    ck_assert_ptr_nonnull(keys);
+    memset(keys + strlen("/dusk-"), 'X', 6);
     ck_assert_str_eq(line, expected);
 }
 
@@ -189,6 +204,10 @@ START_TEST(a_cluster_starts_and_stops)
     ck_assert_int_eq(rc, 0);
     ck_assert_str_eq(cluster_address(cluster), "tcp://127.0.0.1:1111");
     ck_assert_int_eq(cluster_check(cluster, &error), 0);
+    struct join join;
+    ck_assert_int_eq(keys_read_join(cluster_keys(cluster), &join, &error), 0);
+    ck_assert_int_eq(join.role, MEMBER_CLIENT);
+    check_empty(spare);
     int watched[] = {watch(cluster_scheduler_pid(cluster)),
                      watch(cluster_worker_pid(cluster, 0)),
                      watch(cluster_worker_pid(cluster, 2))};
@@ -197,9 +216,11 @@ START_TEST(a_cluster_starts_and_stops)
     ck_assert_int_eq(getsid(keeper), keeper);
     ck_assert_int_eq(getpgid(worker), worker);
     check_command(cluster_scheduler_pid(cluster),
-                  "dusk-scheduler --host=127.0.0.1 --port=0 --ready-fd=3 ");
+                  "dusk-scheduler --host=127.0.0.1 --port=0 --keys=tmp/dusk-XXXXXX "
+                  "--ready-fd=3 ");
     check_command(cluster_worker_pid(cluster, 2),
-                  "dusk-worker tcp://127.0.0.1:1111 --name=worker-2 --nthreads=2 "
+                  "dusk-worker tcp://127.0.0.1:1111 --name=worker-2 "
+                  "--keys=tmp/dusk-XXXXXX/worker.join --nthreads=2 "
                   "--memory-limit=1073741824 --preload x.so --ready-fd=3 ");
     ck_assert_int_eq(cluster_stop(cluster), 0);
     for (int i = 0; i < 3; i++)

@@ -449,7 +449,7 @@ START_TEST(keys_are_read_as_they_are_written)
     const char *bad[] = {"",          "-",     "12",
                          "c0ffee-",   "-17",   "c0ffee-1x",
                          "fffffff-1", "xyz-1", "1-99999999999999999999",
-                         "C0FFEE-1"};
+                         "C0FFEE-1",  "0-0"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         ck_assert_msg(!key_parse(bad[i], &read), "%s", bad[i]);
 }

@@ -252,6 +252,40 @@ START_TEST(their_number_is_bounded)
 }
 END_TEST
 
+/* ---- rights ---- */
+
+static const char *const keys[] = {"rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7",
+                                   "Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID"};
+
+/* C1 shows the key of a submitter, C2 that of a client. */
+static void set_keys(void)
+{
+    struct member_row rows[] = {{MEMBER_SUBMITTER, str_of("ana"), str_of(keys[0])},
+                                {MEMBER_CLIENT, str_of("bo"), str_of(keys[1])}};
+    struct members members;
+    ck_assert_int_eq(members_of_rows((field_member_rows){rows, 2}, &members), 0);
+    ck_assert_int_eq(scheduler_set_members(s.scheduler, &members, s.now_ns), 0);
+    for (unsigned i = 0; i < 2; i++)
+        ck_assert_int_eq(
+            scheduler_peer_is(s.scheduler, (struct peer_id){C1 + i}, keys[i]), 0);
+}
+
+START_TEST(it_takes_a_clients_key)
+{
+    set_keys();
+    script_client(&s, C1);
+    script_client(&s, C2);
+    expect("c1:outcome 5 FORBIDDEN: the key of this client does not allow uploads",
+           upload(C1, 5, plugin));
+    expect("c1:outcome 3 FORBIDDEN: the key of this client does not allow to end the "
+           "cluster",
+           script_message(&s, C1, MESSAGE(shutdown, .request = 3)));
+    expect("c2:outcome 5 OK: ", upload(C2, 5, plugin));
+    expect("c2:outcome 3 OK: ",
+           script_message(&s, C2, MESSAGE(shutdown, .request = 3)));
+}
+END_TEST
+
 /* ---- the end ---- */
 
 static const char *shut_down(enum script_peer peer)
@@ -264,7 +298,7 @@ static const char *bye(enum script_peer peer)
     return script_message(&s, peer, MESSAGE(bye, .reason = str_of("")));
 }
 
-START_TEST(ends_when_the_last_worker_has_left)
+START_TEST(ends_when_all_have_left)
 {
     script_worker(&s, W1, 1, 1);
     script_worker(&s, W2, 1, 1);
@@ -274,32 +308,36 @@ START_TEST(ends_when_the_last_worker_has_left)
     /* One that comes meanwhile is told too. */
     expect("w3:welcome 3; w3:shutdown", script_worker(&s, W3, 1, 1));
     expect("", bye(W2));
-    ck_assert(!scheduler_has_ended(s.scheduler));
     expect("c1:outcome 3 OK: ", bye(W3));
+    ck_assert(!scheduler_has_ended(s.scheduler));
+    expect("", bye(C1));
     ck_assert(scheduler_has_ended(s.scheduler));
 }
 END_TEST
 
-START_TEST(ends_at_once_without_workers)
+START_TEST(does_not_wait_for_a_client_that_stays)
 {
     script_client(&s, C1);
     expect("c1:outcome 3 OK: ", shut_down(C1));
+    script_wait(&s, 900);
+    ck_assert(!scheduler_has_ended(s.scheduler));
+    script_wait(&s, 200);
     ck_assert(scheduler_has_ended(s.scheduler));
 }
 END_TEST
 
-START_TEST(does_not_wait_for_ever)
+START_TEST(does_not_wait_for_a_worker_that_stays)
 {
     script_worker(&s, W1, 1, 1);
     script_worker(&s, W2, 1, 1);
     script_client(&s, C1);
     shut_down(C1);
     bye(W1);
-    script_wait(&s, 4900);
-    ck_assert(!scheduler_has_ended(s.scheduler));
-    expect("c1:outcome 3 TIMEOUT: the scheduler has ended, and 1 workers have not left "
+    expect("", script_wait(&s, 4900));
+    expect("c1:outcome 3 TIMEOUT: the scheduler ends, and 1 workers have not left "
            "within 5 s, such as w2",
            script_wait(&s, 200));
+    script_gone(&s, C1);
     ck_assert(scheduler_has_ended(s.scheduler));
 }
 END_TEST
@@ -312,6 +350,12 @@ START_TEST(who_asks_last_is_told)
     shut_down(C1);
     expect("", shut_down(C2));
     expect("c2:outcome 3 OK: ", bye(W1));
+    expect("", bye(C1));
+    ck_assert(!scheduler_has_ended(s.scheduler));
+    expect("c1:welcome 1", script_client(&s, C1));
+    expect("c1:outcome 3 OK: ", shut_down(C1));
+    expect("", bye(C1));
+    ck_assert(scheduler_has_ended(s.scheduler));
 }
 END_TEST
 
@@ -334,9 +378,10 @@ int main(void)
     tcase_add_test(open, bad_uploads_are_refused);
     tcase_add_test(open, what_is_held_is_bounded);
     tcase_add_test(open, their_number_is_bounded);
-    tcase_add_test(open, ends_when_the_last_worker_has_left);
-    tcase_add_test(open, ends_at_once_without_workers);
-    tcase_add_test(open, does_not_wait_for_ever);
+    tcase_add_test(open, it_takes_a_clients_key);
+    tcase_add_test(open, ends_when_all_have_left);
+    tcase_add_test(open, does_not_wait_for_a_client_that_stays);
+    tcase_add_test(open, does_not_wait_for_a_worker_that_stays);
     tcase_add_test(open, who_asks_last_is_told);
     suite_add_tcase(suite, open);
     suite_add_tcase(suite, closed);

@@ -111,6 +111,24 @@ START_TEST(strangers_are_asked_to_register)
 }
 END_TEST
 
+START_TEST(there_is_room_for_so_many_and_a_place_is_kept)
+{
+    struct scheduler_config config = scheduler_defaults;
+    config.peers_allowed = 2;
+    script_fini(&s);
+    script_init_with(&s, &config);
+    script_message(&s, W1, HELLO(5, 1));
+    script_client(&s, C1);
+    expect("c2:refuse LIMIT: the scheduler has 2 workers and clients and takes no more",
+           script_client(&s, C2));
+    expect("w2:refuse LIMIT: the scheduler has 2 workers and clients and takes no more",
+           script_worker(&s, W2, 1, 1));
+    expect("w3:welcome 1; w1:closed", script_message(&s, W3, HELLO(5, 1)));
+    script_message(&s, C1, MESSAGE(bye));
+    expect("w2:welcome 2", script_worker(&s, W2, 1, 1));
+}
+END_TEST
+
 START_TEST(roles_are_kept)
 {
     script_worker(&s, W1, 1, 1);
@@ -454,6 +472,7 @@ static void add_tests(TCase *tests)
     tcase_add_loop_test(tests, bad_hellos_are_refused, 0,
                         sizeof bad_hellos / sizeof *bad_hellos);
     tcase_add_test(tests, strangers_are_asked_to_register);
+    tcase_add_test(tests, there_is_room_for_so_many_and_a_place_is_kept);
     tcase_add_test(tests, roles_are_kept);
     tcase_add_test(tests, a_connection_belongs_to_one_process);
     tcase_add_test(tests, an_attempt_that_is_claimed_before_it_is_given_counts_once);

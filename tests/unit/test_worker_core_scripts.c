@@ -1,4 +1,5 @@
 /* Scripts for the worker's core: events in, messages and actions out. */
+#include "proto/limits.h"
 #include "tests/test.h"
 #include "worker/core.h"
 
@@ -345,6 +346,40 @@ START_TEST(a_lost_scheduler_is_waited_for_so_long)
 }
 END_TEST
 
+/* The connection came back by itself before a new one was due. */
+START_TEST(who_registers_again_in_time_goes_on)
+{
+    now += 10000 * S;
+    worker_core_peer_gone(core, scheduler, now);
+    scheduler = expect(WORKER_DIAL)->peer;
+    worker_core_peer_gone(core, scheduler, now);
+    worker_core_connected(core, scheduler, now);
+    welcome();
+    now += S;
+    worker_core_tick(core, now);
+    worker_core_tick(core, now);
+    ck_assert_msg(!acted(WORKER_END), "%s", action->text);
+}
+END_TEST
+
+static void without_end(struct worker_config *config)
+{
+    config->reconnect_timeout_ns = UINT64_MAX;
+}
+
+START_TEST(a_lost_scheduler_may_be_waited_for_without_end)
+{
+    teardown();
+    start(without_end);
+    welcome();
+    worker_core_peer_gone(core, scheduler, now);
+    for (int days = 0; days < 1000; days++, now += 86400 * S)
+        worker_core_tick(core, now);
+    ck_assert_ptr_null(acted(WORKER_END));
+    ck_assert_uint_lt(worker_core_deadline(core), UINT64_MAX);
+}
+END_TEST
+
 START_TEST(heartbeats_tell_what_runs)
 {
     make(1, 1000);
@@ -402,6 +437,47 @@ START_TEST(retiring_ends_when_the_scheduler_goes)
 END_TEST
 
 /* ---- tasks ---- */
+
+START_TEST(a_hello_that_waited_for_its_connection_tells_the_time)
+{
+    now += S;
+    worker_core_peer_gone(core, scheduler, now);
+    scheduler = expect(WORKER_DIAL)->peer;
+    now += 100 * S;
+    worker_core_set_clock(core, now + 7 * S, now);
+    worker_core_connected(core, scheduler, now);
+    ck_assert_uint_eq(expect_hello()->unix_ns, now + 7 * S);
+    nothing_of(MSG_hello);
+    worker_core_connected(core, scheduler, now);
+    nothing_of(MSG_hello);
+}
+END_TEST
+
+START_TEST(the_list_of_members_goes_to_the_shell)
+{
+    char long_key[100];
+    memset(long_key, 'x', sizeof long_key);
+    struct member_row rows[] = {
+        {MEMBER_CLIENT, str_of("c"), str_of("key1")},
+        {MEMBER_CLIENT, str_of("d"), {long_key, sizeof long_key}},
+        {MEMBER_WORKER, str_of("w"), str_of("key2")},
+    };
+    from_scheduler(MESSAGE(members, .members = {rows, 3}));
+    const struct members *members = &expect(WORKER_ADMIT)->members;
+    ck_assert_int_eq(members->count, 2);
+    ck_assert_str_eq(members->items[0].key, "key1");
+    ck_assert_str_eq(members->items[1].name, "w");
+    ck_assert_int_eq(members->items[1].role, MEMBER_WORKER);
+}
+END_TEST
+
+START_TEST(keys_that_do_not_fit_end_the_worker)
+{
+    worker_core_fail(core, "wrong keys", now);
+    ck_assert_int_eq(expect(WORKER_END)->code, 1);
+    ck_assert_str_eq(action->text, "wrong keys");
+}
+END_TEST
 
 START_TEST(too_long_a_function_name_is_an_error)
 {
@@ -672,6 +748,9 @@ START_TEST(what_is_not_here_is_refused_by_name)
     ck_assert_uint_eq(to.number, 3);
     ck_assert_uint_eq(no->request, 8);
     ck_assert(str_has(no->reason, "c0ffee-5"));
+    /* The scheduler has named this worker for it, by mistake. */
+    ck_assert_uint_eq(expect_dropped()->keys.items[0].bits, key_make(0xc0ffee, 5).bits);
+    ck_assert_uint_eq(to.number, scheduler.number);
 }
 END_TEST
 
@@ -733,6 +812,24 @@ START_TEST(what_was_held_back_may_be_gone)
     ck_assert_uint_eq(send_batch(3), 1);
     ck_assert_uint_eq(expect_no_data()->request, 2);
     ck_assert_uint_eq(to.number, 3);
+    nothing_of(MSG_no_data);
+}
+END_TEST
+
+START_TEST(requests_that_wait_are_limited_and_end_with_who_asked)
+{
+    teardown();
+    start(much_memory);
+    welcome();
+    make(1, (size_t)300 << 20);
+    get(3, 0, 1);
+    for (unsigned i = 1; i <= LIMIT_REQUESTS + 1; i++)
+        get(3, i, 1);
+    ck_assert_int_eq(expect_no_data()->code, DUSK_E_LIMIT);
+    ck_assert_uint_eq(message.no_data.request, LIMIT_REQUESTS + 1);
+    worker_core_peer_gone(core, (struct peer_id){3}, now);
+    get(4, 1, 1);
+    get(4, 2, 1);
     nothing_of(MSG_no_data);
 }
 END_TEST
@@ -973,6 +1070,81 @@ START_TEST(two_that_wait_for_each_others_memory_run_one_after_the_other)
 }
 END_TEST
 
+/* ---- uploads and the end ---- */
+
+static void allow_upload(struct worker_config *config)
+{
+    config->allow_upload = true;
+}
+
+static void load_plugin(struct payload *plugin, uint64_t checksum)
+{
+    from_scheduler(MESSAGE(load_plugin, .name = str_of("p.so"), .checksum = checksum,
+                           .plugin = plugin));
+}
+
+START_TEST(uploads_are_loaded_where_they_are_allowed)
+{
+    struct payload *plugin = payload_of(64);
+    uint64_t checksum = payload_checksum(plugin);
+    load_plugin(plugin, checksum);
+    const struct msg_plugin_loaded *answer = expect_plugin_loaded();
+    ck_assert_int_eq(answer->code, DUSK_E_FORBIDDEN);
+    ck_assert_uint_eq(answer->checksum, checksum);
+    ck_assert(strstr(answer->reason.text, "--allow-upload"));
+    ck_assert_ptr_null(acted(WORKER_LOAD));
+    teardown();
+    start(allow_upload);
+    welcome();
+    load_plugin(plugin, checksum + 1);
+    ck_assert_int_eq(expect_plugin_loaded()->code, DUSK_E_DATA);
+    load_plugin(NULL, checksum);
+    ck_assert_int_eq(expect_plugin_loaded()->code, DUSK_E_DATA);
+    ck_assert_ptr_null(acted(WORKER_LOAD));
+    /* Ahead of the task that may need it, and answered when it is done. */
+    load_plugin(plugin, checksum);
+    run(1);
+    const struct worker_action *load = expect(WORKER_LOAD);
+    ck_assert_ptr_eq(load->payload, plugin);
+    ck_assert_str_eq(load->text, "p.so");
+    uint64_t file = load->file;
+    expect(WORKER_START);
+    nothing_of(MSG_plugin_loaded);
+    worker_core_loaded(core, file, DUSK_E_PLUGIN, "no ELF", now);
+    answer = expect_plugin_loaded();
+    ck_assert_int_eq(answer->code, DUSK_E_PLUGIN);
+    ck_assert_uint_eq(answer->checksum, checksum);
+    payload_unref(plugin);
+}
+END_TEST
+
+START_TEST(a_task_without_its_function_says_where_and_what_to_do)
+{
+    run(1);
+    struct job *job = expect(WORKER_START)->job;
+    job->unknown = true;
+    job->code =
+        err_set(&job->reason, DUSK_E_NOT_FOUND, "there is no task function 'f'");
+    worker_core_finished(core, job, now);
+    const struct msg_erred *erred = expect_erred();
+    ck_assert_int_eq(erred->code, DUSK_E_NOT_FOUND);
+    static const char line[] = "worker w: there is no task function 'f'; load a plugin "
+                               "that has it with --preload or dusk upload";
+    ck_assert_uint_eq(erred->reason.size, strlen(line));
+    ck_assert_mem_eq(erred->reason.text, line, strlen(line));
+}
+END_TEST
+
+START_TEST(a_shut_down_cluster_is_left)
+{
+    ck_assert(!worker_core_is_shut_down(core));
+    from_scheduler(MESSAGE(shutdown, .request = 0));
+    expect_bye();
+    ck_assert_int_eq(expect(WORKER_END)->code, 0);
+    ck_assert(worker_core_is_shut_down(core));
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("worker_core");
@@ -986,10 +1158,15 @@ int main(void)
     tcase_add_test(tcase, register_again_is_answered_once);
     tcase_add_test(tcase, a_closed_connection_is_not_used_again);
     tcase_add_test(tcase, a_lost_scheduler_is_waited_for_so_long);
+    tcase_add_test(tcase, who_registers_again_in_time_goes_on);
+    tcase_add_test(tcase, a_lost_scheduler_may_be_waited_for_without_end);
     tcase_add_test(tcase, heartbeats_tell_what_runs);
     tcase_add_test(tcase, retiring_gives_back_what_has_not_begun);
     tcase_add_test(tcase, retiring_ends_at_its_deadline);
     tcase_add_test(tcase, retiring_ends_when_the_scheduler_goes);
+    tcase_add_test(tcase, a_hello_that_waited_for_its_connection_tells_the_time);
+    tcase_add_test(tcase, the_list_of_members_goes_to_the_shell);
+    tcase_add_test(tcase, keys_that_do_not_fit_end_the_worker);
     tcase_add_test(tcase, too_long_a_function_name_is_an_error);
     tcase_add_test(tcase, the_same_attempt_is_accepted_once);
     tcase_add_test(tcase, smaller_priorities_run_first_and_equal_ones_in_order);
@@ -1012,6 +1189,7 @@ int main(void)
     tcase_add_test(tcase, what_is_not_here_is_refused_by_name);
     tcase_add_test(tcase, data_beyond_what_may_wait_for_a_peer_follow_later);
     tcase_add_test(tcase, what_was_held_back_may_be_gone);
+    tcase_add_test(tcase, requests_that_wait_are_limited_and_end_with_who_asked);
     tcase_add_test(tcase,
                    a_peer_lost_by_the_answer_to_what_it_brings_is_forgotten_once);
     tcase_add_test(tcase, small_answers_wait_for_large_ones_from_the_same_host);
@@ -1026,6 +1204,9 @@ int main(void)
     tcase_add_test(tcase, a_full_disk_is_an_error_not_a_wait);
     tcase_add_test(tcase, copies_are_dropped_before_anything_is_spilled);
     tcase_add_test(tcase, two_that_wait_for_each_others_memory_run_one_after_the_other);
+    tcase_add_test(tcase, uploads_are_loaded_where_they_are_allowed);
+    tcase_add_test(tcase, a_task_without_its_function_says_where_and_what_to_do);
+    tcase_add_test(tcase, a_shut_down_cluster_is_left);
     suite_add_tcase(suite, tcase);
     return test_main(suite);
 }

@@ -120,6 +120,10 @@ static const struct {
     {{"tcp://127.0.0.1:1", "--connect-timeout", "200ms", NULL},
      1,
      "no scheduler answers at tcp://127.0.0.1:1"},
+    {{"tcp://no-such-host.invalid:1", "--connect-timeout", "200ms", NULL},
+     1,
+     "no-such-host.invalid"},
+    {{"tcp://127.0.0.1:1", "--on-scheduler-lost", "x", NULL}, 2, "keep"},
     {{"tcp://127.0.0.1:1", "--preload", "/nonexistent.so", NULL},
      1,
      "plugin /nonexistent.so cannot be read: No such file"},
@@ -402,12 +406,18 @@ START_TEST(garbage_on_the_data_socket_harms_nobody)
 {
     daemon_worker(&play, spilling);
     daemon_expect(&play, MSG_hello);
-    void *stranger = zmq_socket(play.context, ZMQ_DEALER);
-    ck_assert_int_eq(zmq_connect(stranger, play.peers[0].address), 0);
+    void *stranger;
+    ck_assert_int_eq(link_socket(play.context, ZMQ_DEALER, &stranger, NULL), 0);
+    ck_assert_int_eq(link_connect(stranger, play.peers[0].address, NULL), 0);
     for (int i = 0; i < 100; i++) {
         zmq_send(stranger, "\xff garbage", 9, ZMQ_SNDMORE);
         zmq_send(stranger, "more", 4, 0);
     }
+    /* The answer tells that all of it has come. */
+    batch_add(&play.out, MESSAGE(get_data, .request = 1, .key = key_make(1, 1)));
+    ck_assert_int_eq(link_send(stranger, NULL, &play.out), 0);
+    zmq_pollitem_t answer = {.socket = stranger, .events = ZMQ_POLLIN};
+    ck_assert_int_eq(zmq_poll(&answer, 1, 20000), 1);
     zmq_close(stranger);
     run(1, "fill", fill(10), NULL);
     daemon_expect(&play, MSG_done);
