@@ -13,8 +13,8 @@ static struct task *answered_task(struct scheduler *scheduler, struct worker *wo
                                   struct task_key key, uint64_t attempt)
 {
     struct task *task = task_find(scheduler, key);
-    if (task && task->state == TASK_PROCESSING && task->worker == worker &&
-        (task->attempt == attempt || PLANTED(stale_result)))
+    if (task && task->state == TASK_PROCESSING &&
+        ((task->worker == worker && task->attempt == attempt) || PLANTED(stale_result)))
         return task;
     const struct demand *stopped = map_remove(&worker->stopping, attempt);
     if (stopped) {
