@@ -1,7 +1,6 @@
 /* Bringing here what is wanted: each host is asked for a few at a time, and what is on
  * its way altogether is limited. */
 #include "common/log.h"
-#include "common/units.h"
 #include "proto/address.h"
 #include "worker/core_state.h"
 
