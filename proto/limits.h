@@ -19,6 +19,7 @@
 #define LIMIT_REQUESTS 65536u               /* for data, that wait at a worker */
 #define LIMIT_CREDITS 4096u                 /* tasks that a worker may be sent ahead */
 #define LIMIT_TASKS 20000000u               /* tasks that a scheduler holds */
+#define LIMIT_ARGUMENT_BYTES (4ull << 30)   /* arguments of all tasks together */
 #define LIMIT_PLUGIN_BYTES (16u << 20)      /* one uploaded plugin */
 #define LIMIT_PLUGINS_BYTES (64u << 20)     /* all that a scheduler holds */
 #define LIMIT_PLUGINS 64u                   /* their number */
