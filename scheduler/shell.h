@@ -9,10 +9,10 @@
 
 struct shell_options {
     const char *host;
-    unsigned port;       /* 0: any that is free */
-    int ready_fd;        /* told the address when it is listened at; -1: nobody */
-    bool check;          /* check all invariants after every event */
-    const char *keys;    /* the directory (proto/keys.h), read again on SIGHUP; or NULL */
+    unsigned port;    /* 0: any that is free */
+    int ready_fd;     /* told the address when it is listened at; -1: nobody */
+    bool check;       /* check all invariants after every event */
+    const char *keys; /* the directory (proto/keys.h), read again on SIGHUP; or NULL */
     const char *journal; /* a file that outlives it; NULL: none */
     struct scheduler_config config;
 };
