@@ -7,9 +7,9 @@ import socket
 
 import tap
 from daemons import SchedulerAlone, wait_for
-from zmtp import ALIVE, GREETING, WELCOME
+from zmtp import ALIVE, GREETING, WELCOME, submit
 
-SUBMIT, STATUS_REQUEST, RUN_TASK, DONE, STATUS = 10, 15, 30, 41, 24
+STATUS_REQUEST, RUN_TASK, DONE, STATUS = 15, 30, 41, 24
 MIB = 1 << 20
 WAITING_MIB = 256  # LIMIT_OUTBOX_BYTES
 RESULTS = 1000     # of a MiB each: far more than may wait for a peer
@@ -35,8 +35,7 @@ def a_client_that_stops_reading():
         worker.expect(WELCOME)
         stuck.hello_client(1)
         stuck.expect(WELCOME)
-        stuck.send(*([SUBMIT, 1 << 40 | i, "f", [], 0, 0, 0, "", None]
-                     for i in range(1, RESULTS + 1)))
+        stuck.send(*(submit(1 << 40 | i, "f") for i in range(1, RESULTS + 1)))
         result = [b"\x91\xc4" + bytes(MIB), 0]
         most = 0
         for i in range(RESULTS):
@@ -66,7 +65,7 @@ def a_worker_that_stops_reading():
         client.expect(WELCOME)
         argument = [b"\x91\xc4" + bytes(MIB), 0]
         for i in range(1, RESULTS + 1):
-            client.send([SUBMIT, 1 << 40 | i, "f", [], 0, 0, 0, "", argument])
+            client.send(submit(1 << 40 | i, "f", argument))
             if i % 50 == 0:
                 stuck.send([ALIVE, 0])
             if log_has(scheduler, "peer dropped", "too much waits"):
