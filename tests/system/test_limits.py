@@ -50,8 +50,10 @@ def a_client_that_stops_reading():
         else:
             raise AssertionError(f"it was kept, at {most} MiB")
         is_well(other)
-        assert most < 2 * WAITING_MIB, f"{most} MiB"
-        wait_for("the memory to be free", lambda: scheduler.rss_mib() < WAITING_MIB / 2)
+        if not scheduler.is_sanitized():
+            assert most < 2 * WAITING_MIB, f"{most} MiB"
+            wait_for("the memory to be free",
+                     lambda: scheduler.rss_mib() < WAITING_MIB / 2)
         assert scheduler.end() == 0
 
 
