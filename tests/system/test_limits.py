@@ -4,10 +4,11 @@ and others are served."""
 import os
 import resource
 import socket
+import struct
 
 import tap
 from daemons import SchedulerAlone, wait_for
-from zmtp import ALIVE, GREETING, WELCOME, submit
+from zmtp import ALIVE, GREETING, WELCOME, pack, submit
 
 STATUS_REQUEST, RUN_TASK, DONE, STATUS = 15, 30, 41, 24
 MIB = 1 << 20
@@ -83,6 +84,37 @@ def a_worker_that_stops_reading():
         assert scheduler.end() == 0
 
 
+def too_large():
+    """Texts, headers, frames and their number beyond the limits close a connection"""
+    alive = pack([ALIVE, 0])
+    with SchedulerAlone() as scheduler, scheduler.connect() as other:
+        other.hello_client(1)
+        other.expect(WELCOME)
+        for number, (what, frames) in enumerate([
+                ("a text", (pack(submit(2 << 40 | 1, "f" * 4097)),)),
+                ("a header", (alive * ((16 << 20) // len(alive) + 1),)),
+                ("frames", (alive, *[b""] * 65537)),
+                ("a frame", None)], 2):
+            with scheduler.connect() as peer:
+                peer.hello_client(number)
+                peer.expect(WELCOME)
+                try:
+                    if frames:
+                        peer.send_raw(*frames)
+                    else:  # the claim is enough
+                        peer.socket.sendall(b"\x02" + struct.pack(">Q", 257 * MIB))
+                    while True:
+                        peer.receive()
+                except ConnectionError:
+                    pass
+                except TimeoutError:
+                    raise AssertionError(f"{what} was not minded") from None
+            other.send([ALIVE, 0])
+            is_well(other)
+        assert sum("peer dropped" in line for line in scheduler.lines()) >= 3
+        assert scheduler.end() == 0
+
+
 def descriptors(scheduler):
     return len(os.listdir(f"/proc/{scheduler.process.pid}/fd"))
 
@@ -116,4 +148,4 @@ def strangers():
         assert scheduler.end() == 0
 
 
-tap.run(a_client_that_stops_reading, a_worker_that_stops_reading, strangers)
+tap.run(a_client_that_stops_reading, a_worker_that_stops_reading, too_large, strangers)
