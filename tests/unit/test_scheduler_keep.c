@@ -292,9 +292,9 @@ START_TEST(what_is_being_stopped_after_a_recovery_takes_its_place)
     expect("w1:stop_task 4#78; w1:stop_task 3#77", recovery_end(W1));
     expect("", script_message(&s, C1, SUBMIT(5, "load")));
     expect("w1:run_task 5#4294967297 load",
-           script_message(&s, W1,
-                          MESSAGE(erred, .key = KEY(3), .attempt = 77,
-                                  .code = DUSK_E_CANCELLED)));
+           script_message(
+               &s, W1,
+               MESSAGE(erred, .key = KEY(3), .attempt = 77, .code = DUSK_E_CANCELLED)));
 }
 END_TEST
 
