@@ -67,20 +67,12 @@ static void worker_timer(struct scheduler *scheduler, struct timer *timer)
     struct worker *worker = CONTAINER_OF(timer, struct worker, timer);
     if (scheduler->now_ns >= silence_deadline(scheduler, worker)) {
         if (worker->silent) {
-<<<<<<< HEAD
             struct peer_id silent = worker->peer;
             if (!silent.number)
                 death_suspected(scheduler, worker);
-            worker_remove(scheduler, worker, true,
-                          silent.number ? "nothing was heard of it"
-                                        : "its connection closed");
+            worker_remove(scheduler, worker, true, why_silent(worker));
             if (silent.number)
                 peer_close(scheduler, silent);
-=======
-            if (worker->peer.number == 0)
-                death_suspected(scheduler, worker);
-            worker_remove(scheduler, worker, true, why_silent(worker));
->>>>>>> chaos
             return;
         }
         worker_fall_silent(scheduler, worker);
