@@ -43,7 +43,8 @@ enum client_link {
 
 enum client_question_kind {
     ASK_STATUS,
-    ASK_WHY, /* is the task `key` where it is? */
+    ASK_WHY,     /* is the task `key` where it is? */
+    ASK_WHY_ALL, /* do those wait that do? */
     ASK_PUBLISH,
     ASK_UNPUBLISH,
     ASK_GET_PUBLISHED,
@@ -64,7 +65,7 @@ struct client_question {
     struct dusk_future **futures; /* owned by whoever asked, one reference each */
     size_t future_count;
     struct dusk_cluster *cluster; /* owned by whoever asked, like reason */
-    char *reason;                 /* a line */
+    char *reason;                 /* a line; of ASK_WHY_ALL lines */
 };
 
 /* A plugin for all workers.  Each scheduler is told once, in one session after the

@@ -2,6 +2,7 @@
 #include "client/core_parts.h"
 #include "client/snapshot.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 void client_core_ask(struct client_core *core, struct client_question *question)
@@ -25,6 +26,8 @@ static bool ask(struct client_core *core, const struct client_question *question
     case ASK_WHY:
         return client_tell(core,
                            MESSAGE(why, .request = request, .key = question->key));
+    case ASK_WHY_ALL:
+        return client_tell(core, MESSAGE(why_all, .request = request));
     case ASK_PUBLISH:
         /* The scheduler must have heard of the tasks. */
         return list_is_empty(&core->queues[QUEUE_SUBMIT]) &&
@@ -56,9 +59,10 @@ void client_question_fill(struct client_core *core)
 /* ---- answers ---- */
 
 static const unsigned answered_by[] = {
-    [ASK_STATUS] = MSG_status,           [ASK_WHY] = MSG_because,
-    [ASK_PUBLISH] = MSG_published,       [ASK_UNPUBLISH] = MSG_published,
-    [ASK_GET_PUBLISHED] = MSG_published, [ASK_SHUTDOWN] = MSG_outcome,
+    [ASK_STATUS] = MSG_status,     [ASK_WHY] = MSG_because,
+    [ASK_PUBLISH] = MSG_published, [ASK_UNPUBLISH] = MSG_published,
+    [ASK_WHY_ALL] = MSG_because,   [ASK_GET_PUBLISHED] = MSG_published,
+    [ASK_SHUTDOWN] = MSG_outcome,
 };
 
 static uint64_t request_of(const struct message *message)
@@ -86,6 +90,23 @@ static struct client_question *question_find(struct client_core *core,
             return question;
     }
     return NULL;
+}
+
+/* The rows of all that wait, each with its end of line; or the one line. */
+static int reason_copy(const struct msg_because *because, char **ret_reason)
+{
+    size_t size = because->reason.size + 1, at = 0;
+    for (size_t i = 0; i < because->waiting.count; i++)
+        size += because->waiting.items[i].reason.size + 1;
+    char *reason = malloc(size);
+    if (!reason)
+        return DUSK_E_NOMEM;
+    for (size_t i = 0; i < because->waiting.count; i++)
+        at += (size_t)sprintf(reason + at, STR_FORMAT "\n",
+                              STR_ARGS(because->waiting.items[i].reason));
+    snprintf(reason + at, size - at, STR_FORMAT, STR_ARGS(because->reason));
+    *ret_reason = reason;
+    return 0;
 }
 
 static void futures_drop(struct client_question *question)
@@ -150,8 +171,7 @@ static int answer_read(struct client_core *core, struct client_question *questio
 {
     switch (message->type) {
     case MSG_because:
-        return (question->reason = str_copy(message->because.reason)) ? 0
-                                                                      : DUSK_E_NOMEM;
+        return reason_copy(&message->because, &question->reason);
     case MSG_published:
         return on_published(core, question, &message->published);
     case MSG_outcome:

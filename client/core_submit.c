@@ -1,6 +1,7 @@
 /* What the scheduler is told of futures: submit, cancel and release, in this order,
  * each future through one queue after the other. */
 #include "client/core_parts.h"
+#include "common/clock.h"
 #include "proto/limits.h"
 
 #include <stdio.h>
@@ -216,18 +217,30 @@ static void fail_with(struct dusk_future *future, const struct dusk_future *caus
         fail_like(future, cause);
 }
 
-static bool tell_task(struct client_core *core, const struct dusk_future *future)
+/* What is left of its time, in ms; 0 when there is no limit, or it was met. */
+static uint64_t time_left_ms(const struct dusk_future *future, uint64_t now_ns)
+{
+    uint64_t deadline_ns = future->spec->deadline_ns;
+    if (deadline_ns == 0 || future_is_done(future))
+        return 0;
+    return (deadline_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS;
+}
+
+static bool tell_task(struct client_core *core, const struct dusk_future *future,
+                      uint64_t now_ns)
 {
     const struct future_spec *spec = future->spec;
     struct task_key keys[LIMIT_ARGUMENTS];
     for (unsigned i = 0; i < spec->dependency_count; i++)
         keys[i] = spec->dependencies[i]->key;
     return client_tell(
-        core, MESSAGE(submit, .key = future->key, .function = str_of(spec->function),
-                      .dependencies = {keys, spec->dependency_count},
-                      .priority = spec->priority, .retries = spec->retries,
-                      .flags = spec->flags, .worker = str_of(spec->worker),
-                      .arguments = spec->payload));
+        core,
+        MESSAGE(submit, .key = future->key, .function = str_of(spec->function),
+                .dependencies = {keys, spec->dependency_count},
+                .priority = spec->priority, .retries = spec->retries,
+                .flags = spec->flags, .worker = str_of(spec->worker),
+                .arguments = spec->payload, .deadline_ms = time_left_ms(future, now_ns),
+                .resources = str_of(spec->resources)));
 }
 
 /* Scattered data have a transfer that looks for their place from the first message
@@ -245,6 +258,17 @@ static bool tell_data(struct client_core *core, struct dusk_future *future,
                        MESSAGE(scatter, .key = future->key, .nbytes = future->nbytes));
 }
 
+/* The scheduler was away for so long that there is nothing left to wait for. */
+static void time_out(struct dusk_future *future)
+{
+    char line[300];
+    snprintf(line, sizeof line,
+             "task %s was not done within %g s: no scheduler could be told of it",
+             future_name(future).text, future->spec->deadline_s);
+    client_queue(future, QUEUE_NONE);
+    future_fail(future, DUSK_E_DEADLINE, str_of(line));
+}
+
 /* The scheduler was told of the task already: it is in the queue for what comes after
  * that.  Scattered data may be told of again, to be given another place. */
 static bool is_known(const struct dusk_future *future)
@@ -259,7 +283,7 @@ static bool tell_all(struct client_core *core, struct dusk_future *future,
     bool told = is_known(future);
     if (!told)
         told = future->adopted          ? client_tell(core, MESSAGE(want, .keys = key))
-               : future->spec->function ? tell_task(core, future)
+               : future->spec->function ? tell_task(core, future, now_ns)
                                         : tell_data(core, future, now_ns);
     if (told && future->copies)
         told = client_tell(core,
@@ -270,6 +294,11 @@ static bool tell_all(struct client_core *core, struct dusk_future *future,
 static bool submit_first(struct client_core *core, struct dusk_future *future,
                          uint64_t now_ns)
 {
+    uint64_t deadline_ns = future->spec->deadline_ns;
+    if (deadline_ns && deadline_ns <= now_ns && !future_is_done(future)) {
+        time_out(future);
+        return true;
+    }
     const struct dusk_future *cause =
         is_known(future) ? NULL : useless_dependency(future);
     if (cause) {

@@ -126,9 +126,15 @@ DUSK_API void dusk_set_log(struct dusk_client *client,
 
 struct dusk_submit_options {
     int64_t priority;   /* smaller ones run first; 0 */
-    int retries;        /* runs again that often after an error; 0 */
+    int retries;        /* runs again that often after an error, resting longer each
+                         * time; 0 */
     int keep_on_worker; /* never send the result along, however small; 0 */
     const char *worker; /* the name of the only worker that may run it; NULL: any */
+    double
+        deadline_s; /* from now until the result must be in a worker's memory, or the
+                     * task is stopped wherever it is: DUSK_E_DEADLINE; 0: no hurry */
+    const char *resources; /* used while it runs, of what workers were given with
+                            * --resources: "GPU=1,disk=2"; NULL: none */
 };
 
 /* Returns an owned future. */
@@ -442,6 +448,11 @@ DUSK_API int dusk_shutdown(struct dusk_client *client, double timeout_s);
  * included. */
 DUSK_API int dusk_why(struct dusk_client *client, const char *key, double timeout_s,
                       char *ret_line, size_t size);
+
+/* The same of all tasks that wait: a line for each, or for many that wait for the same
+ * reason, which names the first of them and their number.  Returns lines for free(). */
+DUSK_API int dusk_why_all(struct dusk_client *client, double timeout_s,
+                          char **ret_lines);
 
 #ifdef __cplusplus
 }

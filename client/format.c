@@ -198,6 +198,11 @@ int call_finish(struct call *call, const struct dusk_submit_options *options,
         spec->priority = options->priority;
         spec->retries = options->retries > 0 ? (uint64_t)options->retries : 0;
         spec->flags = options->keep_on_worker ? SUBMIT_KEEP : 0;
+        spec->deadline_s = options->deadline_s;
+        if (options->resources && !(spec->resources = strdup(options->resources))) {
+            future_spec_destroy(spec);
+            return client_fail(DUSK_E_NOMEM, "%s: no memory", call_name(call));
+        }
     }
     *ret_spec = spec;
     return 0;

@@ -101,6 +101,7 @@ void future_spec_destroy(struct future_spec *spec)
         future_collect(spec->dependencies[i]);
     }
     payload_unref(spec->payload);
+    free(spec->resources);
     free(spec);
 }
 
@@ -184,6 +185,7 @@ static void future_free(struct dusk_future *future)
     map_remove(&core->by_key, future->key.bits);
     list_remove(&future->all);
     payload_unref(future->spec->payload);
+    free(future->spec->resources);
     free(future->spec);
     values_destroy(future->values);
     payload_unref(future->result);

@@ -46,6 +46,9 @@ struct future_spec {
     int64_t priority;
     uint64_t retries;
     uint64_t flags;
+    uint64_t deadline_ns; /* by the monotonic clock; 0: none */
+    double deadline_s;    /* as the program said it */
+    char *resources;      /* owned, or NULL */
     const char *function; /* inside this allocation, like worker */
     const char *worker;
     unsigned dependency_count;

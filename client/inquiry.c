@@ -87,23 +87,40 @@ int dusk_wait_for_workers(struct dusk_client *client, int n, double timeout_s)
     return rc;
 }
 
-int dusk_why(struct dusk_client *client, const char *key, double timeout_s,
-             char *ret_line, size_t size)
+static int ask_why(struct dusk_client *client, enum client_question_kind kind,
+                   struct task_key key, double timeout_s, char **ret_reason)
 {
     struct client_wait wait = client_wait_for(timeout_s);
-    struct client_question question = {.kind = ASK_WHY};
-    if (!key || !key_parse(key, &question.key) || question.key.bits == 0)
-        return client_fail(DUSK_E_INVALID, "'%s' is not a key like c0ffee-17",
-                           key ? key : "");
+    struct client_question question = {.kind = kind, .key = key};
     int rc = client_enter(client, true);
     if (rc < 0)
         return rc;
     rc = client_ask(client, &question, &wait, "why");
     if (rc == 0)
-        snprintf(ret_line, size, "%s", question.reason);
-    free(question.reason);
+        *ret_reason = question.reason;
     client_leave(client);
     return rc;
+}
+
+int dusk_why_all(struct dusk_client *client, double timeout_s, char **ret_lines)
+{
+    return ask_why(client, ASK_WHY_ALL, (struct task_key){0}, timeout_s, ret_lines);
+}
+
+int dusk_why(struct dusk_client *client, const char *key, double timeout_s,
+             char *ret_line, size_t size)
+{
+    struct task_key parsed;
+    char *reason = NULL;
+    if (!key || !key_parse(key, &parsed) || parsed.bits == 0)
+        return client_fail(DUSK_E_INVALID, "'%s' is not a key like c0ffee-17",
+                           key ? key : "");
+    int rc = ask_why(client, ASK_WHY, parsed, timeout_s, &reason);
+    if (rc < 0)
+        return rc;
+    snprintf(ret_line, size, "%s", reason);
+    free(reason);
+    return 0;
 }
 
 int dusk_shutdown(struct dusk_client *client, double timeout_s)

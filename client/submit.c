@@ -1,12 +1,37 @@
 /* The public functions that make futures. */
 #include "client/client.h"
 #include "client/format.h"
+#include "common/clock.h"
+#include "proto/resources.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 /* So many submits are sent at once even if the program never waits. */
 #define SUBMITS_AT_ONCE 256
+
+#define DEADLINE_MOST_S 1e9
+
+static int conditions_check(const char *function,
+                            const struct dusk_submit_options *options)
+{
+    struct err_text text;
+    struct resources resources;
+    if (!(options->deadline_s >= 0) || options->deadline_s > DEADLINE_MOST_S)
+        return client_fail(DUSK_E_INVALID,
+                           "%s: a deadline of %g s is not between 0 and %g", function,
+                           options->deadline_s, DEADLINE_MOST_S);
+    if (!options->resources)
+        return 0;
+    if (strlen(options->resources) > LIMIT_NAME_BYTES)
+        return client_fail(DUSK_E_LIMIT,
+                           "%s: resources '%.40s...' are longer than %u "
+                           "bytes",
+                           function, options->resources, LIMIT_NAME_BYTES);
+    if (resources_parse(str_of(options->resources), &text, &resources) < 0)
+        return client_fail(DUSK_E_INVALID, "%s: resources: %s", function, text.line);
+    return 0;
+}
 
 static int texts_check(const char *function, const struct dusk_submit_options *options)
 {
@@ -21,7 +46,7 @@ static int texts_check(const char *function, const struct dusk_submit_options *o
     if (options && options->retries < 0)
         return client_fail(DUSK_E_INVALID, "%s: %d retries are fewer than none",
                            function, options->retries);
-    return 0;
+    return options ? conditions_check(function, options) : 0;
 }
 
 /* The end of every submit: a call with all its arguments becomes a future. */
@@ -36,6 +61,8 @@ static int call_submit(struct dusk_client *client, struct call *call,
     int rc = call_finish(call, options, &spec);
     if (rc < 0)
         return rc;
+    if (spec->deadline_s > 0)
+        spec->deadline_ns = clock_monotonic_ns() + (uint64_t)(spec->deadline_s * 1e9);
     rc = client_core_submit(client->core, spec, ret_future);
     if (rc < 0) {
         future_spec_destroy(spec);

@@ -19,11 +19,13 @@
 #define LIMIT_REQUESTS 65536u               /* for data, that wait at a worker */
 #define LIMIT_CREDITS 4096u                 /* tasks that a worker may be sent ahead */
 #define LIMIT_TASKS 20000000u               /* tasks that a scheduler holds */
+#define LIMIT_ARGUMENT_BYTES (4ull << 30)   /* arguments of all tasks together */
 #define LIMIT_PLUGIN_BYTES (16u << 20)      /* one uploaded plugin */
 #define LIMIT_PLUGINS_BYTES (64u << 20)     /* all that a scheduler holds */
 #define LIMIT_PLUGINS 64u                   /* their number */
 #define LIMIT_MEMBERS 4096u                 /* of a cluster with keys */
 #define LIMIT_PUBLICATIONS 65536u           /* names that a scheduler keeps */
+#define LIMIT_STRANGERS 2048u               /* connections of whom nothing is known */
 #define LIMIT_PEERS 16384u                  /* connections that a scheduler holds */
 
 #endif

@@ -77,6 +77,11 @@ enum submit_flag {
     F(u64, wanted)                                                                     \
     F(u64, silence_ns)
 
+/* Tasks that wait for one reason. */
+#define ELEMENT_waiting_row(F)                                                         \
+    F(u64, tasks)                                                                      \
+    F(str, reason)
+
 /* A member of a cluster with keys: enum member_role, and its public key. */
 #define ELEMENT_member_row(F)                                                          \
     F(u64, role)                                                                       \
@@ -100,6 +105,7 @@ enum submit_flag {
     E(run)                                                                             \
     E(worker_row)                                                                      \
     E(state_row)                                                                       \
+    E(waiting_row)                                                                     \
     E(client_row)                                                                      \
     E(member_row)                                                                      \
     E(publication_row)                                                                 \
@@ -127,7 +133,8 @@ enum submit_flag {
     F(holdings, inventory)                                                             \
     F(runs, running)                                                                   \
     F(u64, unix_ns)                                                                    \
-    F(u64, scheduler_epoch)
+    F(u64, scheduler_epoch)                                                            \
+    F(str, resources)
 
 #define MESSAGE_welcome(F)                                                             \
     F(u64, epoch)                                                                      \
@@ -154,7 +161,9 @@ enum submit_flag {
     F(u64, retries)                                                                    \
     F(u64, flags)                                                                      \
     F(str, worker)                                                                     \
-    F(blob, arguments)
+    F(blob, arguments)                                                                 \
+    F(u64, deadline_ms)                                                                \
+    F(str, resources)
 
 #define MESSAGE_scatter(F)                                                             \
     F(key, key)                                                                        \
@@ -171,6 +180,8 @@ enum submit_flag {
 #define MESSAGE_why(F)                                                                 \
     F(u64, request)                                                                    \
     F(key, key)
+
+#define MESSAGE_why_all(F) F(u64, request)
 
 #define MESSAGE_publish(F)                                                             \
     F(u64, request)                                                                    \
@@ -227,7 +238,8 @@ enum submit_flag {
 
 #define MESSAGE_because(F)                                                             \
     F(u64, request)                                                                    \
-    F(str, reason)
+    F(str, reason)                                                                     \
+    F(waiting_rows, waiting)
 
 #define MESSAGE_published(F)                                                           \
     F(u64, request)                                                                    \
@@ -280,7 +292,8 @@ enum submit_flag {
     F(key, key)                                                                        \
     F(u64, attempt)                                                                    \
     F(i64, code)                                                                       \
-    F(str, reason)
+    F(str, reason)                                                                     \
+    F(str, call)
 
 #define MESSAGE_missing(F)                                                             \
     F(key, key)                                                                        \
@@ -396,7 +409,8 @@ enum submit_flag {
     M(72, load_plugin)                                                                 \
     M(73, plugin_loaded)                                                               \
     M(74, shutdown)                                                                    \
-    M(80, members)
+    M(80, members)                                                                     \
+    M(90, why_all)
 
 /* ---- what the table makes ---- */
 

@@ -14,8 +14,10 @@ static struct task *answered_task(struct scheduler *scheduler, struct worker *wo
     if (task && task->state == TASK_PROCESSING && task->worker == worker &&
         task->attempt == attempt)
         return task;
-    if (map_remove(&worker->stopping, attempt)) {
+    const struct demand *stopped = map_remove(&worker->stopping, attempt);
+    if (stopped) {
         worker->outstanding--;
+        demand_give(stopped, worker);
         placement_refill(scheduler, worker);
     } else {
         scheduler->counts.stale++;
@@ -74,6 +76,31 @@ void worker_done(struct scheduler *scheduler, struct worker *worker,
     scheduler->ran_from_ns = scheduler->ran_to_ns = 0;
 }
 
+/* The worker tells how it was called; without that its function must do. */
+static void fail(struct scheduler *scheduler, struct task *task, int code,
+                 const struct msg_erred *erred)
+{
+    if (erred->call.size)
+        task_fail(scheduler, task, code,
+                  "task " KEY_FORMAT " " STR_FORMAT ": " STR_FORMAT,
+                  KEY_ARGS(task->key), STR_ARGS(erred->call), STR_ARGS(erred->reason));
+    else
+        task_fail(scheduler, task, code, "task " KEY_FORMAT " (%s): " STR_FORMAT,
+                  KEY_ARGS(task->key), task->function->name, STR_ARGS(erred->reason));
+}
+
+static void retry(struct scheduler *scheduler, struct task *task,
+                  const struct msg_erred *erred)
+{
+    task->retries--;
+    task_rest(scheduler, task);
+    struct note *note = note_add(&scheduler->notes, NOTE_WARNING, "task runs again");
+    note_field(note, "task", KEY_FORMAT, KEY_ARGS(task->key));
+    note_field(note, "function", "%s", task->function->name);
+    note_field(note, "retries_left", "%u", task->retries);
+    note_field(note, "because", STR_FORMAT, STR_ARGS(erred->reason));
+}
+
 void worker_erred(struct scheduler *scheduler, struct worker *worker,
                   const struct msg_erred *erred)
 {
@@ -85,9 +112,9 @@ void worker_erred(struct scheduler *scheduler, struct worker *worker,
     int code = failure_code(erred->code, DUSK_E_TASK);
     bool given_back = code == DUSK_E_CANCELLED && worker->retiring;
     if (!given_back && task->retries == 0)
-        task_fail(scheduler, task, code, STR_FORMAT, STR_ARGS(erred->reason));
+        fail(scheduler, task, code, erred);
     else if (!given_back)
-        task->retries--;
+        retry(scheduler, task, erred);
     task_attempt_over(scheduler, task);
 }
 

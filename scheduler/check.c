@@ -99,8 +99,10 @@ static int check_ready(const struct scheduler *scheduler, const struct task *tas
         return TASK_WRONG(task, "is not ready");
     if (task->state == TASK_NO_WORKER || task->flags & TASK_UNPLACED)
         return 0;
-    if (!heap_has(worker ? &worker->queue : &scheduler->queue, &task->queue))
+    if (!heap_has(placement_heap((struct scheduler *)scheduler, task), &task->queue))
         return TASK_WRONG(task, "is in no heap");
+    if (task_demand(task) && !worker && !placement_possible(scheduler, task))
+        return TASK_WRONG(task, "queues for nobody");
     if (worker && !worker->silent && !worker_takes_work(worker) &&
         !task_restriction(task))
         return TASK_WRONG(task, "queues at %s, which is %s", worker->name,
@@ -120,7 +122,8 @@ static int check_place(const struct scheduler *scheduler, const struct task *tas
     if (task->state == TASK_WAITING && !task->function &&
         !(task->worker && list_has(&task->worker->awaited, &task->link)))
         return TASK_WRONG(task, "is awaited by no worker");
-    if (task->state == TASK_WAITING && task->function && !task->missing)
+    if (task->state == TASK_WAITING && task->function && !task->missing &&
+        !task_rests(task))
         return TASK_WRONG(task, "waits for nothing");
     if (task->state == TASK_QUEUED || task->state == TASK_PROCESSING ||
         (task->state == TASK_NO_WORKER && task->function))
@@ -170,9 +173,32 @@ static int check_idleness(const struct scheduler *scheduler,
 {
     const struct heap_link *own = heap_first(&worker->queue);
     const struct heap_link *first = own ? own : heap_first(&scheduler->queue);
+    LIST_FOREACH (link, &scheduler->demands) {
+        const struct demand *demand = CONTAINER_OF(link, struct demand, link);
+        if (!first && demand_fits(demand, worker))
+            first = heap_first(&demand->queue);
+    }
     if (first && worker_takes_work(worker) && worker->outstanding < worker->nthreads)
         return WORKER_WRONG(worker, "has a free thread and could take " KEY_FORMAT,
                             KEY_ARGS(CONTAINER_OF(first, struct task, queue)->key));
+    return 0;
+}
+
+/* What its tasks use, those that are being stopped included. */
+static int check_resources(const struct worker *worker, struct err_text *text)
+{
+    struct worker sum = {.resources = worker->resources};
+    size_t position = 0;
+    const struct demand *stopped;
+    LIST_FOREACH (link, &worker->processing)
+        demand_take(task_demand(CONTAINER_OF(link, struct task, link)), &sum);
+    while ((stopped = map_next(&worker->stopping, &position)))
+        demand_take(stopped, &sum);
+    for (unsigned i = 0; i < worker->resources.count; i++)
+        if (sum.resources_used[i] != worker->resources_used[i])
+            return WORKER_WRONG(worker, "uses %" PRId64 " and counts %" PRId64 " of %s",
+                                sum.resources_used[i], worker->resources_used[i],
+                                worker->resources.items[i].name);
     return 0;
 }
 
@@ -203,6 +229,7 @@ static int check_worker(const struct scheduler *scheduler, const struct worker *
     if (worker->peer.number && !(peer && peer->worker == worker))
         return WORKER_WRONG(worker, "is not known by its peer");
     int rc = check_bonds(worker, text);
+    rc = rc ? rc : check_resources(worker, text);
     return rc ? rc : check_idleness(scheduler, worker, text);
 }
 

@@ -34,13 +34,16 @@ static uint64_t loss_deadline(const struct scheduler *scheduler,
 static void client_timer(struct scheduler *scheduler, struct timer *timer)
 {
     struct client *client = CONTAINER_OF(timer, struct client, timer);
+    struct peer_id silent = client->peer;
     uint64_t deadline = loss_deadline(scheduler, client);
-    if (scheduler->now_ns >= deadline)
-        client_remove(scheduler, client,
-                      client->peer.number ? "nothing was heard of it"
-                                          : "its connection closed");
-    else
+    if (scheduler->now_ns < deadline) {
         timer_set(scheduler, timer, deadline);
+        return;
+    }
+    client_remove(scheduler, client,
+                  silent.number ? "nothing was heard of it" : "its connection closed");
+    if (silent.number)
+        peer_close(scheduler, silent);
 }
 
 void client_destroy(struct client *client)

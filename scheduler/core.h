@@ -5,6 +5,7 @@
 #include "proto/address.h"
 #include "scheduler/clients.h"
 #include "scheduler/deaths.h"
+#include "scheduler/demands.h"
 #include "scheduler/functions.h"
 #include "scheduler/notes.h"
 #include "scheduler/placement.h"
@@ -49,12 +50,17 @@ struct scheduler {
     uint64_t submissions;  /* gives every task its order */
     uint64_t attempts;
     struct functions functions;
+    uint64_t argument_bytes;   /* of all tasks */
+    struct list demands;       /* every one there ever was */
+    struct demand no_demand;   /* of attempts that use no resources */
     struct failure *no_memory; /* stands in when a failure cannot be allocated */
     /* workers */
     struct list workers;
     size_t worker_count;
     size_t working_count; /* of them, those that take work */
     uint32_t worker_numbers;
+    uint64_t least_memory; /* the smallest memory limit of a worker */
+    uint64_t alone_ns;     /* since when there has been no worker */
     struct map worker_names, worker_addresses; /* hash of the text -> worker */
     struct heap queue;                         /* ready tasks without a home */
     struct heap open;    /* workers that can be sent more, least loaded first */
@@ -210,6 +216,15 @@ void retire_left(struct scheduler *scheduler, struct worker *worker,
                  const struct task *task);
 void retire_end(struct scheduler *scheduler, struct worker *worker);
 
+/* Timers of tasks (task_timers.c): how long a task may take, from now on, 0 for ever;
+ * and how long it rests before it runs again, longer each time.  Without memory for a
+ * timer: DUSK_E_NOMEM, and no rest. */
+int task_limit_time(struct scheduler *scheduler, struct task *task, uint64_t ns);
+void task_rest(struct scheduler *scheduler, struct task *task);
+bool task_rests(const struct task *task);
+void task_deadline_met(struct scheduler *scheduler, struct task *task);
+void task_timers_clear(struct scheduler *scheduler, struct task *task);
+
 /* Notes what waits for long (stalls.c).  DUSK_E_NOMEM. */
 int stalls_start(struct scheduler *scheduler);
 
@@ -218,6 +233,13 @@ void status_answer(struct scheduler *scheduler, struct client *client,
                    uint64_t request);
 void why_answer(struct scheduler *scheduler, struct client *client,
                 const struct msg_why *why);
+void why_answer_all(struct scheduler *scheduler, struct client *client,
+                    uint64_t request);
+
+/* The number of the reason, by which tasks that wait for the same can be told
+ * together; and whether it is one to wait for. */
+unsigned why_reason(const struct scheduler *scheduler, const struct task *task,
+                    bool *ret_waits);
 void why_line(const struct scheduler *scheduler, const struct task *task, char *line,
               size_t size);
 

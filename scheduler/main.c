@@ -25,6 +25,7 @@ struct arguments {
         retire_ns, recovery_ns, clock_skew_ns;
     int64_t bandwidth;
     int64_t deaths_allowed;
+    int64_t argument_bytes;
 };
 
 static void arguments_init(struct arguments *a)
@@ -46,6 +47,7 @@ static void arguments_init(struct arguments *a)
         .clock_skew_ns = (int64_t)config->clock_skew_ns,
         .bandwidth = (int64_t)config->bandwidth,
         .deaths_allowed = config->deaths_allowed,
+        .argument_bytes = (int64_t)config->argument_bytes,
     };
 }
 
@@ -64,6 +66,7 @@ static void config_fill(const struct arguments *a, struct scheduler_config *conf
     config->journal = a->journal != NULL;
     config->bandwidth = (double)a->bandwidth;
     config->deaths_allowed = (unsigned)a->deaths_allowed;
+    config->argument_bytes = (uint64_t)a->argument_bytes;
     config->allow_upload = a->allow_upload;
     while (getrandom(&config->epoch, sizeof config->epoch, 0) < 0 || config->epoch == 0)
         ;
@@ -166,6 +169,15 @@ static int parse(int argc, char **argv, struct arguments *a, struct command *com
          .to.integer = &a->deaths_allowed,
          .shown = true,
          .help = "deaths of workers before the task that they ran is failed"},
+        {.name = "argument-memory",
+         .argument = "SIZE",
+         .kind = OPTION_BYTES,
+         .least = 1,
+         .most = INT64_MAX,
+         .to.integer = &a->argument_bytes,
+         .shown = true,
+         .help = "the most that the arguments of all tasks may take here; more is "
+                 "refused"},
         {0},
     };
     *command = (struct command){

@@ -26,7 +26,7 @@ void peers_fini(struct peers *peers)
 
 static struct peer_link *peers_add(struct peers *peers, const struct identity *identity)
 {
-    if (peers->by_id.count >= LIMIT_PEERS)
+    if (peers->by_id.count >= LIMIT_PEERS + LIMIT_STRANGERS)
         return NULL;
     struct peer_link *peer = calloc(1, sizeof *peer);
     if (!peer)
@@ -56,6 +56,15 @@ struct peer_link *peers_get(struct peers *peers, const struct identity *identity
 struct peer_link *peers_by_id(const struct peers *peers, struct peer_id id)
 {
     return map_get(&peers->by_id, id.number);
+}
+
+struct peer_link *peers_by_fd(const struct peers *peers, int fd)
+{
+    size_t position = 0;
+    struct peer_link *peer;
+    while ((peer = map_next(&peers->by_id, &position)) && peer->fd != fd)
+        continue;
+    return peer;
 }
 
 void peers_forget(struct peers *peers, struct peer_link *peer)

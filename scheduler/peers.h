@@ -32,6 +32,9 @@ void peers_fini(struct peers *peers);
 struct peer_link *peers_get(struct peers *peers, const struct identity *identity,
                             int fd);
 struct peer_link *peers_by_id(const struct peers *peers, struct peer_id id);
+
+/* Whoever was last heard over this connection, or NULL. */
+struct peer_link *peers_by_fd(const struct peers *peers, int fd);
 void peers_forget(struct peers *peers, struct peer_link *peer);
 
 /* A connection was closed: whoever was last heard over it is to be probed a few

@@ -16,17 +16,6 @@ static struct task *queued_task(struct heap_link *link)
     return CONTAINER_OF(link, struct task, queue);
 }
 
-bool placement_possible(const struct scheduler *scheduler, const struct task *task)
-{
-    const char *name = task_restriction(task);
-    if (scheduler->recovery.running && !task->worker)
-        return false;
-    if (name)
-        return worker_by_name(scheduler, str_of(name)) != NULL;
-    return task->function ? scheduler->worker_count > 0
-                          : task->worker || scheduler->working_count > 0;
-}
-
 struct worker *placement_source(const struct task *task)
 {
     struct bond *chain = (struct bond *)&task->holder;
@@ -42,8 +31,10 @@ struct worker *placement_source(const struct task *task)
 
 /* ---- homes ---- */
 
-/* Adds up the inputs' bytes at each worker that takes work, and finds the most. */
-static struct worker *most_bytes(struct scheduler *scheduler, struct task *task)
+/* Adds up the inputs' bytes at each worker that takes work and has room for all of
+ * them, and finds the most. */
+static struct worker *most_bytes(struct scheduler *scheduler, struct task *task,
+                                 uint64_t bytes)
 {
     struct worker *best = NULL;
     scheduler->input_round++;
@@ -54,7 +45,7 @@ static struct worker *most_bytes(struct scheduler *scheduler, struct task *task)
             struct worker *worker = holder_worker(holder);
             if (copies++ == COPIES_MAX)
                 break;
-            if (!worker_takes_work(worker))
+            if (!worker_takes_work(worker) || !placement_suits(task, bytes, worker))
                 continue;
             if (worker->input_round != scheduler->input_round)
                 worker->input_bytes = 0;
@@ -79,13 +70,38 @@ static struct worker *only_holder(const struct task *task)
     return NULL;
 }
 
+static struct worker *roomiest(struct scheduler *scheduler)
+{
+    struct worker *best = NULL;
+    LIST_FOREACH (link, &scheduler->workers) {
+        struct worker *worker = CONTAINER_OF(link, struct worker, link);
+        if (worker_takes_work(worker) &&
+            (!best || worker->memory_limit - 1 > best->memory_limit - 1))
+            best = worker;
+    }
+    return best;
+}
+
+/* What is too large for some workers must not queue where these could take it. */
 static struct worker *home_of(struct scheduler *scheduler, struct task *task)
 {
     const char *name = task_restriction(task);
+    uint64_t bytes = placement_bytes(task);
     struct worker *worker = only_holder(task);
-    if (worker)
+    if (worker || task_demand(task))
         return worker;
-    return name ? worker_by_name(scheduler, str_of(name)) : most_bytes(scheduler, task);
+    if (name)
+        return worker_by_name(scheduler, str_of(name));
+    worker = most_bytes(scheduler, task, bytes);
+    return worker || bytes <= scheduler->least_memory ? worker : roomiest(scheduler);
+}
+
+struct heap *placement_heap(struct scheduler *scheduler, const struct task *task)
+{
+    struct demand *demand = task_demand(task);
+    if (task->worker)
+        return &task->worker->queue;
+    return demand ? &demand->queue : &scheduler->queue;
 }
 
 /* ---- heaps ---- */
@@ -134,7 +150,7 @@ void placement_add(struct scheduler *scheduler, struct task *task)
 {
     struct worker *home = home_of(scheduler, task);
     task->worker = home;
-    if (heap_push(home ? &home->queue : &scheduler->queue, &task->queue) < 0) {
+    if (heap_push(placement_heap(scheduler, task), &task->queue) < 0) {
         task->worker = NULL;
         task->flags |= TASK_UNPLACED;
         list_append(&scheduler->unplaced, &task->link);
@@ -152,7 +168,7 @@ void placement_remove(struct scheduler *scheduler, struct task *task)
     if (!heap_holds(&task->queue))
         return;
     struct worker *home = task->worker;
-    heap_remove(home ? &home->queue : &scheduler->queue, &task->queue);
+    heap_remove(placement_heap(scheduler, task), &task->queue);
     task->worker = NULL;
     if (home)
         placement_update(scheduler, home);
@@ -220,16 +236,26 @@ static bool assign(struct scheduler *scheduler, struct task *task,
     return true;
 }
 
-/* The better of the worker's own first task and the common one. */
+static struct heap_link *better(struct heap_link *a, struct heap_link *b)
+{
+    if (!a || !b)
+        return a ? a : b;
+    if (a->priority != b->priority)
+        return a->priority < b->priority ? a : b;
+    return a->order < b->order ? a : b;
+}
+
+/* The best of the worker's own first task, the common one, and those that need
+ * resources which it has free. */
 static bool take_one(struct scheduler *scheduler, struct worker *worker)
 {
-    struct heap_link *own = heap_first(&worker->queue);
-    struct heap_link *common = heap_first(&scheduler->queue);
-    struct heap_link *best = own ? own : common;
-    if (own && common &&
-        (common->priority != own->priority ? common->priority < own->priority
-                                           : common->order < own->order))
-        best = common;
+    struct heap_link *best =
+        better(heap_first(&worker->queue), heap_first(&scheduler->queue));
+    LIST_FOREACH (link, &scheduler->demands) {
+        struct demand *demand = CONTAINER_OF(link, struct demand, link);
+        if (demand->queue.count && demand_fits(demand, worker))
+            best = better(heap_first(&demand->queue), best);
+    }
     return best && has_room(scheduler, worker, queued_task(best)) &&
            assign(scheduler, queued_task(best), worker);
 }
@@ -250,7 +276,8 @@ static double transfer_ns(const struct scheduler *scheduler, struct task *task,
 static bool worth_stealing(const struct scheduler *scheduler, struct task *task,
                            const struct worker *from, const struct worker *to)
 {
-    return !task_restriction(task) && has_room(scheduler, to, task) &&
+    return placement_suits(task, placement_bytes(task), to) &&
+           has_room(scheduler, to, task) &&
            expected_wait_ns(from, task->function) > transfer_ns(scheduler, task, to);
 }
 
@@ -294,6 +321,41 @@ static void place_unplaced(struct scheduler *scheduler)
     }
 }
 
+/* The least loaded worker that could be sent a task of this demand now. */
+static struct worker *worker_for(const struct scheduler *scheduler,
+                                 const struct demand *demand)
+{
+    const struct heap_link *best = NULL;
+    for (size_t i = 0; i < scheduler->open.count; i++) {
+        const struct heap_link *link = scheduler->open.links[i];
+        struct worker *worker = CONTAINER_OF(link, struct worker, open);
+        if ((!best || link->priority < best->priority) && demand_fits(demand, worker) &&
+            has_room(scheduler, worker, queued_task(heap_first(&demand->queue))))
+            best = link;
+    }
+    return best ? CONTAINER_OF(best, struct worker, open) : NULL;
+}
+
+static void place_demanding(struct scheduler *scheduler)
+{
+    LIST_FOREACH (link, &scheduler->demands) {
+        struct demand *demand = CONTAINER_OF(link, struct demand, link);
+        struct worker *worker;
+        while (demand->queue.count && (worker = worker_for(scheduler, demand)) &&
+               take_one(scheduler, worker))
+            ;
+    }
+}
+
+void placement_reconsider(struct scheduler *scheduler, const struct worker *worker)
+{
+    LIST_FOREACH (link, &scheduler->demands) {
+        const struct demand *demand = CONTAINER_OF(link, struct demand, link);
+        for (size_t i = 0; demand_suits(demand, worker) && i < demand->queue.count; i++)
+            agenda_add(scheduler, queued_task(demand->queue.links[i]));
+    }
+}
+
 void placement_run(struct scheduler *scheduler)
 {
     place_unplaced(scheduler);
@@ -313,23 +375,21 @@ void placement_run(struct scheduler *scheduler)
     while (scheduler->queue.count && (least = heap_first(&scheduler->open)) &&
            take_one(scheduler, CONTAINER_OF(least, struct worker, open)))
         ;
+    place_demanding(scheduler);
 }
 
 /* ---- where data go ---- */
 
-struct worker *placement_emptiest(struct scheduler *scheduler,
-                                  const struct task *not_holding)
+struct worker *placement_emptiest(struct scheduler *scheduler, struct task *task)
 {
     struct worker *best = NULL;
     double best_fill = 0;
     LIST_FOREACH (link, &scheduler->workers) {
         struct worker *worker = CONTAINER_OF(link, struct worker, link);
-        if (!worker_takes_work(worker) ||
-            (not_holding &&
-             (bond_find((struct bond *)&not_holding->holder, &worker->held) ||
-              task_is_asked(not_holding, worker))))
-            continue;
         double limit = worker->memory_limit ? (double)worker->memory_limit : 1e12;
+        if (!worker_takes_work(worker) || (double)task->nbytes > limit ||
+            bond_find(&task->holder, &worker->held) || task_is_asked(task, worker))
+            continue;
         double fill = (double)worker->memory / limit;
         if (!best || fill < best_fill) {
             best = worker;

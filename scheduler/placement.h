@@ -4,15 +4,28 @@
  * most of their bytes; others queue in one heap for all.  A worker that can be sent
  * more takes the better of the first tasks of its own heap and of the common one.
  * One with an idle thread and neither steals from the longest queue, when waiting
- * there would take longer than bringing the inputs over. */
+ * there would take longer than bringing the inputs over.  Tasks that need resources
+ * queue at their demand; whoever is sent one has them free. */
 #ifndef SCHEDULER_PLACEMENT_H
 #define SCHEDULER_PLACEMENT_H
 
 #include "scheduler/task.h"
 #include "scheduler/workers.h"
 
-/* Whether there is, or may soon be, a worker for the task. */
+/* Whether there is, or may soon be, a worker for the task (suits.c). */
 bool placement_possible(const struct scheduler *scheduler, const struct task *task);
+
+/* Bytes that a worker must have room for: of the inputs, or of scattered data; and
+ * whether this worker may run the task, or take the data, at all. */
+uint64_t placement_bytes(const struct task *task);
+bool placement_suits(const struct task *task, uint64_t bytes,
+                     const struct worker *worker);
+
+/* A worker has come or gone. */
+void placement_measure(struct scheduler *scheduler);
+
+/* The heap that a queued task is in. */
+struct heap *placement_heap(struct scheduler *scheduler, const struct task *task);
 
 /* Puts a task that became ready into a heap; takes it out of whichever it is in. */
 void placement_add(struct scheduler *scheduler, struct task *task);
@@ -27,12 +40,15 @@ void placement_refill(struct scheduler *scheduler, struct worker *worker);
 /* Its load has changed, or whether it takes work. */
 void placement_update(struct scheduler *scheduler, struct worker *worker);
 
+/* Looks again at what is queued for resources of the worker. */
+void placement_reconsider(struct scheduler *scheduler, const struct worker *worker);
+
 /* Finds new homes for what is queued at a worker. */
 void placement_evict(struct scheduler *scheduler, struct worker *worker);
 
-/* The worker that scattered data and copies go to: the emptiest, or NULL. */
-struct worker *placement_emptiest(struct scheduler *scheduler,
-                                  const struct task *not_holding);
+/* The worker that scattered data, and copies of a result, go to: the emptiest of those
+ * that have no copy and could hold one, or NULL. */
+struct worker *placement_emptiest(struct scheduler *scheduler, struct task *task);
 
 /* A worker that holds the task's result and can be asked for it now; or one that
  * holds it but is silent; NULL when nobody does. */

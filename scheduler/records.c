@@ -83,18 +83,19 @@ static int recipe_collect(struct scheduler *scheduler,
 static int record_submit(struct scheduler *scheduler, const struct task *task)
 {
     struct task_key *keys = malloc((task->edge_count + 1) * sizeof *keys);
+    const struct demand *demand = task_demand(task);
     if (!keys)
         return DUSK_E_NOMEM;
     for (uint32_t i = 0; i < task->edge_count; i++)
         keys[i] = task->edges[i].dependency->key;
-    int rc = record(scheduler,
-                    MESSAGE(submit, .key = task->key,
-                            .function = str_of(task->function->name),
-                            .dependencies = {keys, task->edge_count},
-                            .priority = task->queue.priority, .retries = task->retries,
-                            .flags = task->flags & TASK_KEEP ? SUBMIT_KEEP : 0,
-                            .worker = str_of(task_restriction(task)),
-                            .arguments = task->arguments));
+    int rc = record(
+        scheduler,
+        MESSAGE(submit, .key = task->key, .function = str_of(task->function->name),
+                .dependencies = {keys, task->edge_count},
+                .priority = task->queue.priority, .retries = task->retries,
+                .flags = task->flags & TASK_KEEP ? SUBMIT_KEEP : 0,
+                .worker = str_of(task_restriction(task)), .arguments = task->arguments,
+                .resources = str_of(demand ? demand->text : NULL)));
     free(keys);
     return rc;
 }

@@ -23,6 +23,9 @@ const struct scheduler_config scheduler_defaults = {
     .bandwidth = 500e6,
     .clock_skew_ns = 60000 * MS,
     .deaths_allowed = 3,
+    .rest_first_ns = 100 * MS,
+    .rest_most_ns = 10000 * MS,
+    .argument_bytes = LIMIT_ARGUMENT_BYTES,
     .tasks_allowed = LIMIT_TASKS,
     .peers_allowed = LIMIT_PEERS,
 };
@@ -145,6 +148,9 @@ static bool from_client(struct scheduler *scheduler, struct client *client,
     case MSG_why:
         why_answer(scheduler, client, &message->why);
         return true;
+    case MSG_why_all:
+        why_answer_all(scheduler, client, message->why_all.request);
+        return true;
     case MSG_upload:
         plugin_upload(scheduler, client, &message->upload);
         return true;
@@ -203,6 +209,11 @@ void scheduler_message(struct scheduler *scheduler, struct peer_id peer,
         peer_violated(scheduler, peer, "it must not send %s",
                       message_name(message->type));
     scheduler_settle(scheduler);
+}
+
+bool scheduler_knows(const struct scheduler *scheduler, struct peer_id peer)
+{
+    return map_get(&scheduler->peers, peer.number) != NULL;
 }
 
 void scheduler_peer_gone(struct scheduler *scheduler, struct peer_id peer,
@@ -305,6 +316,9 @@ int scheduler_create(const struct scheduler_config *config, uint64_t now_ns,
     functions_init(&scheduler->functions);
     list_init(&scheduler->scarce);
     list_init(&scheduler->no_worker);
+    list_init(&scheduler->demands);
+    scheduler->alone_ns = now_ns;
+    scheduler->least_memory = UINT64_MAX;
     list_init(&scheduler->unplaced);
     list_init(&scheduler->workers);
     list_init(&scheduler->refill);
@@ -357,6 +371,8 @@ void scheduler_destroy(struct scheduler *scheduler)
         worker_destroy(CONTAINER_OF(w, struct worker, link));
     LIST_FOREACH (c, &scheduler->clients)
         client_destroy(CONTAINER_OF(c, struct client, link));
+    LIST_FOREACH (d, &scheduler->demands)
+        demand_destroy(CONTAINER_OF(d, struct demand, link));
     plugins_free(scheduler);
     size_t position = 0;
     struct peer *peer;

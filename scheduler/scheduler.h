@@ -30,6 +30,9 @@ struct scheduler_config {
     double bandwidth;          /* assumed of a transfer, bytes a second */
     uint64_t clock_skew_ns;    /* that a peer's clock may differ from ours */
     unsigned deaths_allowed;   /* of workers before a task is KILLED */
+    uint64_t rest_first_ns;    /* before a failed task runs again; doubled each time */
+    uint64_t rest_most_ns;     /* but no longer than this */
+    uint64_t argument_bytes;   /* of all tasks together */
     unsigned tasks_allowed;    /* that it holds */
     unsigned peers_allowed;    /* workers and clients together */
     bool allow_upload;         /* of plugins */
@@ -68,6 +71,9 @@ int scheduler_peer_is(struct scheduler *scheduler, struct peer_id peer,
  * break the protocol are closed; the scheduler itself never fails. */
 void scheduler_message(struct scheduler *scheduler, struct peer_id peer,
                        const struct message *message, uint64_t now_ns);
+
+/* Whether a worker or a client is behind the connection. */
+bool scheduler_knows(const struct scheduler *scheduler, struct peer_id peer);
 
 /* A peer's connection is no more. */
 void scheduler_peer_gone(struct scheduler *scheduler, struct peer_id peer,

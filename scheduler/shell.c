@@ -7,6 +7,7 @@
 #include "proto/zap.h"
 #include "scheduler/peers.h"
 #include "scheduler/persist.h"
+#include "scheduler/strangers.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -31,6 +32,7 @@ struct shell {
     struct scheduler *scheduler;
     struct journal *journal; /* or NULL */
     struct peers peers;
+    struct strangers strangers;
     struct log_site sites[LOG_SITES];
     bool blocked; /* a connection was full */
     bool more;    /* what did not fit into one message is to be sent at once */
@@ -98,6 +100,13 @@ static void peer_close(struct shell *shell, struct peer_id id)
         peers_suspect_one(&shell->peers, peer);
 }
 
+static void close_peers(struct shell *shell)
+{
+    struct peer_id closed;
+    while (scheduler_next_closed(shell->scheduler, &closed))
+        peer_close(shell, closed);
+}
+
 /* Who cannot be taken in finds out at once, and comes again. */
 static void turn_away(struct shell *shell, const struct delivery *delivery)
 {
@@ -145,9 +154,7 @@ static bool receive_one(struct shell *shell)
     }
     if (rc == 0)
         delivery_fini(&delivery);
-    struct peer_id closed;
-    while (scheduler_next_closed(shell->scheduler, &closed))
-        peer_close(shell, closed);
+    close_peers(shell);
     return true;
 }
 
@@ -213,11 +220,30 @@ static void probe_suspects(struct shell *shell)
             peer_gone(shell, peer->id);
 }
 
+/* The oldest stranger has become a peer meanwhile, or must go. */
+static void judge_stranger(struct shell *shell)
+{
+    int fd = strangers_take(&shell->strangers);
+    const struct peer_link *peer = peers_by_fd(&shell->peers, fd);
+    if (peer && scheduler_knows(shell->scheduler, peer->id))
+        return;
+    log_warning(shell->log, "a connection is closed: it has not registered",
+                log_integer("strangers", shell->strangers.count));
+    shutdown(fd, SHUT_RDWR);
+}
+
 static void on_monitor(void *context)
 {
     struct shell *shell = context;
     struct link_event event;
     while (link_next_event(shell->monitor, &event)) {
+        if (event.event == ZMQ_EVENT_ACCEPTED) {
+            if (strangers_are_full(&shell->strangers))
+                judge_stranger(shell);
+            strangers_add(&shell->strangers, event.fd, clock_monotonic_ns());
+        }
+        if (event.event == ZMQ_EVENT_DISCONNECTED)
+            strangers_remove(&shell->strangers, event.fd);
         const char *sentence = link_event_sentence(&event);
         if (sentence)
             log_warning(shell->log, sentence, log_text("address", event.address));
@@ -258,12 +284,10 @@ static int read_members(struct shell *shell, struct err_text *text)
 static void read_members_again(struct shell *shell)
 {
     struct err_text text;
-    struct peer_id closed;
     if (read_members(shell, &text) < 0)
         log_error(shell->log, "the former allow-list stays",
                   log_text("because", text.line));
-    while (scheduler_next_closed(shell->scheduler, &closed))
-        peer_close(shell, closed);
+    close_peers(shell);
 }
 
 static void on_signal(void *context)
@@ -285,7 +309,10 @@ static void on_signal(void *context)
 static uint64_t turn_timeout(const struct shell *shell)
 {
     uint64_t deadline = scheduler_next_deadline(shell->scheduler);
+    uint64_t stranger = strangers_deadline(&shell->strangers);
     uint64_t now_ns = clock_monotonic_ns();
+    if (stranger < deadline)
+        deadline = stranger;
     uint64_t timeout = deadline > now_ns ? deadline - now_ns : 0;
     if (shell->more)
         return 0;
@@ -303,7 +330,10 @@ static int serve(struct shell *shell)
         if (scheduler_next_deadline(shell->scheduler) <= now_ns) {
             scheduler_tick(shell->scheduler, now_ns);
             after_event(shell);
+            close_peers(shell);
         }
+        while (strangers_deadline(&shell->strangers) <= now_ns)
+            judge_stranger(shell);
         probe_suspects(shell);
         send_all(shell);
     }

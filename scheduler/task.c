@@ -1,5 +1,7 @@
 #include "scheduler/core.h"
 
+#include "common/clock.h"
+#include "common/units.h"
 #include "proto/limits.h"
 
 #include <stdarg.h>
@@ -66,8 +68,16 @@ void task_destroy(struct task *task)
     free(task);
 }
 
+void task_uncount(struct scheduler *scheduler, struct task *task)
+{
+    task_timers_clear(scheduler, task);
+    if (task->arguments)
+        scheduler->argument_bytes -= payload_bytes(task->arguments);
+}
+
 static void task_drop(struct scheduler *scheduler, struct task *task)
 {
+    task_uncount(scheduler, task);
     scheduler->state_counts[task->state]--;
     map_remove(&scheduler->tasks, task->key.bits);
     task_destroy(task);
@@ -86,6 +96,46 @@ static void task_tie_edges(struct scheduler *scheduler, struct task *task,
     }
 }
 
+/* Where it may run, what it needs, and until when it must be done. */
+static int task_set_conditions(struct scheduler *scheduler, struct task *task,
+                               const struct msg_submit *submit, struct err_text *text)
+{
+    if (submit->worker.size + submit->resources.size + submit->deadline_ms == 0)
+        return 0;
+    uint64_t most_ms = UINT64_MAX / 4 / NS_PER_MS;
+    uint64_t ms = submit->deadline_ms < most_ms ? submit->deadline_ms : most_ms;
+    if (!task_extra(task) ||
+        (submit->worker.size && !(task->extra->restriction = str_copy(submit->worker))))
+        return err_set(text, DUSK_E_NOMEM, "out of memory");
+    if (submit->resources.size) {
+        int rc = demand_get(scheduler, submit->resources, submit->worker, text,
+                            &task->extra->demand);
+        if (rc < 0)
+            return rc;
+    }
+    if (ms && task_limit_time(scheduler, task, ms * NS_PER_MS) < 0)
+        return err_set(text, DUSK_E_NOMEM, "out of memory");
+    return 0;
+}
+
+static int arguments_check(const struct scheduler *scheduler,
+                           const struct msg_submit *submit, struct err_text *text)
+{
+    uint64_t bytes = submit->arguments ? payload_bytes(submit->arguments) : 0;
+    uint64_t limit = scheduler->config.argument_bytes;
+    if (bytes <= limit && scheduler->argument_bytes <= limit - bytes)
+        return 0;
+    return err_set(text, DUSK_E_LIMIT,
+                   "task " KEY_FORMAT " (" STR_FORMAT
+                   ") has arguments of %s: with those "
+                   "of other tasks, %s, the scheduler would hold more than %s "
+                   "(--argument-memory)",
+                   KEY_ARGS(submit->key), STR_ARGS(submit->function),
+                   units_bytes((int64_t)bytes).text,
+                   units_bytes((int64_t)scheduler->argument_bytes).text,
+                   units_bytes((int64_t)limit).text);
+}
+
 /* What can fail is done before the task is known to anybody. */
 int task_create(struct scheduler *scheduler, const struct msg_submit *submit,
                 struct err_text *text, struct task **ret_task)
@@ -97,11 +147,16 @@ int task_create(struct scheduler *scheduler, const struct msg_submit *submit,
                            ", which the scheduler does not know",
                            KEY_ARGS(submit->key), STR_ARGS(submit->function),
                            KEY_ARGS(submit->dependencies.items[i]));
-    if (!text_is_clean(submit->function, 1) || !text_is_clean(submit->worker, 0))
-        return err_set(text, DUSK_E_INVALID,
-                       "names of functions and workers must be printable text");
+    if (!text_is_clean(submit->function, 1) || !text_is_clean(submit->worker, 0) ||
+        !text_is_clean(submit->resources, 0))
+        return err_set(
+            text, DUSK_E_INVALID,
+            "names of functions, workers and resources must be printable text");
     struct function *function;
-    int rc = functions_get(&scheduler->functions, submit->function, &function);
+    int rc = arguments_check(scheduler, submit, text);
+    if (rc < 0)
+        return rc;
+    rc = functions_get(&scheduler->functions, submit->function, &function);
     if (rc < 0)
         return err_set(text, rc, "no place for another function named " STR_FORMAT,
                        STR_ARGS(submit->function));
@@ -109,10 +164,10 @@ int task_create(struct scheduler *scheduler, const struct msg_submit *submit,
     rc = task_add(scheduler, submit->key, submit->dependencies.count, text, &task);
     if (rc < 0)
         return rc;
-    if (submit->worker.size &&
-        (!task_extra(task) || !(task->extra->restriction = str_copy(submit->worker)))) {
+    rc = task_set_conditions(scheduler, task, submit, text);
+    if (rc < 0) {
         task_drop(scheduler, task);
-        return err_set(text, DUSK_E_NOMEM, "out of memory");
+        return rc;
     }
     task_tie_edges(scheduler, task, submit->dependencies);
     task->function = function;
@@ -121,6 +176,8 @@ int task_create(struct scheduler *scheduler, const struct msg_submit *submit,
         (uint16_t)(submit->retries < UINT16_MAX ? submit->retries : UINT16_MAX);
     task->flags = submit->flags & SUBMIT_KEEP ? TASK_KEEP : 0;
     task->arguments = payload_ref(submit->arguments);
+    if (task->arguments)
+        scheduler->argument_bytes += payload_bytes(task->arguments);
     *ret_task = task;
     return 0;
 }
@@ -146,6 +203,12 @@ struct task_extra *task_extra(struct task *task)
     return task->extra;
 }
 
+void line_cut(char *line, size_t size, int length)
+{
+    if (length >= (int)size)
+        memcpy(line + size - sizeof "...", "...", sizeof "...");
+}
+
 /* One line: control characters become blanks. */
 static void line_clean(char *line)
 {
@@ -164,7 +227,8 @@ static struct failure *failure_create(struct scheduler *scheduler,
         scheduler->no_memory->references++;
         return scheduler->no_memory;
     }
-    *failure = (struct failure){.references = 1, .code = code, .origin = task->key};
+    *failure = (struct failure){
+        .references = 1, .code = code, .origin = task->key, .what = task_what(task)};
     memcpy(failure->line, line, size);
     line_clean(failure->line);
     return failure;
@@ -186,7 +250,7 @@ void task_fail(struct scheduler *scheduler, struct task *task, int code,
     char line[LIMIT_TEXT_BYTES];
     va_list args;
     va_start(args, format);
-    vsnprintf(line, sizeof line, format, args);
+    line_cut(line, sizeof line, vsnprintf(line, sizeof line, format, args));
     va_end(args);
     struct failure *failure = failure_create(scheduler, task, code, line);
     task_fail_like(scheduler, task, failure);

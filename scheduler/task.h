@@ -11,7 +11,9 @@
 #include "common/heap.h"
 #include "proto/messages.h"
 #include "scheduler/bond.h"
+#include "scheduler/timers.h"
 
+struct demand;
 struct function;
 struct scheduler;
 struct worker;
@@ -65,6 +67,7 @@ struct failure {
     unsigned references;
     int code;
     struct task_key origin;
+    const char *what; /* the origin's function; lives for ever */
     char line[];
 };
 
@@ -82,6 +85,11 @@ struct task_extra {
     unsigned death_count;
     struct death *deaths; /* owned */
     struct task *task;
+    struct demand *demand;  /* the resources it needs, or NULL */
+    struct timer rest;      /* set: runs again when it fires */
+    unsigned rests;         /* so far */
+    struct timer deadline;  /* set: fails when it fires */
+    uint64_t limit_ns;      /* the time that it was given */
     unsigned copies;        /* lasting ones that clients asked for */
     struct bond asked;      /* chain: workers that shall get a copy */
     struct list scarce;     /* in scheduler->scarce: too few copies */
@@ -137,6 +145,11 @@ static inline const char *task_restriction(const struct task *task)
     return task->extra ? task->extra->restriction : NULL;
 }
 
+static inline struct demand *task_demand(const struct task *task)
+{
+    return task->extra ? task->extra->demand : NULL;
+}
+
 /* The function's name, or "scattered data". */
 const char *task_what(const struct task *task);
 
@@ -147,11 +160,17 @@ int task_create(struct scheduler *scheduler, const struct msg_submit *submit,
 int task_create_data(struct scheduler *scheduler, struct task_key key, uint64_t nbytes,
                      struct err_text *text, struct task **ret_task);
 
+/* Its timers, and what it takes of what is limited, end. */
+void task_uncount(struct scheduler *scheduler, struct task *task);
+
 /* Frees a task that nothing refers to any more. */
 void task_destroy(struct task *task);
 
 /* The rare fields, made on first use; NULL when there is no memory. */
 struct task_extra *task_extra(struct task *task);
+
+/* Ends a line that snprintf wanted to be longer than its room in dots. */
+void line_cut(char *line, size_t size, int length);
 
 /* Makes the task fail when the agenda reaches it; the line is cleaned of control
  * characters.  When there is no memory, a failure that says so stands in. */

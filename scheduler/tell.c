@@ -32,11 +32,15 @@ static void tell_failed(struct scheduler *scheduler, const struct task *task,
 {
     const struct failure *failure = task->failure;
     char line[LIMIT_TEXT_BYTES];
+    int length;
     if (key_equal(failure->origin, task->key) || failure == scheduler->no_memory)
-        snprintf(line, sizeof line, "%s", failure->line);
+        length = snprintf(line, sizeof line, "%s", failure->line);
     else
-        snprintf(line, sizeof line, "depends on " KEY_FORMAT ", which failed: %s",
-                 KEY_ARGS(failure->origin), failure->line);
+        length = snprintf(line, sizeof line,
+                          "task " KEY_FORMAT " (%s) depends on " KEY_FORMAT " (%s): %s",
+                          KEY_ARGS(task->key), task_what(task),
+                          KEY_ARGS(failure->origin), failure->what, failure->line);
+    line_cut(line, sizeof line, length);
     client_send(scheduler, client,
                 MESSAGE(failed, .key = task->key, .code = failure->code,
                         .reason = str_of(line)));

@@ -48,7 +48,7 @@ static void await_data(struct scheduler *scheduler, struct task *task)
         replicas_lost(scheduler, task);
         return;
     }
-    task->worker = placement_emptiest(scheduler, NULL);
+    task->worker = placement_emptiest(scheduler, task);
     if (!task->worker)
         return;
     task->placed_ns = scheduler->now_ns;
@@ -115,6 +115,7 @@ static void enter_processing(struct scheduler *scheduler, struct task *task)
     list_init(&task->link);
     list_append(&task->worker->processing, &task->link);
     task->worker->outstanding++;
+    demand_take(task_demand(task), task->worker);
     task->flags |= TASK_RAN;
     scheduler->counts.assigned++;
 }
@@ -137,6 +138,7 @@ static void leave_processing(struct scheduler *scheduler, struct task *task)
         return;
     free_stale_data(scheduler, task, worker);
     worker->outstanding--;
+    demand_give(task_demand(task), worker);
     worker_stop_attempt(scheduler, worker, task->key, task->attempt);
 }
 
@@ -157,6 +159,7 @@ static void enter_memory(struct scheduler *scheduler, struct task *task)
     task->flags |= task->function ? 0 : TASK_HAD_DATA;
     scheduler->counts.completed++;
     scheduler->progress_ns = scheduler->now_ns;
+    task_deadline_met(scheduler, task);
     tell_dependents(scheduler, task, -1);
     task_tell_all(scheduler, task);
     payload_unref(task->result);
@@ -187,6 +190,7 @@ static void enter_erred(struct scheduler *scheduler, struct task *task)
 
 static void enter_forgotten(struct scheduler *scheduler, struct task *task)
 {
+    task_uncount(scheduler, task);
     for (uint32_t i = 0; i < task->edge_count; i++) {
         list_remove(&task->edges[i].link);
         agenda_add(scheduler, task->edges[i].dependency);
@@ -292,7 +296,7 @@ static enum task_state next_of_active(const struct scheduler *scheduler,
 {
     if (!task->function)
         return placement_possible(scheduler, task) ? TASK_WAITING : TASK_NO_WORKER;
-    if (task->missing)
+    if (task->missing || task_rests(task))
         return TASK_WAITING;
     return placement_possible(scheduler, task) ? TASK_QUEUED : TASK_NO_WORKER;
 }
@@ -405,14 +409,16 @@ void task_answered(struct scheduler *scheduler, struct task *task)
 {
     struct worker *worker = task->worker;
     worker->outstanding--;
+    demand_give(task_demand(task), worker);
     placement_refill(scheduler, worker);
     task->worker = NULL;
 }
 
 void task_attempt_over(struct scheduler *scheduler, struct task *task)
 {
+    /* Before its inputs, which it may need again. */
+    agenda_add(scheduler, task);
     free_stale_data(scheduler, task, task->worker);
     task_answered(scheduler, task);
     task_move(scheduler, task, TASK_RELEASED);
-    agenda_add(scheduler, task);
 }

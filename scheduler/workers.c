@@ -61,11 +61,14 @@ static void worker_timer(struct scheduler *scheduler, struct timer *timer)
     struct worker *worker = CONTAINER_OF(timer, struct worker, timer);
     if (scheduler->now_ns >= silence_deadline(scheduler, worker)) {
         if (worker->silent) {
-            bool closed = worker->peer.number == 0;
-            if (closed)
+            struct peer_id silent = worker->peer;
+            if (!silent.number)
                 death_suspected(scheduler, worker);
             worker_remove(scheduler, worker, true,
-                          closed ? "its connection closed" : "nothing was heard of it");
+                          silent.number ? "nothing was heard of it"
+                                        : "its connection closed");
+            if (silent.number)
+                peer_close(scheduler, silent);
             return;
         }
         worker_fall_silent(scheduler, worker);
@@ -104,6 +107,7 @@ void worker_conditions_changed(struct scheduler *scheduler, struct worker *worke
     placement_evict(scheduler, worker);
     if (takes == worker->counted)
         return;
+    placement_reconsider(scheduler, worker);
     worker->counted = takes;
     if (takes)
         scheduler->working_count++;
@@ -119,6 +123,8 @@ void worker_conditions_changed(struct scheduler *scheduler, struct worker *worke
 static bool hello_is_sound(struct scheduler *scheduler, struct peer_id peer,
                            const struct msg_hello *hello)
 {
+    struct err_text text;
+    struct resources resources;
     if (!text_is_clean(hello->name, 0) || !text_is_clean(hello->address, 1))
         peer_refuse(scheduler, peer, DUSK_E_INVALID,
                     "a worker's name and address must be printable text of at most %u "
@@ -129,6 +135,9 @@ static bool hello_is_sound(struct scheduler *scheduler, struct peer_id peer,
                     "worker " STR_FORMAT " says it has %" PRIu64
                     " threads; it must have 1 to 65536",
                     STR_ARGS(hello->name), hello->nthreads);
+    else if (resources_parse(hello->resources, &text, &resources) < 0)
+        peer_refuse(scheduler, peer, DUSK_E_INVALID, "worker " STR_FORMAT ": %s",
+                    STR_ARGS(hello->name), text.line);
     else
         return true;
     return false;
@@ -178,6 +187,7 @@ static struct worker *worker_create(const struct msg_hello *hello, struct str na
     worker->credits =
         (unsigned)(hello->credits < LIMIT_CREDITS ? hello->credits : LIMIT_CREDITS);
     worker->memory_limit = hello->memory_limit;
+    resources_parse(hello->resources, NULL, &worker->resources);
     worker->pace = 1;
     worker->timer.fire = worker_timer;
     list_init(&worker->link);
@@ -253,6 +263,7 @@ static struct worker *worker_add(struct scheduler *scheduler, struct peer_id pee
     worker->silent = true; /* until worker_heard */
     list_append(&scheduler->workers, &worker->link);
     scheduler->worker_count++;
+    placement_measure(scheduler);
     LIST_FOREACH (link, &scheduler->no_worker)
         agenda_add(scheduler, CONTAINER_OF(link, struct task, link));
     struct note *note = note_add(&scheduler->notes, NOTE_INFO, "worker joined");
@@ -364,7 +375,9 @@ void worker_remove(struct scheduler *scheduler, struct worker *worker, bool lost
     map_remove(&scheduler->worker_names, text_hash(str_of(worker->name)));
     map_remove(&scheduler->worker_addresses, text_hash(str_of(worker->address)));
     list_remove(&worker->link);
-    scheduler->worker_count--;
+    if (--scheduler->worker_count == 0)
+        scheduler->alone_ns = scheduler->now_ns;
+    placement_measure(scheduler);
     worker_conditions_changed(scheduler, worker);
     give_up_work(scheduler, worker);
     placement_update(scheduler, worker);
@@ -382,14 +395,20 @@ void worker_stop_attempt(struct scheduler *scheduler, struct worker *worker,
                          struct task_key key, uint64_t attempt)
 {
     worker_send(scheduler, worker, MESSAGE(stop_task, .key = key, .attempt = attempt));
-    size_t before = worker->stopping.count;
-    map_put(&worker->stopping, attempt, worker);
+    const struct task *task = task_find(scheduler, key);
+    struct demand *demand = task ? task_demand(task) : NULL;
+    const struct demand *claimed = map_get(&worker->stopping, attempt);
+    int rc =
+        map_put(&worker->stopping, attempt, demand ? demand : &scheduler->no_demand);
+    if (rc == 0) {
+        demand_give(claimed, worker);
+        demand_take(demand, worker);
+    }
     /* Without memory it frees its place now; and a worker may have claimed to run an
      * attempt before it was given. */
-    if (worker->stopping.count > before)
+    if (rc == 0 && !claimed)
         worker->outstanding++;
-    else
-        placement_refill(scheduler, worker);
+    placement_refill(scheduler, worker);
 }
 
 void worker_flush_frees(struct scheduler *scheduler, struct worker *worker)

@@ -5,7 +5,7 @@
 
 #include "common/heap.h"
 #include "common/map.h"
-#include "proto/messages.h"
+#include "proto/resources.h"
 #include "scheduler/bond.h"
 #include "scheduler/timers.h"
 
@@ -40,7 +40,9 @@ struct worker {
     struct timer timer; /* silence */
     /* what it says of itself */
     uint64_t memory, memory_limit, spilled;
-    struct run *running; /* owned: from the last heartbeat */
+    struct resources resources;
+    int64_t resources_used[RESOURCES_MAX]; /* by tasks sent and not yet answered */
+    struct run *running;                   /* owned: from the last heartbeat */
     size_t running_count;
     /* what it has */
     struct party held;

@@ -9,6 +9,7 @@
  * Leaving the table means exactly one answer to the scheduler. */
 #include "common/log.h"
 #include "proto/limits.h"
+#include "worker/call.h"
 #include "worker/core_state.h"
 
 #include <stdarg.h>
@@ -157,10 +158,10 @@ void attempt_destroy_all(struct worker_core *core)
 }
 
 static void answer_erred(struct worker_core *core, struct task_key key, uint64_t number,
-                         int code, const char *reason)
+                         int code, const char *reason, const char *call)
 {
     session_send(core, MESSAGE(erred, .key = key, .attempt = number, .code = code,
-                               .reason = str_of(reason)));
+                               .reason = str_of(reason), .call = str_of(call)));
 }
 
 void attempt_fail(struct worker_core *core, struct attempt *attempt, int code,
@@ -171,7 +172,10 @@ void attempt_fail(struct worker_core *core, struct attempt *attempt, int code,
     va_start(args, format);
     vsnprintf(text.line, sizeof text.line, format, args);
     va_end(args);
-    answer_erred(core, attempt->key, attempt->number, code, text.line);
+    char call[CALL_BYTES] = "";
+    if (code != DUSK_E_CANCELLED)
+        call_write(call, attempt->function, attempt->arguments, &core->store);
+    answer_erred(core, attempt->key, attempt->number, code, text.line, call);
     attempt_destroy(core, attempt);
 }
 
@@ -252,12 +256,12 @@ void attempt_accept(struct worker_core *core, const struct msg_run_task *message
     struct attempt *attempt = NULL;
     if (core->session.retire_at_ns) {
         answer_erred(core, message->key, message->attempt, DUSK_E_CANCELLED,
-                     "the worker retires");
+                     "the worker retires", "");
         return;
     }
     if (core->attempt_count >= LIMIT_CREDITS + core->config.nthreads) {
         answer_erred(core, message->key, message->attempt, DUSK_E_LIMIT,
-                     "the worker was sent more tasks than it has credits for");
+                     "the worker was sent more tasks than it has credits for", "");
         return;
     }
     if (message->function.size <= LIMIT_NAME_BYTES)
@@ -266,15 +270,14 @@ void attempt_accept(struct worker_core *core, const struct msg_run_task *message
         if (attempt)
             attempt_free(attempt);
         answer_erred(core, message->key, message->attempt, DUSK_E_NOMEM,
-                     "the worker has no memory to accept the task");
+                     "the worker has no memory to accept the task", "");
         return;
     }
     attempt->ready.order = ++core->attempt_order;
     struct err_text text;
     int rc = attempt_add_inputs(core, attempt, message->inputs, &text);
     if (rc < 0)
-        attempt_fail(core, attempt, rc, "%s (%s on worker %s)", text.line,
-                     attempt->function, core->config.name);
+        attempt_fail(core, attempt, rc, "%s (worker %s)", text.line, core->config.name);
     else if (attempt->absent == 0)
         attempt_move(core, attempt, ATTEMPT_READY);
 }
@@ -318,7 +321,7 @@ static void ready_enter(struct worker_core *core, struct attempt *attempt)
 {
     if (heap_push(&core->ready, &attempt->ready) < 0)
         attempt_fail(core, attempt, DUSK_E_NOMEM,
-                     "the worker has no memory to queue %s", attempt->function);
+                     "the worker has no memory to queue it");
 }
 
 static void ready_leave(struct worker_core *core, struct attempt *attempt)
@@ -349,8 +352,7 @@ static void executing_enter(struct worker_core *core, struct attempt *attempt)
     attempt->start_ns = core->now_ns;
     if (!job) {
         core->executing_count--;
-        attempt_fail(core, attempt, DUSK_E_NOMEM, "the worker has no memory to run %s",
-                     attempt->function);
+        attempt_fail(core, attempt, DUSK_E_NOMEM, "the worker has no memory to run it");
         return;
     }
     for (unsigned i = 0; i < attempt->input_count; i++)

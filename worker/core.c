@@ -136,12 +136,14 @@ static int core_configure(struct worker_core *core, const struct worker_config *
     own->address = strdup(address);
     own->scheduler = strdup(config->scheduler);
     own->directory = strdup(config->directory ? config->directory : "");
+    own->resources = strdup(config->resources ? config->resources : "");
     size_t count = config->previous_running_count;
     struct task_key *keys = calloc(count ? count : 1, sizeof *keys);
     if (keys && count)
         memcpy(keys, config->previous_running, count * sizeof *keys);
     own->previous_running = keys;
-    return own->name && own->address && own->scheduler && own->directory && keys
+    return own->name && own->address && own->scheduler && own->directory &&
+                   own->resources && keys
                ? 0
                : DUSK_E_NOMEM;
 }
@@ -223,6 +225,7 @@ void worker_core_destroy(struct worker_core *core)
     free((char *)core->config.address);
     free((char *)core->config.scheduler);
     free((char *)core->config.directory);
+    free((char *)core->config.resources);
     free((struct task_key *)core->config.previous_running);
     free(core);
 }

@@ -32,10 +32,11 @@ struct worker_config {
     uint64_t pid;
     unsigned nthreads;
     unsigned credits;
-    bool allow_upload;   /* of plugins */
-    size_t memory_limit; /* what the user allows the process */
-    size_t overhead;     /* what the process takes without any data */
-    double target;       /* fractions of memory_limit, as in dask.distributed */
+    bool allow_upload;     /* of plugins */
+    const char *resources; /* as proto/resources.h reads them, or NULL */
+    size_t memory_limit;   /* what the user allows the process */
+    size_t overhead;       /* what the process takes without any data */
+    double target;         /* fractions of memory_limit, as in dask.distributed */
     double spill;
     double pause;
     uint64_t previous_epoch; /* what a nanny knows of the life before this one */

@@ -52,8 +52,7 @@ static int attempt_stage(struct worker_core *core, struct attempt *attempt)
         return 1;
     struct err_text text;
     rc = memory_reason(core, bytes, &text);
-    attempt_fail(core, attempt, rc, "%s (%s on worker %s)", text.line,
-                 attempt->function, core->config.name);
+    attempt_fail(core, attempt, rc, "%s (worker %s)", text.line, core->config.name);
     return rc;
 }
 

@@ -4,6 +4,7 @@
 #include "common/units.h"
 #include "proto/limits.h"
 #include "proto/link.h"
+#include "proto/resources.h"
 #include "worker/functions.h"
 #include "worker/nanny.h"
 #include "worker/resident.h"
@@ -38,6 +39,7 @@ struct main_options {
     const char *name;
     const char *directory;
     const char *memory_text;
+    const char *resources;
     struct option_list preload;
     int64_t nthreads; /* 0: as many as there are processors for each worker */
     int64_t nworkers;
@@ -99,6 +101,12 @@ static int parse(struct main_options *options, int argc, char **argv)
          .shown = true,
          .help = "where data goes that memory cannot hold"},
         {.kind = OPTION_GROUP, .help = "Identity and tasks"},
+        {.name = "resources",
+         .argument = "NAME=N,...",
+         .kind = OPTION_STRING,
+         .to.string = &options->resources,
+         .help = "what each worker has beside threads, like GPU=1,disk=2: a task that "
+                 "needs some of it runs only where so much is free"},
         {.name = "name",
          .argument = "NAME",
          .kind = OPTION_STRING,
@@ -260,6 +268,20 @@ static int check_memory(struct main_options *options, struct err_text *text)
     return 0;
 }
 
+static int check_resources(const struct main_options *options, struct err_text *text)
+{
+    struct resources resources;
+    if (!options->resources)
+        return 0;
+    if (strlen(options->resources) > LIMIT_NAME_BYTES)
+        return err_set(text, DUSK_E_INVALID, "--resources is longer than %u bytes",
+                       LIMIT_NAME_BYTES);
+    int rc = resources_parse(str_of(options->resources), text, &resources);
+    if (rc < 0)
+        err_prefix(text, "--resources");
+    return rc;
+}
+
 static void rest(uint64_t ns)
 {
     nanosleep(&(struct timespec){.tv_sec = (time_t)(ns / UNITS_NS_PER_S),
@@ -308,7 +330,8 @@ static int check(struct main_options *options, struct err_text *text)
     if (options->name && strlen(options->name) > LIMIT_NAME_BYTES - 8)
         return err_set(text, DUSK_E_INVALID, "--name is longer than %u bytes",
                        LIMIT_NAME_BYTES - 8);
-    return check_memory(options, text);
+    rc = check_resources(options, text);
+    return rc < 0 ? rc : check_memory(options, text);
 }
 
 /* ---- one worker ---- */
@@ -341,6 +364,7 @@ static void describe(const struct main_options *options, unsigned number, char *
     config->scheduler = options->scheduler;
     config->nthreads = (unsigned)options->nthreads;
     config->credits = (unsigned)options->credits;
+    config->resources = options->resources;
     config->allow_upload = options->allow_upload;
     config->memory_limit = options->memory_limit;
     config->retire_timeout_ns = (uint64_t)options->retire_ns;

@@ -66,7 +66,8 @@ static void session_hello(struct worker_core *core)
             .inventory = {holdings, hello_inventory(core, holdings)},
             .running = {runs, hello_runs(core, runs)},
             .unix_ns = core->now_ns + core->unix_offset_ns,
-            .scheduler_epoch = session->scheduler_epoch);
+            .scheduler_epoch = session->scheduler_epoch,
+            .resources = str_of(config->resources));
         rc = outbox_send(&core->outbox, session->peer, hello);
     }
     session->greeted = rc == 0;

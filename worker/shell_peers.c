@@ -207,16 +207,6 @@ static void monitor_ready(void *context)
     }
 }
 
-/* The descriptor is somebody else's from now on. */
-static void visitors_disconnected(struct shell *shell, int fd)
-{
-    size_t position = 0;
-    struct visitor *visitor;
-    while ((visitor = map_next(&shell->visitors, &position)))
-        if (visitor->fd == fd)
-            visitor->fd = -1;
-}
-
 static void data_monitor_ready(void *context)
 {
     struct shell *shell = context;
@@ -225,8 +215,6 @@ static void data_monitor_ready(void *context)
         const char *sentence = link_event_sentence(&event);
         if (sentence)
             log_warning(shell->log, sentence, log_text("address", event.address));
-        if (event.event == ZMQ_EVENT_DISCONNECTED)
-            visitors_disconnected(shell, event.fd);
     }
 }
 

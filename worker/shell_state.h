@@ -24,7 +24,7 @@ struct dialed {
 struct visitor {
     struct peer_id peer;
     struct identity identity;
-    int fd; /* over which its last message came, -1 if unknown */
+    int fd;                   /* over which its last message came, -1 if unknown */
     char key[KEY_TEXT_BYTES]; /* that it has shown; "" without keys */
     uint64_t seen_ns;
 };

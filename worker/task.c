@@ -20,7 +20,6 @@ int task_error(struct dusk_task *task, int code, const char *format, ...)
     va_start(args, format);
     vsnprintf(reason->line, sizeof reason->line, format, args);
     va_end(args);
-    err_prefix(reason, "%s", task->job->function);
     return code;
 }
 

@@ -285,8 +285,8 @@ void want_fail(struct worker_core *core, struct want *want)
     want->closing = true;
     while (!list_is_empty(&want->users)) {
         struct attempt *attempt = want_first_user(want)->attempt;
-        attempt_fail(core, attempt, code, "%s (%s on worker %s)", text.line,
-                     attempt->function, core->config.name);
+        attempt_fail(core, attempt, code, "%s (worker %s)", text.line,
+                     core->config.name);
     }
     want_give_up(core, want);
 }

@@ -21,6 +21,10 @@ static enum behaviour random_behaviour(struct world *world)
                        : DATA;
 }
 
+/* Every eleventh task must be done soon, and may be late with all that need it. */
+#define HURRIES(count) ((count) % 11 == 0)
+#define LATE (1u << 31)
+
 /* A new task on up to three earlier ones that are still wanted. */
 static void make_task(struct world *world, uint32_t number, unsigned count)
 {
@@ -30,7 +34,7 @@ static void make_task(struct world *world, uint32_t number, unsigned count)
                               .progress = PENDING,
                               .restricted = world_chance(world, 5)};
     task->value = key_make(number, count).bits * UINT64_C(0x9E3779B97F4A7C15);
-    task->may_end = 1u << task->behaviour;
+    task->may_end = 1u << task->behaviour | (HURRIES(count) ? LATE : 0);
     unsigned wanted =
         task->behaviour == DATA ? 0 : (unsigned)world_random(world, INPUTS + 1);
     for (unsigned i = 0; i < wanted && count > 1; i++) {
@@ -57,7 +61,9 @@ static void submit(struct world *world, uint32_t number, unsigned count)
         MESSAGE(submit, .key = key, .function = str_of(functions[task->behaviour]),
                 .dependencies = {task->inputs, task->input_count},
                 .priority = (int64_t)(count % 3), .retries = 4,
-                .worker = str_of(task->restricted ? "w0" : "")));
+                .worker = str_of(task->restricted ? "w0" : ""),
+                .resources = str_of(count % 7 == 0 ? "GPU=1" : ""),
+                .deadline_ms = HURRIES(count) ? 3000 : 0));
 }
 
 static void release(struct world *world, uint32_t number, unsigned count)
@@ -208,6 +214,8 @@ static bool code_is_right(const struct world *world, const struct sim_task *task
         return task->may_end & (1u << FAIL | 1u << FLAKY);
     case DUSK_E_KILLED:
         return world->deaths >= 3;
+    case DUSK_E_DEADLINE:
+        return task->may_end & LATE;
     case DUSK_E_DATA_LOST:
         return task->may_end & 1u << DATA;
     case DUSK_E_CANCELLED:

@@ -73,7 +73,8 @@ static void say_hello(struct world *world, unsigned index)
                 .previous_epoch = worker->previous_epoch,
                 .previous_status = worker->previous_status,
                 .previous_running = {worker->previous_running, worker->previous_count},
-                .inventory = {inventory, held}, .running = {running, runs}));
+                .inventory = {inventory, held}, .running = {running, runs},
+                .resources = str_of(index < 2 ? "GPU=1" : "")));
 }
 
 static void fire_heartbeat(struct world *world, struct sim_event *event)

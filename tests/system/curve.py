@@ -6,6 +6,7 @@ import ctypes.util
 from zmtp import pack, unpack
 
 DEALER = 5
+EVENTS, POLLOUT = 15, 2
 LINGER, IMMEDIATE, SERVERKEY, PUBLICKEY, SECRETKEY, SNDTIMEO, RCVTIMEO = \
     17, 39, 50, 48, 49, 28, 27
 ZMQ = ctypes.CDLL("libzmq.so.5", use_errno=True)
@@ -56,6 +57,14 @@ class CurveDealer:
         """Whether it went out within the timeout: not before somebody lets us in."""
         data = pack(message)
         return ZMQ.zmq_send(self.socket, data, len(data), 0) == len(data)
+
+    def is_connected(self):
+        """Whether something could be sent now."""
+        events = ctypes.c_int()
+        size = ctypes.c_size_t(ctypes.sizeof(events))
+        assert ZMQ.zmq_getsockopt(self.socket, EVENTS, ctypes.byref(events),
+                                  ctypes.byref(size)) == 0
+        return bool(events.value & POLLOUT)
 
     def receive(self):
         """The first of dusk's messages that come next, or None."""

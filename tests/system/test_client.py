@@ -158,7 +158,7 @@ def status_and_why():
         job.communicate()
         no_tasks_left(cluster)
         for words, code, line in [
-                (["why"], 2, "KEY is missing"),
+                (["why"], 2, "say either KEY or --all"),
                 (["why", "hello"], 2, "'hello' is not a key"),
                 (["status", "--nonsense"], 2, "nonsense"),
                 (["nonsense"], 2, "unknown command 'nonsense'"),

@@ -1,17 +1,23 @@
 """Peers that do not read, do not answer, or ask for too much: what they cost is bounded,
 and others are served."""
 
+import os
+import resource
+import socket
+
 import tap
 from daemons import SchedulerAlone, wait_for
-from zmtp import ALIVE, WELCOME
+from zmtp import ALIVE, GREETING, WELCOME
 
 SUBMIT, STATUS_REQUEST, RUN_TASK, DONE, STATUS = 10, 15, 30, 41, 24
 MIB = 1 << 20
-RESULTS = 1000 # of a MiB each: more than may wait for a peer
+WAITING_MIB = 256  # LIMIT_OUTBOX_BYTES
+RESULTS = 1000     # of a MiB each: far more than may wait for a peer
+STRANGERS = 2048   # LIMIT_STRANGERS
 
 
-def log_has(peer, words):
-    return any(all(word in line for word in words) for line in peer.lines())
+def log_has(scheduler, *words):
+    return any(all(word in line for word in words) for line in scheduler.lines())
 
 
 def is_well(client):
@@ -20,7 +26,7 @@ def is_well(client):
 
 
 def a_client_that_stops_reading():
-    """Results for a client that does not read: it is parted with, others are served"""
+    """A client that takes no results is parted with, others are served"""
     with SchedulerAlone(check=False) as scheduler, scheduler.connect() as stuck, \
             scheduler.connect() as worker, scheduler.connect() as other:
         other.hello_client(2)
@@ -37,19 +43,76 @@ def a_client_that_stops_reading():
             task = worker.expect(RUN_TASK)
             worker.send([DONE, task[1], task[2], MIB, 0, 5, 6, result])
             if i % 50 == 0:
-                is_well(other)
                 stuck.send([ALIVE, 0])
+                is_well(other)
                 most = max(most, scheduler.rss_mib())
-                print("#", i, most)
-            if log_has(scheduler, ["peer dropped", "too much waits"]):
+            if log_has(scheduler, "peer dropped", "too much waits"):
                 break
         else:
-            raise AssertionError("the client was kept")
-        print("#", i, most, flush=True)
+            raise AssertionError(f"it was kept, at {most} MiB")
         is_well(other)
-        assert most < 400, f"{most} MiB"
-        wait_for("the memory to be free", lambda: scheduler.rss_mib() < 100)
+        assert most < 2 * WAITING_MIB, f"{most} MiB"
+        wait_for("the memory to be free", lambda: scheduler.rss_mib() < WAITING_MIB / 2)
         assert scheduler.end() == 0
 
 
-tap.run(a_client_that_stops_reading)
+def a_worker_that_stops_reading():
+    """A worker that takes no tasks is parted with, and they run elsewhere"""
+    with SchedulerAlone(check=False) as scheduler, scheduler.connect() as stuck, \
+            scheduler.connect() as worker, scheduler.connect() as client:
+        stuck.hello_worker("stuck", "tcp://127.0.0.1:1", nthreads=RESULTS)
+        stuck.expect(WELCOME)
+        client.hello_client(1)
+        client.expect(WELCOME)
+        argument = [b"\x91\xc4" + bytes(MIB), 0]
+        for i in range(1, RESULTS + 1):
+            client.send([SUBMIT, 1 << 40 | i, "f", [], 0, 0, 0, "", argument])
+            if i % 50 == 0:
+                stuck.send([ALIVE, 0])
+            if log_has(scheduler, "peer dropped", "too much waits"):
+                break
+        else:
+            raise AssertionError("it was kept")
+        is_well(client)
+        worker.hello_worker("w", "tcp://127.0.0.1:2")
+        worker.expect(WELCOME)
+        first = worker.expect(RUN_TASK)
+        worker.send([DONE, first[1], first[2], 8, 0, 5, 6, [b"\x91\x01", 0]])
+        worker.expect(RUN_TASK)
+        assert scheduler.end() == 0
+
+
+def descriptors(scheduler):
+    return len(os.listdir(f"/proc/{scheduler.process.pid}/fd"))
+
+
+def strangers():
+    """Connections that never say hello are few, and end"""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 8192), hard))
+    with SchedulerAlone() as scheduler, scheduler.connect() as client:
+        client.hello_client(1)
+        client.expect(WELCOME)
+        # A client that falls silent is lost, and its connection with it.
+        before = descriptors(scheduler) - 1
+        host, port = scheduler.address.removeprefix("tcp://").rsplit(":", 1)
+        lines = []
+        for i in range(STRANGERS + 200):
+            line = socket.create_connection((host, int(port)), 20)
+            line.sendall((b"", GREETING[:11], GREETING)[i % 3])
+            lines.append(line)
+        lines += [scheduler.connect().socket for _ in range(100)]
+        is_well(client)
+        wait_for("the oldest to be closed",
+                 lambda: descriptors(scheduler) <= before + 1 + STRANGERS)
+        assert log_has(scheduler, "it has not registered")
+        wait_for("all to be closed", lambda: descriptors(scheduler) <= before, 60)
+        with scheduler.connect() as late:
+            late.hello_client(2)
+            late.expect(WELCOME)
+        for line in lines:
+            line.close()
+        assert scheduler.end() == 0
+
+
+tap.run(a_client_that_stops_reading, a_worker_that_stops_reading, strangers)

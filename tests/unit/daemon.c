@@ -3,6 +3,7 @@
 #include "common/clock.h"
 #include "tests/test.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -156,8 +157,14 @@ const struct message *daemon_expect(struct daemon_play *play, enum message_type 
 void daemon_send(struct daemon_play *play, int peer, const struct message *message)
 {
     ck_assert_int_eq(batch_add(&play->out, message), 0);
-    ck_assert_int_eq(link_send(play->router, &play->peers[peer].identity, &play->out),
-                     0);
+    uint64_t until_ns = clock_monotonic_ns() + PATIENCE_NS;
+    int rc;
+    while ((rc = link_send(play->router, &play->peers[peer].identity, &play->out)) >
+           0) {
+        ck_assert_msg(clock_monotonic_ns() < until_ns, "the queue stays full");
+        poll(NULL, 0, 1);
+    }
+    ck_assert_int_eq(rc, 0);
 }
 
 int daemon_wait(struct daemon_play *play, pid_t pid)

@@ -158,6 +158,10 @@ static void add_message(struct script *script, const struct message *message)
         break;
     case MSG_because:
         ADD(" " STR_FORMAT, STR_ARGS(message->because.reason));
+        for (size_t i = 0; i < message->because.waiting.count; i++)
+            ADD("%s%" PRIu64 "x " STR_FORMAT, i ? " | " : "",
+                message->because.waiting.items[i].tasks,
+                STR_ARGS(message->because.waiting.items[i].reason));
         break;
     case MSG_status:
         add_status(script, &message->status);
@@ -264,12 +268,12 @@ const char *script_worker(struct script *script, enum script_peer peer,
 {
     char name[8];
     snprintf(name, sizeof name, "w%d", peer);
-    return script_message(script, peer,
-                          MESSAGE(hello, .magic = PROTOCOL_MAGIC,
-                                  .major = PROTOCOL_MAJOR, .role = ROLE_WORKER,
-                                  .name = str_of(name), .address = str_of(name),
-                                  .epoch = 100 + (unsigned)peer, .nthreads = nthreads,
-                                  .credits = credits, .memory_limit = 1000000));
+    return script_message(
+        script, peer,
+        MESSAGE(hello, .magic = PROTOCOL_MAGIC, .major = PROTOCOL_MAJOR,
+                .role = ROLE_WORKER, .name = str_of(name), .address = str_of(name),
+                .epoch = 100 + (unsigned)peer, .nthreads = nthreads, .credits = credits,
+                .memory_limit = UINT64_C(1) << 40));
 }
 
 const char *script_client(struct script *script, enum script_peer peer)

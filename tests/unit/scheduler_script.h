@@ -15,7 +15,7 @@ enum script_peer { W1 = 1, W2, W3, W4, W9 = 9, C1 = 11, C2, C3, C9 = 19 };
 struct script {
     struct scheduler *scheduler;
     uint64_t now_ns;
-    char out[8192];
+    char out[16384];
     char notes[8192]; /* of the last event: "event key=value ...\n" */
 };
 

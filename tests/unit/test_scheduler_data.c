@@ -173,7 +173,8 @@ START_TEST(scattered_data_can_be_lost)
     expect(
         "c1:failed 1 DATA_LOST: scattered data 000001-1 (100 bytes) are lost: no "
         "worker that held a copy is left; the last were on w1; "
-        "c1:failed 2 DATA_LOST: depends on 000001-1, which failed: scattered data "
+        "c1:failed 2 DATA_LOST: task 000001-2 (sum) depends on 000001-1 (scattered "
+        "data): scattered data "
         "000001-1 (100 bytes) are lost: no worker that held a copy is left; the last "
         "were on w1",
         script_message(&s, W1, MESSAGE(bye)));
@@ -312,7 +313,8 @@ START_TEST(data_that_are_released_and_not_there_are_lost)
     script_client(&s, C1);
     script_message(&s, C1, MESSAGE(scatter, .key = KEY(1), .nbytes = 100));
     script_message(&s, C1, SUBMIT(2, "sum", ON(KEY(1))));
-    expect("c1:failed 2 DATA_LOST: depends on 000001-1, which failed: scattered data "
+    expect("c1:failed 2 DATA_LOST: task 000001-2 (sum) depends on 000001-1 (scattered "
+           "data): scattered data "
            "000001-1 (100 bytes) never arrived: whoever has them no longer wants them",
            script_message(&s, C1, MESSAGE(release, .keys = KEYS(KEY(1)))));
 }
@@ -325,7 +327,8 @@ START_TEST(data_that_never_arrive_are_lost_with_their_client)
     script_client(&s, C2);
     script_message(&s, C1, MESSAGE(scatter, .key = KEY(1), .nbytes = 100));
     script_message(&s, C2, SUBMIT(2, "sum", ON(KEY(1))));
-    expect("c2:failed 2 DATA_LOST: depends on 000001-1, which failed: scattered data "
+    expect("c2:failed 2 DATA_LOST: task 000001-2 (sum) depends on 000001-1 (scattered "
+           "data): scattered data "
            "000001-1 (100 bytes) never arrived: whoever has them no longer wants them",
            script_message(&s, C1, MESSAGE(bye)));
 }

@@ -284,6 +284,20 @@ START_TEST(what_nobody_asks_for_is_freed_and_stopped)
 }
 END_TEST
 
+START_TEST(what_is_being_stopped_after_a_recovery_takes_its_place)
+{
+    start_again();
+    BACK(W1, "w1", .running = RUNS({KEY(3), 77, 1, 0, 0}, {KEY(4), 78, 1, 0, 0}));
+    script_client(&s, C1);
+    expect("w1:stop_task 4#78; w1:stop_task 3#77", recovery_end(W1));
+    expect("", script_message(&s, C1, SUBMIT(5, "load")));
+    expect("w1:run_task 5#4294967297 load",
+           script_message(&s, W1,
+                          MESSAGE(erred, .key = KEY(3), .attempt = 77,
+                                  .code = DUSK_E_CANCELLED)));
+}
+END_TEST
+
 START_TEST(a_worker_may_be_lost_before_anybody_asks)
 {
     start_again();
@@ -505,6 +519,7 @@ int main(void)
     tcase_add_test(tests, workers_and_clients_come_back_in_any_order);
     tcase_add_test(tests, what_nobody_asks_for_is_freed_and_stopped);
     tcase_add_test(tests, a_worker_may_be_lost_before_anybody_asks);
+    tcase_add_test(tests, what_is_being_stopped_after_a_recovery_takes_its_place);
     tcase_add_test(tests, recovery_is_for_the_beginning);
     tcase_add_test(tests, scattered_data_come_back_with_their_worker);
     suite_add_tcase(suite, tests);

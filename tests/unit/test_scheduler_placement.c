@@ -180,13 +180,14 @@ START_TEST(a_paused_worker_gets_nothing_new)
     make_data(W1, 1, 1000);
     script_message(&s, W1, MESSAGE(heartbeat, .paused = 1));
     expect("", script_message(&s, C1, SUBMIT(2, "f", ON(KEY(1)))));
-    expect("c1:because 000001-2 (f): queued: all 1 workers are paused, silent or "
-           "retiring",
+    expect("c1:because 000001-2 (f): of 1 workers 1 could take it, and none takes "
+           "new work: worker w1 is paused",
            script_message(&s, C1, MESSAGE(why, .key = KEY(2))));
-    expect("c1:because 000001-3 (scattered data): all 1 workers are paused, silent or "
-           "retiring: none takes new data",
-           (script_message(&s, C1, MESSAGE(scatter, .key = KEY(3))),
-            script_message(&s, C1, MESSAGE(why, .key = KEY(3)))));
+    expect(
+        "c1:because 000001-3 (scattered data): of 1 workers 1 could take it, and none "
+        "takes new work: worker w1 is paused",
+        (script_message(&s, C1, MESSAGE(scatter, .key = KEY(3))),
+         script_message(&s, C1, MESSAGE(why, .key = KEY(3)))));
     /* Others may fetch from it meanwhile. */
     expect("w2:welcome 2; w2:run_task 2#2 f [1@w1]; c1:place 3 w2",
            script_worker(&s, W2, 1, 1));

@@ -207,13 +207,13 @@ START_TEST(after_long_silence_the_work_goes_elsewhere)
     script_message(&s, C1, MESSAGE(alive));
     expect("", script_wait(&s, 2500));
     script_message(&s, W2, MESSAGE(heartbeat));
-    expect("w2:run_task 1#2 add", script_wait(&s, 2600));
+    expect("w2:run_task 1#2 add; w1:closed", script_wait(&s, 2600));
     ck_assert_ptr_nonnull(strstr(s.notes, "because=nothing was heard of it"));
-    /* Its late result is not wanted; it must register again. */
-    expect("w1:register_again", script_message(&s, W1, DONE(1, 1, 8)));
+    /* Its late result is not wanted; over a new connection it must register again. */
+    expect("w3:register_again", script_message(&s, W3, DONE(1, 1, 8)));
     struct run run = {KEY(1), 1, 1, 0, 0};
-    expect("w1:welcome 3; w1:stop_task 1#1",
-           script_message(&s, W1, HELLO(101, 1, .running = {&run, 1})));
+    expect("w3:welcome 3; w3:stop_task 1#1",
+           script_message(&s, W3, HELLO(101, 1, .running = {&run, 1})));
 }
 END_TEST
 

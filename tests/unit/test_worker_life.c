@@ -402,23 +402,36 @@ END_TEST
 
 /* ---- strangers ---- */
 
+/* The stranger loses its connection, and the next one is served. */
 START_TEST(garbage_on_the_data_socket_harms_nobody)
 {
     daemon_worker(&play, spilling);
     daemon_expect(&play, MSG_hello);
-    void *stranger;
+    void *stranger, *monitor, *visitor;
     ck_assert_int_eq(link_socket(play.context, ZMQ_DEALER, &stranger, NULL), 0);
+    ck_assert_int_eq(link_monitor(play.context, stranger, &monitor, NULL), 0);
     ck_assert_int_eq(link_connect(stranger, play.peers[0].address, NULL), 0);
-    for (int i = 0; i < 100; i++) {
-        zmq_send(stranger, "\xff garbage", 9, ZMQ_SNDMORE);
-        zmq_send(stranger, "more", 4, 0);
+    zmq_send(stranger, "\xff garbage", 9, ZMQ_SNDMORE);
+    zmq_send(stranger, "more", 4, 0);
+    struct link_event event = {0};
+    while (event.event != ZMQ_EVENT_DISCONNECTED) {
+        zmq_pollitem_t news = {.socket = monitor, .events = ZMQ_POLLIN};
+        ck_assert_int_eq(zmq_poll(&news, 1, 20000), 1);
+        link_next_event(monitor, &event);
     }
-    /* The answer tells that all of it has come. */
-    batch_add(&play.out, MESSAGE(get_data, .request = 1, .key = key_make(1, 1)));
-    ck_assert_int_eq(link_send(stranger, NULL, &play.out), 0);
-    zmq_pollitem_t answer = {.socket = stranger, .events = ZMQ_POLLIN};
-    ck_assert_int_eq(zmq_poll(&answer, 1, 20000), 1);
+    zmq_socket_monitor(stranger, NULL, 0);
+    zmq_close(monitor);
     zmq_close(stranger);
+
+    ck_assert_int_eq(link_socket(play.context, ZMQ_DEALER, &visitor, NULL), 0);
+    ck_assert_int_eq(link_connect(visitor, play.peers[0].address, NULL), 0);
+    batch_add(&play.out, MESSAGE(get_data, .request = 1, .key = key_make(1, 1)));
+    zmq_pollitem_t item = {.socket = visitor, .events = ZMQ_POLLOUT};
+    ck_assert_int_eq(zmq_poll(&item, 1, 20000), 1);
+    ck_assert_int_eq(link_send(visitor, NULL, &play.out), 0);
+    item.events = ZMQ_POLLIN;
+    ck_assert_int_eq(zmq_poll(&item, 1, 20000), 1);
+    zmq_close(visitor);
     run(1, "fill", fill(10), NULL);
     daemon_expect(&play, MSG_done);
 }

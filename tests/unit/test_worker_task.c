@@ -123,7 +123,7 @@ static int takes_x(struct dusk_task *task)
 START_TEST(the_number_of_arguments_must_be_right)
 {
     run(takes_l);
-    expect_error(DUSK_E_TYPE, "probe: takes 1 argument, got 0");
+    expect_error(DUSK_E_TYPE, "takes 1 argument, got 0");
 }
 END_TEST
 
@@ -132,7 +132,7 @@ START_TEST(too_many_arguments_are_an_error)
     give_int(1);
     give_int(2);
     run(takes_l);
-    expect_error(DUSK_E_TYPE, "probe: takes 1 argument, got 2");
+    expect_error(DUSK_E_TYPE, "takes 1 argument, got 2");
 }
 END_TEST
 
@@ -142,7 +142,7 @@ START_TEST(the_wrong_argument_is_named)
     give_int(2);
     give_int(3);
     run(takes_lda);
-    expect_error(DUSK_E_TYPE, "probe: argument 3 must be an array, is an integer");
+    expect_error(DUSK_E_TYPE, "argument 3 must be an array, is an integer");
 }
 END_TEST
 
@@ -150,7 +150,7 @@ START_TEST(a_number_is_no_integer)
 {
     give(&(struct dusk_value){.kind = DUSK_FLOAT, .number = 1});
     run(takes_l);
-    expect_error(DUSK_E_TYPE, "probe: argument 1 must be an integer, is a number");
+    expect_error(DUSK_E_TYPE, "argument 1 must be an integer, is a number");
 }
 END_TEST
 
@@ -159,7 +159,7 @@ START_TEST(an_integer_is_no_boolean)
     give(&(struct dusk_value){.kind = DUSK_STRING, .string = "x"});
     give_int(1);
     run(takes_sb);
-    expect_error(DUSK_E_TYPE, "probe: argument 2 must be a boolean, is an integer");
+    expect_error(DUSK_E_TYPE, "argument 2 must be a boolean, is an integer");
 }
 END_TEST
 
@@ -167,8 +167,7 @@ START_TEST(unknown_letters_are_named)
 {
     give_int(1);
     run(takes_x);
-    expect_error(DUSK_E_INVALID,
-                 "probe: reads with 'x', which is no letter of l d b s a *");
+    expect_error(DUSK_E_INVALID, "reads with 'x', which is no letter of l d b s a *");
 }
 END_TEST
 
@@ -194,7 +193,7 @@ START_TEST(malformed_arguments_are_an_error)
     payload_create(head, sizeof nonsense, NULL, 0, &job->arguments);
     task_run(job, &(struct dusk_function){"probe", takes_l}, &scratch, ask, NULL);
     ck_assert_int_eq(job->code, DUSK_E_PROTOCOL);
-    ck_assert_ptr_nonnull(strstr(job->reason.line, "probe: arguments: "));
+    ck_assert_ptr_nonnull(strstr(job->reason.line, "arguments: "));
 }
 END_TEST
 
@@ -248,7 +247,7 @@ START_TEST(a_future_of_the_wrong_type_is_named_as_the_argument)
     input(0, key);
     payload_builder_future(&builder, key, 0);
     run(takes_a);
-    expect_error(DUSK_E_TYPE, "probe: argument 1 must be an array, is an integer");
+    expect_error(DUSK_E_TYPE, "argument 1 must be an array, is an integer");
 }
 END_TEST
 
@@ -260,7 +259,7 @@ START_TEST(an_item_that_is_not_there_is_named)
     payload_builder_future(&builder, key, 3);
     run(takes_a);
     expect_error(DUSK_E_NOT_FOUND,
-                 "probe: argument 1 refers to item 4 of c0ffee-5, which has 1");
+                 "argument 1 refers to item 4 of c0ffee-5, which has 1");
 }
 END_TEST
 
@@ -268,9 +267,8 @@ START_TEST(an_input_that_was_not_sent_is_named)
 {
     payload_builder_future(&builder, key_make(0xc0ffee, 6), 0);
     run(takes_a);
-    expect_error(
-        DUSK_E_NOT_FOUND,
-        "probe: argument 1 refers to c0ffee-6, which is not among the task's inputs");
+    expect_error(DUSK_E_NOT_FOUND,
+                 "argument 1 refers to c0ffee-6, which is not among the task's inputs");
 }
 END_TEST
 
@@ -292,7 +290,7 @@ START_TEST(the_number_of_items_must_be_right)
 {
     give_int(40);
     run(takes_items);
-    expect_error(DUSK_E_TYPE, "probe: argument 1 must have 2 items, has 1");
+    expect_error(DUSK_E_TYPE, "argument 1 must have 2 items, has 1");
 }
 END_TEST
 
@@ -304,8 +302,7 @@ START_TEST(a_wrong_item_is_named)
     input(0, key);
     payload_builder_future(&builder, key, 0);
     run(takes_items);
-    expect_error(DUSK_E_TYPE,
-                 "probe: item 2 of argument 1 must be an array, is an integer");
+    expect_error(DUSK_E_TYPE, "item 2 of argument 1 must be an array, is an integer");
 }
 END_TEST
 
@@ -345,35 +342,35 @@ static int fails_with_zero(struct dusk_task *task)
 START_TEST(a_function_must_return_a_result)
 {
     run(returns_nothing);
-    expect_error(DUSK_E_TASK, "probe: ended without dusk_task_return");
+    expect_error(DUSK_E_TASK, "ended without dusk_task_return");
 }
 END_TEST
 
 START_TEST(positive_codes_are_errors)
 {
     run(returns_seven);
-    expect_error(DUSK_E_TASK, "probe: returned 7: neither 0 nor an error");
+    expect_error(DUSK_E_TASK, "returned 7: neither 0 nor an error");
 }
 END_TEST
 
 START_TEST(an_error_without_a_line_gets_one)
 {
     run(fails_silently);
-    expect_error(DUSK_E_DATA, "probe: bad data");
+    expect_error(DUSK_E_DATA, "bad data");
 }
 END_TEST
 
 START_TEST(a_result_is_returned_once)
 {
     run(returns_twice);
-    expect_error(DUSK_E_INVALID, "probe: returns a result twice");
+    expect_error(DUSK_E_INVALID, "returns a result twice");
 }
 END_TEST
 
 START_TEST(null_is_no_string)
 {
     run(returns_null);
-    expect_error(DUSK_E_INVALID, "probe: item 1 of the result is NULL");
+    expect_error(DUSK_E_INVALID, "item 1 of the result is NULL");
 }
 END_TEST
 
@@ -429,7 +426,7 @@ START_TEST(memory_that_is_refused_fails_the_task_with_the_workers_line)
 {
     answer = DUSK_E_MEMORY_LIMIT;
     run(makes_array);
-    expect_error(DUSK_E_MEMORY_LIMIT, "probe: no room");
+    expect_error(DUSK_E_MEMORY_LIMIT, "no room");
 }
 END_TEST
 
