@@ -17,7 +17,7 @@
 
 /* Batches read before what they caused is sent. */
 #define BATCHES_A_TURN 256
-/* How soon a full connection is tried again, and a closed one probed. */
+/* How soon a full connection is tried again. */
 #define RETRY_NS (5 * NS_PER_MS)
 /* Events with their own share of the log. */
 #define LOG_SITES 64
@@ -97,7 +97,7 @@ static void peer_close(struct shell *shell, struct peer_id id)
         return;
     peer->deaf = true;
     if (!link_hangup(shell->router, &peer->identity, peer->fd))
-        peers_suspect_one(&shell->peers, peer);
+        peers_suspect_one(&shell->peers, peer, clock_monotonic_ns());
 }
 
 static void close_peers(struct shell *shell)
@@ -139,7 +139,8 @@ static bool receive_one(struct shell *shell)
         return false;
     struct peer_link *peer = NULL;
     if (delivery.from.size)
-        peer = peers_get(&shell->peers, &delivery.from, delivery.fd);
+        peer =
+            peers_get(&shell->peers, &delivery.from, delivery.fd, clock_monotonic_ns());
     if (!peer)
         turn_away(shell, &delivery);
     if (rc == 0 && peer) {
@@ -214,8 +215,9 @@ static void send_all(struct shell *shell)
 
 static void probe_suspects(struct shell *shell)
 {
+    uint64_t now_ns = clock_monotonic_ns();
     struct peer_link *peer;
-    while ((peer = peers_next_suspect(&shell->peers)))
+    while ((peer = peers_next_suspect(&shell->peers, now_ns)))
         if (!link_is_connected(shell->router, &peer->identity))
             peer_gone(shell, peer->id);
 }
@@ -248,7 +250,7 @@ static void on_monitor(void *context)
         if (sentence)
             log_warning(shell->log, sentence, log_text("address", event.address));
         if (event.event == ZMQ_EVENT_DISCONNECTED)
-            peers_suspect(&shell->peers, event.fd);
+            peers_suspect(&shell->peers, event.fd, clock_monotonic_ns());
     }
 }
 
@@ -309,15 +311,14 @@ static void on_signal(void *context)
 static uint64_t turn_timeout(const struct shell *shell)
 {
     uint64_t deadline = scheduler_next_deadline(shell->scheduler);
-    uint64_t stranger = strangers_deadline(&shell->strangers);
+    uint64_t probe_ns = peers_next_probe_ns(&shell->peers);
     uint64_t now_ns = clock_monotonic_ns();
-    if (stranger < deadline)
-        deadline = stranger;
+    if (probe_ns < deadline)
+        deadline = probe_ns;
     uint64_t timeout = deadline > now_ns ? deadline - now_ns : 0;
     if (shell->more)
         return 0;
-    bool soon = shell->blocked || peers_have_suspects(&shell->peers);
-    return soon && timeout > RETRY_NS ? RETRY_NS : timeout;
+    return shell->blocked && timeout > RETRY_NS ? RETRY_NS : timeout;
 }
 
 static int serve(struct shell *shell)

@@ -5,6 +5,7 @@
 #include "common/clock.h"
 
 #include <poll.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -213,6 +214,33 @@ static void waiting(void)
     dusk_wait(&future, 1, DUSK_ALL, DUSK_FOREVER);
 }
 
+/* How many tasks that do nothing finish, and on how many workers, whose numbers are at
+ * most `workers`; the time is theirs alone. */
+static void noops(int count, int workers)
+{
+    struct dusk_future **futures = calloc((size_t)count, sizeof *futures);
+    bool *used = calloc((size_t)workers + 1, sizeof *used);
+    int used_count = 0;
+    require(count > 0 && workers > 0 && futures && used, "the numbers");
+    uint64_t start_ns = clock_monotonic_ns();
+    MUST(dusk_map(client, futures, count, "noop", ""));
+    MUST(dusk_wait(futures, count, DUSK_ALL, LIMIT_S));
+    uint64_t stop_ns = clock_monotonic_ns();
+    for (int i = 0; i < count; i++) {
+        struct dusk_timing timing;
+        MUST(dusk_result(futures[i], 0, ""));
+        MUST(dusk_future_timing(futures[i], &timing));
+        require(timing.worker > 0 && timing.worker <= workers, "a worker's number");
+        used_count += !used[timing.worker];
+        used[timing.worker] = true;
+    }
+    printf("%d tasks on %d workers, %.0f tasks/s\n", count, used_count,
+           count / ((double)(stop_ns - start_ns) * 1e-9));
+    dusk_release(futures, count);
+    free(futures);
+    free(used);
+}
+
 static void say(void *arg, enum dusk_log_level level, const char *line)
 {
     fprintf(stderr, "%s\n", line);
@@ -240,6 +268,8 @@ int main(int argc, char **argv)
         disturbed();
     else if (strcmp(what, "totals") == 0 && argc > 3)
         totals(argv[2], atoi(argv[3]));
+    else if (strcmp(what, "noops") == 0 && argc > 3)
+        noops(atoi(argv[2]), atoi(argv[3]));
     else if (strcmp(what, "waiting") == 0)
         waiting();
     dusk_close(client);
