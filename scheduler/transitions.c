@@ -331,6 +331,7 @@ static enum task_state task_next(struct scheduler *scheduler, struct task *task)
 static void cancel_wants(struct scheduler *scheduler, struct task *task)
 {
     task->flags &= (uint8_t)~TASK_CANCELLED;
+    record_cancel(scheduler, task);
     BONDS_FOREACH (want, &task->want) {
         client_send(scheduler, want_client(want),
                     MESSAGE(failed, .key = task->key, .code = DUSK_E_CANCELLED,
