@@ -18,6 +18,7 @@ struct journal {
     uint8_t *bytes; /* owned; what was read */
     size_t size, offset;
     off_t committed; /* the length of the file that is good */
+    off_t renewed;   /* what that was when it was last renewed, or that was tried */
 };
 
 static int fail(const struct journal *journal, const char *what, struct err_text *text)
@@ -43,6 +44,14 @@ static void new_drop(struct journal *journal)
     free(path);
     close(journal->new_fd);
     journal->new_fd = -1;
+}
+
+/* So much may be of no use any more, and as much again as there was of use. */
+#define SLACK_BYTES (1 << 20)
+
+bool journal_is_bloated(const struct journal *journal)
+{
+    return journal->committed > SLACK_BYTES + 2 * journal->renewed;
 }
 
 /* ---- opening ---- */
@@ -114,9 +123,9 @@ int journal_next(struct journal *journal, struct journal_record *ret_record,
     return rc;
 }
 
-size_t journal_offset(const struct journal *journal)
+size_t journal_size(const struct journal *journal)
 {
-    return journal->offset;
+    return (size_t)journal->committed;
 }
 
 /* ---- writing ---- */
@@ -136,6 +145,7 @@ static int write_all(const struct journal *journal, int fd, const void *bytes,
 int journal_renew(struct journal *journal, struct err_text *text)
 {
     char *path = new_path(journal);
+    journal->renewed = journal->committed;
     if (!path)
         return err_set(text, DUSK_E_NOMEM, "out of memory");
     journal->new_fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -196,7 +206,7 @@ static int put_in_place(struct journal *journal, struct err_text *text)
     close(journal->fd);
     journal->fd = journal->new_fd;
     journal->new_fd = -1;
-    journal->committed = lseek(journal->fd, 0, SEEK_CUR);
+    journal->committed = journal->renewed = lseek(journal->fd, 0, SEEK_CUR);
     return sync_directory(journal, text);
 }
 
