@@ -3,6 +3,7 @@
 import os
 import random
 import resource
+import signal
 import subprocess
 import sys
 
@@ -35,9 +36,24 @@ def run(cluster, *command):
     return said
 
 
-def vanish(fakes):
-    fakes.kill()
-    fakes.communicate(timeout=RUN_SECONDS)
+def end(job):
+    job.kill()
+    job.communicate(timeout=RUN_SECONDS)
+
+
+def first_line(job):
+    said = job.stdout.readline().strip()
+    print("#", said, flush=True)
+    return said
+
+
+def share_a_core(*processes):
+    """Their threads must wait for each other: what one of them is told comes later than
+    the others expect."""
+    core = min(os.sched_getaffinity(0))
+    for process in processes:
+        for thread in os.listdir(f"/proc/{process.pid}/task"):
+            os.sched_setaffinity(int(thread), {core})
 
 
 def a_thousand_workers():
@@ -46,32 +62,34 @@ def a_thousand_workers():
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(1024, limits[0]), limits[1]))
     with daemons.Cluster(workers=0) as cluster:
-        fakes = start(cluster, FAKE_WORKERS, str(WORKERS))
+        jobs = [start(cluster, FAKE_WORKERS, str(WORKERS))]
         try:
-            said = fakes.stdout.readline()
-            assert said.startswith(f"{WORKERS} workers welcomed"), said
-            print("#", said.strip(), flush=True)
+            assert first_line(jobs[0]).startswith(f"{WORKERS} workers welcomed")
             rows = cluster.status()["workers"]
             assert len({row["name"] for row in rows}) == WORKERS, len(rows)
             assert {row["state"] for row in rows} == {"running"}
             assert f"on {WORKERS} workers" in run(cluster, PROBE, "noops", str(TASKS),
                                                   str(WORKERS))
-        finally:
-            vanish(fakes)
-        waits = start(cluster, PROBE, "noops", "1", str(2 * WORKERS))
-        try:
+            # They take tasks and do not answer.
+            jobs[0].send_signal(signal.SIGSTOP)
+            jobs.append(start(cluster, PROBE, "noops", str(TASKS), str(2 * WORKERS)))
+            daemons.wait_for("the tasks to be sent",
+                             lambda: cluster.status()["tasks"]["processing"] >= WORKERS)
+            share_a_core(cluster.scheduler, jobs[0])
+            end(jobs[0])
             daemons.wait_for("all to be lost", lambda: not cluster.status()["workers"])
             log = cluster.read_log()
-            assert "worker silent" in log and "worker lost" in log
-            fakes = start(cluster, FAKE_WORKERS, "2")
-            try:
-                said, _ = waits.communicate(timeout=RUN_SECONDS)
-                assert waits.returncode == 0 and "1 tasks on 1" in said, said
-            finally:
-                vanish(fakes)
+            assert "its connection closed" in log and "nothing was heard" not in log
+            jobs.append(start(cluster, FAKE_WORKERS, "2"))
+            assert first_line(jobs[2]).startswith("2 workers welcomed")
+            assert f"{TASKS} tasks on 2 workers" in first_line(jobs[1])
+            said, _ = jobs[2].communicate(timeout=RUN_SECONDS)
+            assert jobs[2].returncode == 0, said
+            daemons.wait_for("nothing to be left", lambda: is_empty(cluster))
+            assert sum(cluster.status()["tasks"].values()) == 0
         finally:
-            waits.kill()
-            waits.wait()
+            for job in jobs:
+                end(job)
 
 
 def descriptors(process):
