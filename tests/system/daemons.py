@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -69,6 +70,12 @@ def rss_mib(pid):
     with open(f"/proc/{pid}/status") as file:
         return next(int(line.split()[1]) for line in file
                     if line.startswith("VmRSS")) // 1024
+
+
+def is_sanitized(pid):
+    """Sanitizers take memory of their own."""
+    with open(f"/proc/{pid}/maps") as file:
+        return re.search("lib[at]san", file.read()) is not None
 
 
 class SchedulerAlone:

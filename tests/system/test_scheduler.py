@@ -1,13 +1,12 @@
 """dusk-scheduler alone: begins, ends, and does not mind what comes to its port."""
 
 import random
-import re
 import signal
 import socket
 import subprocess
 
 import tap
-from daemons import SCHEDULER, SchedulerAlone as Scheduler, wait_for
+from daemons import SCHEDULER, SchedulerAlone as Scheduler, is_sanitized, wait_for
 from zmtp import ALIVE, BYE, REFUSE, REGISTER_AGAIN, WELCOME, pack
 
 SUBMIT, STATUS_REQUEST, WHY = 10, 15, 16
@@ -71,10 +70,8 @@ def small_at_rest():
     """At rest it takes less than 15 MiB."""
     with Scheduler() as scheduler:
         rss = scheduler.rss_mib()
-        # Sanitizers take memory of their own.
-        with open(f"/proc/{scheduler.process.pid}/maps") as file:
-            if re.search("lib[at]san", file.read()):
-                raise tap.Skip("a build with a sanitizer")
+        if is_sanitized(scheduler.process.pid):
+            raise tap.Skip("a build with a sanitizer")
         assert rss < 15, f"{rss} MiB"
 
 
