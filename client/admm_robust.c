@@ -10,6 +10,7 @@
  * so that rounding cannot drift. */
 #include "client/admm_flight.h"
 #include "client/admm_state.h"
+#include "common/plant.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -325,6 +326,8 @@ int robust_arrive(struct admm *admm, const struct admm_ticket *ticket, const dou
         return 0;
     }
     apply(admm, i, x);
+    if (PLANTED(double_step))
+        apply(admm, i, x);
     snapshot_release(r, r->snapshot[i]);
     r->reported += r->version[i]++ == 0;
     admm->counts.accepted++;

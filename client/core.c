@@ -305,9 +305,14 @@ static int on_finished(struct client_core *core, const struct msg_finished *fini
                        uint64_t now_ns)
 {
     struct dusk_future *future = map_get(&core->by_key, finished->key.bits);
-    if (future && future->transfer && future->transfer->brings)
-        client_transfer_end(future);
-    if (!future || !future_is_needed(future) || future->state > FUTURE_AWAY) {
+    bool brought = future && future->transfer && future->transfer->brings;
+    /* Somebody may have waited for it to come here when its worker was lost sight of.
+     */
+    bool returned = brought && future->wanted > 0 && !future->spec->payload;
+    bool needed = future && future_is_needed(future);
+    if (brought)
+        future_brought(future);
+    if (!needed || future->state > FUTURE_AWAY) {
         core->late++;
         return 0;
     }
@@ -329,7 +334,7 @@ static int on_finished(struct client_core *core, const struct msg_finished *fini
     future_apply(future, FUTURE_FINISHED);
     if (future->transfer)
         client_transfer_turn(future->transfer, site, now_ns);
-    return 0;
+    return returned ? client_core_fetch(core, future, now_ns) : 0;
 }
 
 static int on_failed(struct client_core *core, const struct msg_failed *failed)

@@ -244,12 +244,14 @@ static bool tell_task(struct client_core *core, const struct dusk_future *future
 }
 
 /* Scattered data have a transfer that looks for their place from the first message
- * until the scheduler confirms them. */
+ * until the scheduler confirms them; and again, while tasks need them, when a scheduler
+ * is told of them again. */
 static bool tell_data(struct client_core *core, struct dusk_future *future,
                       uint64_t now_ns)
 {
     bool arriving = future->state == FUTURE_PENDING && future_is_needed(future);
-    if (arriving && !future->transfer &&
+    bool others = future->references > future->wanted && !future_has_failed(future);
+    if ((arriving || others) && !future->transfer &&
         client_transfer_begin(future, true, NULL, now_ns) < 0) {
         core->blocked = true;
         return false;

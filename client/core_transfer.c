@@ -3,6 +3,7 @@
  *
  *     fetch:  waiting -get_data-> asked -data-> here
  *     bring:  looking -place-> waiting -put_data-> asked -stored-> stored -finished->
+ *     again:  place -> stored -finished-> waiting (to be fetched)
  *
  * Whatever goes wrong on the way leads to resting, and from there to looking: the
  * scheduler is asked where the result is now, or where the data shall go. */
@@ -18,6 +19,7 @@
 #define REST_FIRST_NS (20 * NS_PER_MS)
 #define LOOK_AGAIN_NS (5 * NS_PER_S) /* an answer is overdue: look whether it moved */
 #define CONFIRM_NS (3 * NS_PER_S)
+#define RETURN_LOOKS 4 /* so often, CONFIRM_NS apart, for a worker that comes back */
 /* How long an answer may take: some minutes, and the time on a slow network. */
 #define ANSWER_NS (120 * NS_PER_S)
 #define SLOW_BYTES_PER_S (UINT64_C(1) << 20)
@@ -144,6 +146,7 @@ void client_transfer_turn(struct client_transfer *transfer, struct client_site *
 static void bring_fail(struct dusk_future *future, int code, struct str reason)
 {
     future_fail(future, code, reason);
+    client_transfer_end(future); /* of data that are here all the same, too */
     client_queue(future, QUEUE_RELEASE);
 }
 
@@ -330,6 +333,26 @@ static int on_located(struct client_core *core, const struct msg_located *locate
     return 0;
 }
 
+/* The data were brought once and are not here any more.  A scheduler that is new may
+ * hear of the worker that has them a little later. */
+static int await_return(struct dusk_future *future, struct client_site *site,
+                        uint64_t now_ns)
+{
+    if (future->transfer && !future->transfer->brings)
+        client_transfer_end(future);
+    if (!future->transfer && client_transfer_begin(future, true, site, now_ns) < 0)
+        return DUSK_E_NOMEM;
+    if (++future->transfer->failures < RETURN_LOOKS) {
+        move(future->transfer, TRANSFER_STORED, now_ns);
+        return 0;
+    }
+    char line[300];
+    snprintf(line, sizeof line, "%s was lost with the worker that had the only copy",
+             future_name(future).text);
+    bring_fail(future, DUSK_E_DATA_LOST, str_of(line));
+    return 0;
+}
+
 static int on_place(struct client_core *core, const struct msg_place *place,
                     uint64_t now_ns)
 {
@@ -339,16 +362,12 @@ static int on_place(struct client_core *core, const struct msg_place *place,
         core->late++;
         return 0;
     }
-    if (!future->spec->payload) {
-        char line[300];
-        snprintf(line, sizeof line,
-                 "%s was lost with the worker that had the only copy",
-                 future_name(future).text);
-        bring_fail(future, DUSK_E_DATA_LOST, str_of(line));
-        return 0;
-    }
     struct client_site *site;
     int rc = client_site_get(core, place->address, &site);
+    if (!future->spec->payload)
+        future->spec->payload = payload_ref(future->result);
+    if (rc == 0 && !future->spec->payload)
+        return await_return(future, site, now_ns);
     if (rc == 0 && !future->transfer)
         return client_transfer_begin(future, true, site, now_ns);
     if (rc == 0)

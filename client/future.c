@@ -45,6 +45,21 @@ struct future_name future_name(const struct dusk_future *future)
 
 /* ---- specs ---- */
 
+/* ---- who needs it ---- */
+
+static bool future_is_brought_for_others(const struct dusk_future *future)
+{
+    bool moves = future->state == FUTURE_PENDING ||
+                 (future->transfer && future->transfer->brings);
+    return !future->spec->function && moves && !future_has_failed(future) &&
+           future->references > future->wanted;
+}
+
+bool future_is_needed(const struct dusk_future *future)
+{
+    return future->wanted > 0 || future_is_brought_for_others(future);
+}
+
 /* A task that the scheduler never heard of is forgotten, unless others depend on it;
  * one that waits to be submitted or cancelled is released after that. */
 static void future_release(struct dusk_future *future)
@@ -83,6 +98,14 @@ struct future_spec *future_spec_create(const char *function, const char *worker,
         dependencies[i]->references++;
     }
     return spec;
+}
+
+void future_brought(struct dusk_future *future)
+{
+    bool others = future_is_brought_for_others(future);
+    client_transfer_end(future);
+    if (others && !future_is_needed(future))
+        future_release(future);
 }
 
 /* One reference of a spec less. */

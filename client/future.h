@@ -109,19 +109,10 @@ static inline bool future_has_failed(const struct dusk_future *future)
     return future->state >= FUTURE_ERROR;
 }
 
-/* Data of the program's own, on their way to a worker, that other tasks depend on: only
- * this program can bring them, released or not. */
-static inline bool future_is_brought_for_others(const struct dusk_future *future)
-{
-    return !future->spec->function && future->state == FUTURE_PENDING &&
-           future->references > future->wanted;
-}
-
-/* What comes of it is of use here. */
-static inline bool future_is_needed(const struct dusk_future *future)
-{
-    return future->wanted > 0 || future_is_brought_for_others(future);
-}
+/* What comes of it is of use here: the program wants it, or it is data of the program's
+ * own on their way to a worker, and tasks depend on them: released or not, only this
+ * program can bring them. */
+bool future_is_needed(const struct dusk_future *future);
 
 enum dusk_status future_status(const struct dusk_future *future);
 
@@ -147,6 +138,9 @@ bool future_apply(struct dusk_future *future, enum future_event event);
 
 /* The end in ERROR, CANCELLED or LOST, as the code says; the reason is copied. */
 bool future_fail(struct dusk_future *future, int code, struct str reason);
+
+/* Its data have arrived where they were brought to. */
+void future_brought(struct dusk_future *future);
 
 /* References of the program; the core is told of the last one, and the scheduler when
  * the future is not needed any more. */

@@ -1,6 +1,8 @@
 /* What workers say about tasks and data. */
 #include "scheduler/core.h"
 
+#include "common/plant.h"
+
 /* Times that the last copy of scattered data may be reported missing before it is
  * believed: there is no other way to get them back. */
 #define MISSES_ALLOWED 3
@@ -11,8 +13,8 @@ static struct task *answered_task(struct scheduler *scheduler, struct worker *wo
                                   struct task_key key, uint64_t attempt)
 {
     struct task *task = task_find(scheduler, key);
-    if (task && task->state == TASK_PROCESSING && task->worker == worker &&
-        task->attempt == attempt)
+    if (task && task->state == TASK_PROCESSING &&
+        ((task->worker == worker && task->attempt == attempt) || PLANTED(stale_result)))
         return task;
     const struct demand *stopped = map_remove(&worker->stopping, attempt);
     if (stopped) {

@@ -1,5 +1,7 @@
 #include "scheduler/core.h"
 
+#include "common/plant.h"
+
 #include "proto/limits.h"
 
 #include <stdlib.h>
@@ -254,7 +256,7 @@ void client_release(struct scheduler *scheduler, struct client *client,
     for (size_t i = 0; i < release->keys.count; i++) {
         struct task *task = task_find(scheduler, release->keys.items[i]);
         struct bond *want = task ? bond_find(&task->want, &client->wants) : NULL;
-        if (want)
+        if (want && !(PLANTED(lost_release) && task->key.bits % 8 == 0))
             want_end(scheduler, want);
     }
 }

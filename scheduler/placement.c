@@ -1,5 +1,7 @@
 #include "scheduler/core.h"
 
+#include "common/plant.h"
+
 #include <assert.h>
 #include <stdio.h>
 
@@ -141,6 +143,8 @@ void placement_update(struct scheduler *scheduler, struct worker *worker)
 
 void placement_refill(struct scheduler *scheduler, struct worker *worker)
 {
+    if (PLANTED(missed_wakeup) && scheduler->attempts % 16 == 0)
+        return;
     placement_update(scheduler, worker);
     if (list_is_empty(&worker->refill))
         list_append(&scheduler->refill, &worker->refill);

@@ -149,8 +149,8 @@ void recovery_hello(struct scheduler *scheduler, const struct msg_hello *hello)
     uint64_t epoch = hello->scheduler_epoch;
     if (epoch != 0 && epoch != scheduler->config.epoch)
         recovery_begin(scheduler);
-    if (recovery->running && hello->role == ROLE_WORKER &&
-        !heap_holds(&recovery->timer.link) &&
+    bool worker = hello->role == ROLE_WORKER || scheduler->worker_count > 0;
+    if (recovery->running && worker && !heap_holds(&recovery->timer.link) &&
         timer_set(scheduler, &recovery->timer,
                   scheduler->now_ns + scheduler->config.recovery_ns) < 0)
         recovery_end(scheduler, &recovery->timer);

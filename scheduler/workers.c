@@ -45,6 +45,11 @@ static uint64_t silence_deadline(const struct scheduler *scheduler,
            (worker->silent ? scheduler->config.lost_ns : scheduler->config.silent_ns);
 }
 
+static const char *why_silent(const struct worker *worker)
+{
+    return worker->peer.number ? "nothing was heard of it" : "its connection closed";
+}
+
 static void worker_fall_silent(struct scheduler *scheduler, struct worker *worker)
 {
     struct note *note = note_add(&scheduler->notes, NOTE_WARNING, "worker silent");
@@ -52,6 +57,7 @@ static void worker_fall_silent(struct scheduler *scheduler, struct worker *worke
     note_field(note, "address", ADDRESS_FORMAT, ADDRESS_ARGS(worker->address));
     note_field(note, "unheard_ms", "%" PRIu64,
                (scheduler->now_ns - worker->heard_ns) / UINT64_C(1000000));
+    note_field(note, "because", "%s", why_silent(worker));
     worker->silent = true;
     worker_conditions_changed(scheduler, worker);
 }
@@ -64,9 +70,7 @@ static void worker_timer(struct scheduler *scheduler, struct timer *timer)
             struct peer_id silent = worker->peer;
             if (!silent.number)
                 death_suspected(scheduler, worker);
-            worker_remove(scheduler, worker, true,
-                          silent.number ? "nothing was heard of it"
-                                        : "its connection closed");
+            worker_remove(scheduler, worker, true, why_silent(worker));
             if (silent.number)
                 peer_close(scheduler, silent);
             return;

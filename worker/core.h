@@ -60,12 +60,12 @@ enum worker_action_kind {
     WORKER_WRITE,  /* write `payload` to file number `file` */
     WORKER_READ,   /* read file number `file` */
     WORKER_FORGET, /* nobody needs file number `file` any more */
-    WORKER_LOAD,   /* load the plugin in `payload`, with the checksum `file` and the name
-                    * `text`; ahead of jobs that are started after it */
-    WORKER_ADMIT,  /* `members` may connect from now on, and nobody else */
-    WORKER_NOTE,   /* a line for the log: `level` of common/log.h and `text` */
-    WORKER_END,    /* send what waits, then end with exit status `code`; if that is not
-                    * 0, `text` tells why */
+    WORKER_LOAD,  /* load the plugin in `payload`, with the checksum `file` and the name
+                   * `text`; ahead of jobs that are started after it */
+    WORKER_ADMIT, /* `members` may connect from now on, and nobody else */
+    WORKER_NOTE,  /* a line for the log: `level` of common/log.h and `text` */
+    WORKER_END,   /* send what waits, then end with exit status `code`; if that is not
+                   * 0, `text` tells why */
 };
 
 struct worker_action {

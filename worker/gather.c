@@ -1,7 +1,7 @@
 /* Bringing here what is wanted: each host is asked for a few at a time, and what is on
  * its way altogether is limited. */
 #include "common/log.h"
-#include "common/units.h"
+#include "proto/address.h"
 #include "worker/core_state.h"
 
 #include <stdlib.h>
@@ -190,17 +190,22 @@ static void tell_long_flights(struct worker_core *core)
 {
     size_t position = 0;
     const struct host *host;
-    while ((host = map_next(&core->dialed, &position)))
+    while ((host = map_next(&core->dialed, &position))) {
+        unsigned count = 0;
+        struct task_key first = {0};
         LIST_FOREACH (link, &host->flights) {
             struct want *want = CONTAINER_OF(link, struct want, link);
             if (want->told || core->now_ns < want->asked_ns + LONG_WAIT_NS)
                 continue;
             want->told = true;
-            note(core, LOG_WARNING,
-                 "still waiting for " KEY_FORMAT " (%s) from %s, which may be busy",
-                 KEY_ARGS(want->key), units_bytes((int64_t)want->nbytes).text,
-                 host->address);
+            first = count++ ? first : want->key;
         }
+        if (count)
+            note(core, LOG_WARNING,
+                 "still waiting for " KEY_FORMAT " and %u more from " ADDRESS_FORMAT
+                 ", which may be busy",
+                 KEY_ARGS(first), count - 1, ADDRESS_ARGS(host->address));
+    }
 }
 
 void gather_tick(struct worker_core *core)

@@ -105,6 +105,7 @@ static void child_died(struct nanny *nanny, struct child *child, int status)
 {
     uint64_t now = clock_monotonic_ns(), lived = now - child->started_ns;
     struct log *log = nanny->config->log;
+    pid_t pid = child->pid;
     child->pid = 0;
     /* A worker that ends on purpose says so; a status of 0 alone is a task's doing. */
     if (nanny->stopping || child->page->final) {
@@ -116,10 +117,12 @@ static void child_died(struct nanny *nanny, struct child *child, int status)
     }
     if (WIFSIGNALED(status))
         log_error(log, "worker died", log_integer("worker", child->number),
+                  log_integer("pid", pid),
                   log_text("signal", strsignal(WTERMSIG(status))),
                   log_duration("after", (int64_t)lived));
     else
         log_error(log, "worker died", log_integer("worker", child->number),
+                  log_integer("pid", pid),
                   log_integer("exit_status", WEXITSTATUS(status)),
                   log_duration("after", (int64_t)lived));
     /* A life that never registered has nothing to tell of; the one before has. */

@@ -1,4 +1,5 @@
 #include "common/log.h"
+#include "common/plant.h"
 #include "common/units.h"
 #include "worker/core_state.h"
 
@@ -227,6 +228,8 @@ static void session_welcome(struct worker_core *core, const struct msg_welcome *
 static void session_again(struct worker_core *core)
 {
     struct session *session = &core->session;
+    if (PLANTED(lost_registration))
+        return;
     if (!session->registered && core->now_ns < session->hello_ns + NS_PER_S)
         return;
     session_lost(core, "does not know this worker");

@@ -107,6 +107,9 @@ class SchedulerAlone:
     def rss_mib(self):
         return rss_mib(self.process.pid)
 
+    def is_sanitized(self):
+        return is_sanitized(self.process.pid)
+
     def connect(self):
         return zmtp.Dealer(self.address)
 

@@ -38,7 +38,7 @@ SETTLE_SECONDS = 60
 # What may be an error here: deaths that we or a nanny caused, and a place whose name its
 # former worker still has.
 BAD_LINES = re.compile(r"internal error|assert|Sanitizer|runtime error|level=error"
-                       r"(?!.*(signal=Killed|signal=Terminated|too much memory|refused this worker))",
+                       r"(?!.*(signal=(Killed|Terminated)|too much memory|refused this worker))",
                        re.IGNORECASE)
 
 

@@ -8,6 +8,7 @@ import struct
 GREETING = b"\xff" + bytes(8) + b"\x7f" + b"\x03\x00" + b"NULL".ljust(20, b"\0") + bytes(32)
 MAGIC = 0x6475736b
 HELLO, WELCOME, REFUSE, REGISTER_AGAIN, ALIVE, BYE = 1, 2, 3, 4, 5, 6
+SUBMIT = 10
 
 
 def pack(value):
@@ -59,6 +60,11 @@ def unpack(data, at=0):
         item, at = unpack(data, at)
         items.append(item)
     return items, at
+
+
+def submit(key, function, arguments=None):
+    """The message that has a task run."""
+    return [SUBMIT, key, function, [], 0, 0, 0, "", arguments, 0, ""]
 
 
 class Dealer:

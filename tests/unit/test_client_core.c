@@ -828,8 +828,6 @@ START_TEST(scattered_data_are_brought_until_they_are_confirmed)
         {"finished 2 tcp://v:1", ""});
     ck_assert_int_eq(world.futures[2]->state, FUTURE_AWAY);
     ck_assert_ptr_null(world.futures[2]->spec->payload);
-    RUN(&world, {"place 2 tcp://w:1", "release:2"});
-    ck_assert_int_eq(status_of(&world, 2), DUSK_LOST);
     RUN(&world, {"scatter", "scatter:3"}, {"place 3 tcp://v:1", "put:3"},
         {"no_data 3", "release:3"});
     ck_assert_int_eq(world.futures[3]->code, DUSK_E_MEMORY_LIMIT);
@@ -873,6 +871,26 @@ START_TEST(each_scheduler_is_told_of_uploads_ahead_of_tasks)
     ck_assert(strstr(world.notes, "plugin p.so cannot be loaded again: says w"));
     ck_assert(first->answered && first->code == 0);
     RUN(&world, {"tick 1", ""});
+    world_end(&world);
+}
+END_TEST
+
+/* A new scheduler hears of this client before it hears of the worker. */
+START_TEST(scattered_data_are_waited_for_with_their_worker)
+{
+    struct world world = world_up();
+    RUN(&world, {"scatter-large", "scatter:1"}, {"place 1 tcp://w:1", "put:1"},
+        {"stored 1", ""}, {"finished 1 tcp://w:1", ""}, {"place 1 tcp://v:1", ""},
+        {"tick 3100", "alive scatter:1"}, {"finished 1 tcp://w:1", "get:1"},
+        {"data 1", ""});
+    ck_assert_int_eq(world.futures[1]->state, FUTURE_HERE);
+    RUN(&world, {"scatter-large", "scatter:2"}, {"place 2 tcp://w:1", "put:2"},
+        {"stored 2", ""}, {"finished 2 tcp://w:1", ""}, {"place 2 tcp://v:1", ""});
+    for (int i = 0; i < 2; i++)
+        RUN(&world, {"tick 3100", "alive scatter:2"}, {"place 2 tcp://v:1", ""},
+            {"alive", ""});
+    RUN(&world, {"tick 3100", "alive scatter:2"}, {"place 2 tcp://v:1", "release:2"});
+    ck_assert_int_eq(status_of(&world, 2), DUSK_LOST);
     world_end(&world);
 }
 END_TEST
@@ -992,6 +1010,7 @@ int main(void)
     tcase_add_test(good, data_that_were_lost_on_their_way_are_brought_again);
     tcase_add_test(good, a_result_that_cannot_be_fetched_says_so);
     tcase_add_test(good, scattered_data_are_brought_until_they_are_confirmed);
+    tcase_add_test(good, scattered_data_are_waited_for_with_their_worker);
     tcase_add_test(good, data_that_only_tasks_need_are_brought_all_the_same);
     tcase_add_test(good, what_depends_on_a_forgotten_failure_fails_likewise);
     tcase_add_test(good, watches_come_in_the_order_of_the_ends);

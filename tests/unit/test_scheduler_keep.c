@@ -292,9 +292,9 @@ START_TEST(what_is_being_stopped_after_a_recovery_takes_its_place)
     expect("w1:stop_task 4#78; w1:stop_task 3#77", recovery_end(W1));
     expect("", script_message(&s, C1, SUBMIT(5, "load")));
     expect("w1:run_task 5#4294967297 load",
-           script_message(&s, W1,
-                          MESSAGE(erred, .key = KEY(3), .attempt = 77,
-                                  .code = DUSK_E_CANCELLED)));
+           script_message(
+               &s, W1,
+               MESSAGE(erred, .key = KEY(3), .attempt = 77, .code = DUSK_E_CANCELLED)));
 }
 END_TEST
 
@@ -324,6 +324,20 @@ START_TEST(recovery_is_for_the_beginning)
     expect("w2:welcome 2; w2:free_data 5",
            BACK(W2, "w2", .inventory = HOLDS({KEY(5), 8})));
     expect("w1:run_task 1#4294967297 load", script_message(&s, C1, SUBMIT(1, "load")));
+}
+END_TEST
+
+/* Workers that died with the scheduler tell nothing of it, and no other may come. */
+START_TEST(recovery_ends_when_only_a_client_comes_back)
+{
+    start_again();
+    script_worker(&s, W1, 1, 1);
+    script_message(&s, C1,
+                   MESSAGE(hello, .magic = PROTOCOL_MAGIC, .major = PROTOCOL_MAJOR,
+                           .role = ROLE_CLIENT, .name = str_of("c1"), .epoch = 200,
+                           .client = 1, .scheduler_epoch = 1));
+    expect("", script_message(&s, C1, SUBMIT(1, "load")));
+    expect("w1:run_task 1#4294967297 load", recovery_end(W1));
 }
 END_TEST
 
@@ -521,6 +535,7 @@ int main(void)
     tcase_add_test(tests, a_worker_may_be_lost_before_anybody_asks);
     tcase_add_test(tests, what_is_being_stopped_after_a_recovery_takes_its_place);
     tcase_add_test(tests, recovery_is_for_the_beginning);
+    tcase_add_test(tests, recovery_ends_when_only_a_client_comes_back);
     tcase_add_test(tests, scattered_data_come_back_with_their_worker);
     suite_add_tcase(suite, tests);
     TCase *journal = tcase_create("journal");

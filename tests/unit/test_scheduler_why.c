@@ -132,8 +132,7 @@ START_TEST(workers_are_paused)
     BECAUSE(3,
             "(add): of 3 workers 1 could take it, and none takes new work: worker w3 "
             "is paused");
-    expect("w3:alive; w3:run_task 3#2 add",
-           script_message(&s, W3, MESSAGE(heartbeat)));
+    expect("w3:alive; w3:run_task 3#2 add", script_message(&s, W3, MESSAGE(heartbeat)));
 }
 END_TEST
 
@@ -335,7 +334,7 @@ START_TEST(all_that_wait_are_told_by_reason)
     expect(
         "c1:because 1x 000001-8 (sum): " ROOT " | 1x 000001-9 (sum): " ROOT
         " | 1x 000001-10 (sum): " ROOT " | 5x 000001-3 (add), 000001-4 (add), 000001-5 "
-                                       "(add) and 2 more: queued behind "
+        "(add) and 2 more: queued behind "
         "0 others: all 1 workers that take work are busy | 1x 000001-2 (add): was sent "
         "to worker w1 (running) as attempt 2; 2 tasks are there for 1 threads",
         script_message(&s, C1, MESSAGE(why_all)));

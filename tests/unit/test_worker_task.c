@@ -497,7 +497,7 @@ START_TEST(items_that_cannot_be_counted_fail_the_task)
 {
     ck_assert_int_eq(payload_builder_future(&builder, key_make(3, 3), 0), 0);
     run_basic("identity");
-    expect_error(DUSK_E_NOT_FOUND, "identity: an argument cannot be read: not found");
+    expect_error(DUSK_E_NOT_FOUND, "an argument cannot be read: not found");
 }
 END_TEST
 
