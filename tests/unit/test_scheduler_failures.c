@@ -82,7 +82,7 @@ START_TEST(a_resting_task_can_be_cancelled)
 {
     script_message(&s, C1, SUBMIT(1, "add", .retries = 1));
     script_message(&s, W1, ERRED(1, 1, DUSK_E_TASK));
-    expect("c1:failed 1 CANCELLED: cancelled",
+    expect("c1:failed 1 CANCELLED: task 000001-1 (add) was cancelled",
            script_message(&s, C1, MESSAGE(cancel, .keys = KEYS(KEY(1)))));
     expect("", pass(1000));
 }
