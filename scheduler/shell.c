@@ -17,7 +17,7 @@
 
 /* Batches read before what they caused is sent. */
 #define BATCHES_A_TURN 256
-/* How soon a full connection is tried again. */
+/* How soon a full connection is tried again without a sign that there is room. */
 #define RETRY_NS (5 * NS_PER_MS)
 /* Events with their own share of the log. */
 #define LOG_SITES 64
@@ -203,6 +203,8 @@ static void send_all(struct shell *shell)
         else if (rc < 0)
             peer_gone(shell, lane->peer);
         shell->blocked |= rc > 0;
+        if (rc > 0)
+            loop_watch(&shell->loop, shell->router);
         shell->more |= more;
     }
     LIST_FOREACH (link, &later) {
