@@ -79,7 +79,8 @@ struct scheduler {
     struct shutdown shutdown;
     struct list publications;
     size_t publication_count;
-    struct outbox journal; /* records, as for a peer */
+    size_t published_tasks; /* of all of them */
+    struct outbox journal;  /* records, as for a peer */
     struct recording recording;
     struct recovery recovery;
     /* peers to part with: those whose outbox overflowed, then those to close */

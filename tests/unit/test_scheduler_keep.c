@@ -104,6 +104,38 @@ START_TEST(names_are_taken_once)
 }
 END_TEST
 
+START_TEST(published_tasks_are_limited)
+{
+    enum { MANY = 800000, TOO_MANY = 1200000 };
+    struct task_key *keys = malloc(TOO_MANY * sizeof *keys);
+    char name[] = "set 0";
+    ck_assert_ptr_nonnull(keys);
+    for (size_t i = 0; i < TOO_MANY; i++)
+        keys[i] = KEY(1);
+    script_client(&s, C1);
+    script_message(&s, C1, SUBMIT(1, "load"));
+    /* What one answer to get_published could not hold. */
+    expect(
+        "c1:published LIMIT: 'big' has 1200000 tasks: too many for one name, or "
+        "with the 0 that are published",
+        script_message(
+            &s, C1, MESSAGE(publish, .name = str_of("big"), .keys = {keys, TOO_MANY})));
+    for (; name[4] < '5'; name[4]++)
+        expect("c1:published", script_message(&s, C1,
+                                              MESSAGE(publish, .name = str_of(name),
+                                                      .keys = {keys, MANY})));
+    expect("c1:published LIMIT: 'set 5' has 800000 tasks: too many for one name, or "
+           "with the 4000000 that are published",
+           script_message(
+               &s, C1, MESSAGE(publish, .name = str_of(name), .keys = {keys, MANY})));
+    script_message(&s, C1, MESSAGE(unpublish, .name = str_of("set 0")));
+    expect("c1:published",
+           script_message(
+               &s, C1, MESSAGE(publish, .name = str_of(name), .keys = {keys, MANY})));
+    free(keys);
+}
+END_TEST
+
 START_TEST(keys_of_others_are_wanted_by_name_and_by_key)
 {
     script_worker(&s, W1, 1, 1);
@@ -608,6 +640,7 @@ int main(void)
     tcase_add_test(tests, what_a_dead_client_wanted_is_freed_after_a_while);
     tcase_add_test(tests, what_is_published_stays);
     tcase_add_test(tests, names_are_taken_once);
+    tcase_add_test(tests, published_tasks_are_limited);
     tcase_add_test(tests, keys_of_others_are_wanted_by_name_and_by_key);
     tcase_add_test(tests, replicas_are_kept_at_their_number);
     tcase_add_test(tests, who_cannot_take_a_copy_is_not_asked_at_once);
