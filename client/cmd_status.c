@@ -1,6 +1,7 @@
 #include "client/commands.h"
 #include "client/dusk.h"
 #include "client/grid.h"
+#include "client/json_text.h"
 #include "common/options.h"
 #include "common/units.h"
 
@@ -104,14 +105,15 @@ static void print_cluster(const char *address, const struct dusk_cluster *cluste
 
 static json_t *json_of_worker(const struct dusk_worker_row *row)
 {
-    return json_pack(
-        "{sI ss ss ss sI sI sI sI sI sI ss sf}", "worker", (json_int_t)row->worker,
-        "name", row->name, "address", row->address, "state", row->state, "threads",
-        (json_int_t)row->nthreads, "memory_bytes", (json_int_t)row->memory_bytes,
-        "memory_limit_bytes", (json_int_t)row->memory_limit_bytes, "spilled_bytes",
-        (json_int_t)row->spilled_bytes, "chunks", (json_int_t)row->chunks, "processing",
-        (json_int_t)row->processing, "running", row->running, "silence_s",
-        row->silence_s);
+    return json_pack("{sI so so ss sI sI sI sI sI sI so sf}", "worker",
+                     (json_int_t)row->worker, "name", json_text(row->name), "address",
+                     json_text(row->address), "state", row->state, "threads",
+                     (json_int_t)row->nthreads, "memory_bytes",
+                     (json_int_t)row->memory_bytes, "memory_limit_bytes",
+                     (json_int_t)row->memory_limit_bytes, "spilled_bytes",
+                     (json_int_t)row->spilled_bytes, "chunks", (json_int_t)row->chunks,
+                     "processing", (json_int_t)row->processing, "running",
+                     json_text(row->running), "silence_s", row->silence_s);
 }
 
 static json_t *json_of_cluster(const char *address, const struct dusk_cluster *cluster)
@@ -125,16 +127,16 @@ static json_t *json_of_cluster(const char *address, const struct dusk_cluster *c
                             json_integer(cluster->states[i].tasks));
     for (int i = 0; i < cluster->client_count; i++) {
         const struct dusk_client_row *row = &cluster->clients[i];
-        json_array_append_new(clients, json_pack("{ss sI sI sf}", "name", row->name,
-                                                 "client", (json_int_t)row->client,
-                                                 "wanted", (json_int_t)row->wanted,
-                                                 "silence_s", row->silence_s));
+        json_array_append_new(
+            clients, json_pack("{so sI sI sf}", "name", json_text(row->name), "client",
+                               (json_int_t)row->client, "wanted",
+                               (json_int_t)row->wanted, "silence_s", row->silence_s));
     }
     for (int i = 0; i < cluster->published_count; i++) {
         const struct dusk_published_row *row = &cluster->published[i];
         json_array_append_new(published,
-                              json_pack("{ss sI sI sI}", "name", row->name, "tasks",
-                                        (json_int_t)row->tasks, "in_memory",
+                              json_pack("{so sI sI sI}", "name", json_text(row->name),
+                                        "tasks", (json_int_t)row->tasks, "in_memory",
                                         (json_int_t)row->in_memory, "nbytes",
                                         (json_int_t)row->nbytes));
     }

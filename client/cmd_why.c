@@ -40,6 +40,10 @@ static int tell(const struct dusk_options *connection, const char *key)
     if (rc < 0)
         fprintf(stderr, "dusk why: %s\n", dusk_last_error());
     dusk_close(client);
+    if (fflush(stdout) != 0) {
+        fprintf(stderr, "dusk why: cannot write to standard output\n");
+        rc = DUSK_E_IO;
+    }
     return rc < 0 ? COMMAND_FAILED : COMMAND_DONE;
 }
 
