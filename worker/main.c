@@ -314,11 +314,19 @@ static int check(struct main_options *options, struct err_text *text)
         unsigned share = processors() / (unsigned)options->nworkers;
         options->nthreads = share ? share : 1;
     }
+    if (options->name && strlen(options->name) > LIMIT_NAME_BYTES - 8)
+        return err_set(text, DUSK_E_INVALID, "--name is longer than %u bytes",
+                       LIMIT_NAME_BYTES - 8);
     int rc = link_check_address(options->scheduler, text);
-    if (rc == 0 && !options->host)
-        rc = find_own_host(options, text);
     if (rc == 0 && options->keys)
         rc = keys_read_join(options->keys, &options->join, text);
+    if (rc == 0)
+        rc = check_resources(options, text);
+    if (rc == 0)
+        rc = check_memory(options, text);
+    /* This may take its time; what is wrong with the rest is said before. */
+    if (rc == 0 && !options->host)
+        rc = find_own_host(options, text);
     if (rc < 0)
         return rc;
     if (!link_is_loopback(options->host) && !options->keys && !options->insecure)
@@ -327,11 +335,7 @@ static int check(struct main_options *options, struct err_text *text)
                        "say --keys FILE.join (`dusk keygen` makes it), or --insecure "
                        "if that is meant",
                        options->host);
-    if (options->name && strlen(options->name) > LIMIT_NAME_BYTES - 8)
-        return err_set(text, DUSK_E_INVALID, "--name is longer than %u bytes",
-                       LIMIT_NAME_BYTES - 8);
-    rc = check_resources(options, text);
-    return rc < 0 ? rc : check_memory(options, text);
+    return 0;
 }
 
 /* ---- one worker ---- */
