@@ -43,7 +43,6 @@ probe_found() {
     pkg-config:*) pkg-config --exists "${1#pkg-config:}" 2>/dev/null ;;
     file:*) [[ -e ${1#file:} ]] ;;
     header:*) cc -E -x c - <<<"#include <${1#header:}>" >/dev/null 2>&1 ;;
-    file:*) [[ -e ${1#file:} ]] ;;
     *) false ;;
     esac
 }

@@ -7,8 +7,10 @@
  *     CANCELLED  it is one that may be cancelled, or has one among its ancestors
  *     DATA_LOST  it was scattered, or has scattered data among its ancestors
  *
- * Argument: a seed.  Prints what became of the futures as JSON; exit code 0 when all
- * went as it should, else a line about what did not. */
+ *     chaos_graph [SEED [LENGTH]]    LENGTH: of the arrays among the values
+ *
+ * Prints what became of the futures as JSON; exit code 0 when all went as it should,
+ * else a line about what did not. */
 #include "client/dusk.h"
 #include "common/clock.h"
 
@@ -19,7 +21,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { ARRAYS = 120, NODES = 700, LENGTH = 20000, ARGUMENTS_MAX = 4 };
+enum { ARRAYS = 120, NODES = 700, LENGTH_MOST = 20000, ARGUMENTS_MAX = 4 };
 enum { SETTLED_A_TURN = 16 };
 /* An answer that takes longer than this never comes. */
 #define HANG_S 240.0
@@ -27,7 +29,7 @@ enum { SETTLED_A_TURN = 16 };
 
 enum { MAY_FAIL = 1, MAY_BE_CANCELLED = 2, MAY_BE_LOST = 4 };
 
-/* The first ARRAYS are arrays of LENGTH times their value, the others numbers. */
+/* The first ARRAYS are arrays of `length` times their value, the others numbers. */
 struct node {
     struct dusk_future *future;
     double value;
@@ -42,6 +44,7 @@ static const struct dusk_submit_options behind = {.priority = 1};
 static struct dusk_client *client;
 static struct node nodes[NODES];
 static uint64_t state;
+static int length = LENGTH_MOST;
 static struct {
     int submitted, values, released, failed, cancelled, lost;
 } counts;
@@ -80,11 +83,11 @@ static void must(int rc, const char *what)
 
 static void scatter_array(struct node *node)
 {
-    static double numbers[LENGTH];
-    const struct dusk_array vector = dusk_vector(numbers, LENGTH);
+    static double numbers[LENGTH_MOST];
+    const struct dusk_array vector = dusk_vector(numbers, length);
     node->value = (double)draw(1000);
     node->may = MAY_BE_LOST;
-    for (int i = 0; i < LENGTH; i++)
+    for (int i = 0; i < length; i++)
         numbers[i] = node->value;
     MUST(dusk_scatter(client, &node->future, "a", &vector));
 }
@@ -94,7 +97,7 @@ static void submit_leaf(struct node *node, bool is_array)
     node->value = (double)draw(1000);
     if (is_array) {
         MUST(dusk_submit_with(client, &behind, &node->future, "fill", "l d",
-                              (int64_t)LENGTH, node->value));
+                              (int64_t)length, node->value));
     } else if (draw(3) == 0) {
         node->value = (double)draw(20) / 64;
         MUST(dusk_submit_with(client, &behind, &node->future, "sleep", "d",
@@ -158,9 +161,9 @@ static void submit_largest(struct node *node)
 static void submit_total(struct node *node)
 {
     const struct node *array = &nodes[draw(ARRAYS)];
-    if (!array->future || array->value * LENGTH > VALUE_MAX)
+    if (!array->future || array->value * length > VALUE_MAX)
         return;
-    node->value = array->value * LENGTH;
+    node->value = array->value * length;
     submit_over(node, "total", 1, &array);
 }
 
@@ -217,10 +220,10 @@ static void check_value(const struct node *node, const struct dusk_value *value)
     double number = value->kind == DUSK_INT ? (double)value->integer : value->number;
     if (node < nodes + ARRAYS) {
         const double *numbers = value->array.data;
-        if (value->kind != DUSK_ARRAY || value->array.shape[0] != LENGTH)
+        if (value->kind != DUSK_ARRAY || value->array.shape[0] != length)
             die("a result that is no array of that length", node);
         number = numbers[0];
-        for (int i = 1; i < LENGTH; i++)
+        for (int i = 1; i < length; i++)
             if (numbers[i] != number)
                 die("an array of different numbers", node);
     }
@@ -306,6 +309,10 @@ static void say(void *arg, enum dusk_log_level level, const char *line)
 int main(int argc, char **argv)
 {
     state = argc > 1 ? strtoull(argv[1], NULL, 10) : 1;
+    if (argc > 2)
+        length = atoi(argv[2]);
+    if (length < 1 || length > LENGTH_MOST)
+        return 2;
     MUST(dusk_connect(NULL, HANG_S, &client));
     dusk_set_log(client, say, NULL);
     for (int i = 0; i < NODES; i++)

@@ -15,6 +15,8 @@ BUILD = os.environ["BUILD_DIR"]
 SCHEDULER = os.path.join(BUILD, "scheduler", "dusk-scheduler")
 WORKER = os.path.join(BUILD, "worker", "dusk-worker")
 DUSK = os.path.join(BUILD, "client", "dusk")
+# A build with a sanitizer repeats less: tests/meson.build.
+DIVISOR = int(os.environ.get("DUSK_TEST_DIVISOR", "1"))
 READY_SECONDS = 30
 END_SECONDS = 30
 

@@ -23,9 +23,8 @@ import daemons
 import proxy
 import tap
 
-SANITIZED = "ASAN_OPTIONS" in os.environ or "TSAN_OPTIONS" in os.environ
 PLACES = 8
-MEMORY = "512MiB" if SANITIZED else "64MiB"
+MEMORY = "64MiB" if daemons.DIVISOR == 1 else "512MiB"
 # Deaths are many here and no task's fault.
 SCHEDULER_OPTIONS = ["--heartbeat", "500ms", "--silent", "2s", "--lost", "5s",
                      "--allowed-failures", "1000"]
@@ -327,7 +326,7 @@ def chaos(graph, seconds, seed):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("graph")
-    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--seconds", type=float, default=60 / daemons.DIVISOR)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 31))
     arguments = parser.parse_args()
 

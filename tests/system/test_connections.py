@@ -12,8 +12,9 @@ import tap
 
 FAKE_WORKERS, ROUNDS, PROBE = sys.argv[1:4]
 RUN_SECONDS = 120
-WORKERS = 1000
-TASKS = 5000
+WORKERS = 1000 // daemons.DIVISOR
+TASKS = 5000 // daemons.DIVISOR
+CONNECTIONS = 10000 // daemons.DIVISOR
 
 
 def start(cluster, *command):
@@ -87,8 +88,8 @@ class Crowd:
         assert 'msg="worker lost"' in self.cluster.read_log()
 
 
-def a_thousand_workers():
-    """A thousand workers register, compute, and vanish at once"""
+def many_workers():
+    """A thousand workers, or hundreds, register, compute, and vanish at once"""
     # Many systems give a process no more descriptors than this unless it asks.
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(1024, limits[0]), limits[1]))
@@ -102,8 +103,8 @@ def a_thousand_workers():
         crowd.vanish()
 
 
-def tasks_of_a_thousand_workers():
-    """The tasks of a thousand workers that vanish at once are run by others"""
+def tasks_of_many_workers():
+    """The tasks of a thousand workers, or hundreds, that vanish at once are run by others"""
     with Crowd() as crowd:
         assert first_line(crowd.workers).startswith(f"{WORKERS} workers welcomed")
         # They take tasks and do not answer.
@@ -139,21 +140,20 @@ def rounds(cluster, count, seed, descriptors_after):
 
 
 def connections_that_come_and_go():
-    """Ten thousand connections leave no descriptor and little memory behind"""
+    """Thousands of connections leave no descriptor and little memory behind"""
     with daemons.Cluster(workers=0, scheduler_options=[
             "--closed", "100ms", "--client-closed", "100ms"]) as cluster:
         seed = random.randrange(1 << 32)
         print("# seed", seed, flush=True)
         base = descriptors(cluster.scheduler)
         # The first ones make the scheduler's tables as large as they will be.
-        rounds(cluster, 2000, seed, base)
+        rounds(cluster, CONNECTIONS // 5, seed, base)
         before = daemons.rss_mib(cluster.scheduler.pid)
-        rounds(cluster, 10000, seed + 1, base)
+        rounds(cluster, CONNECTIONS, seed + 1, base)
         after = daemons.rss_mib(cluster.scheduler.pid)
         print(f"# {before} MiB before, {after} MiB after", flush=True)
         assert daemons.is_sanitized(cluster.scheduler.pid) or after <= before + 4, \
             f"{before} MiB before, {after} MiB after"
 
 
-tap.run(a_thousand_workers, tasks_of_a_thousand_workers,
-        connections_that_come_and_go)
+tap.run(many_workers, tasks_of_many_workers, connections_that_come_and_go)

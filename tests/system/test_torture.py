@@ -302,7 +302,8 @@ def torture(victim, kind, numbers=None, count=1):
         numbers = itertools.count(1)
     elif numbers is None:
         calls = series.run_round(0, 1)
-        numbers = chosen(calls[kind] if calls else 0, SAMPLE[kind],
+        numbers = chosen(calls[kind] if calls else 0,
+                         max(1, SAMPLE[kind] // daemons.DIVISOR),
                          f"{SEED} {victim} {kind}")
     series.run(numbers, count)
 
