@@ -52,6 +52,10 @@ static int read_all(struct journal *journal, struct err_text *text)
     struct stat stat;
     if (fstat(journal->fd, &stat) < 0)
         return fail(journal, "look at it", text);
+    /* A new journal takes the place of the old one, which must not be a device. */
+    if (!S_ISREG(stat.st_mode))
+        return err_set(text, DUSK_E_IO, "journal %s: it is no regular file",
+                       journal->path);
     journal->size = (size_t)stat.st_size;
     if (!(journal->bytes = malloc(journal->size + 1)))
         return err_set(text, DUSK_E_NOMEM, "journal %s: no memory for its %zu bytes",

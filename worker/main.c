@@ -474,9 +474,10 @@ int main(int argc, char **argv)
     if (rc != OPTIONS_RUN)
         return rc == OPTIONS_DONE ? 0 : 2;
     struct err_text text;
-    if (check(&options, &text) < 0) {
+    rc = check(&options, &text);
+    if (rc < 0) {
         fprintf(stderr, "dusk-worker: %s\n", text.line);
-        return 1;
+        return rc == DUSK_E_INVALID ? 2 : 1;
     }
     log_init(&options.log, STDERR_FILENO, (enum log_level)options.log_level,
              "dusk-worker");
