@@ -145,7 +145,7 @@ int journal_renew(struct journal *journal, struct err_text *text)
     journal->new_fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     free(path);
     if (journal->new_fd < 0)
-        return fail(journal, "make a new one", text);
+        return fail(journal, "make a new one beside it", text);
     int rc = flock(journal->new_fd, LOCK_EX | LOCK_NB) < 0
                  ? fail(journal, "lock a new one", text)
                  : write_all(journal, journal->new_fd, MAGIC, strlen(MAGIC), text);

@@ -322,7 +322,7 @@ static int check(struct main_options *options, struct err_text *text)
     if (rc < 0)
         return rc;
     if (!link_is_loopback(options->host) && !options->keys && !options->insecure)
-        return err_set(text, DUSK_E_REFUSED,
+        return err_set(text, DUSK_E_INVALID,
                        "--host %s is not loopback, and data would travel unencrypted: "
                        "say --keys FILE.join (`dusk keygen` makes it), or --insecure "
                        "if that is meant",
