@@ -56,40 +56,69 @@ def share_a_core(*processes):
             os.sched_setaffinity(int(thread), {core})
 
 
+class Crowd:
+    """A scheduler, a thousand fake workers and programs beside them; use it in a `with`."""
+
+    def __init__(self):
+        # Nobody is lost because a busy machine keeps him silent.
+        self.cluster = daemons.Cluster(workers=0, scheduler_options=[
+            "--silent", "60s", "--lost", "120s"])
+        self.jobs = []
+
+    def __enter__(self):
+        self.cluster.__enter__()
+        self.workers = self.start(FAKE_WORKERS, str(WORKERS))
+        return self
+
+    def __exit__(self, *exception):
+        for job in self.jobs:
+            end(job)
+        self.cluster.__exit__(*exception)
+
+    def start(self, *command):
+        self.jobs.append(start(self.cluster, *command))
+        return self.jobs[-1]
+
+    def vanish(self):
+        """All workers are killed, and lost for no other reason."""
+        share_a_core(self.cluster.scheduler, self.workers)
+        end(self.workers)
+        daemons.wait_for("all to be lost", lambda: not self.cluster.status()["workers"])
+        assert 'msg="worker lost"' in self.cluster.read_log()
+
+
 def a_thousand_workers():
     """A thousand workers register, compute, and vanish at once"""
     # Many systems give a process no more descriptors than this unless it asks.
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(1024, limits[0]), limits[1]))
-    with daemons.Cluster(workers=0) as cluster:
-        jobs = [start(cluster, FAKE_WORKERS, str(WORKERS))]
-        try:
-            assert first_line(jobs[0]).startswith(f"{WORKERS} workers welcomed")
-            rows = cluster.status()["workers"]
-            assert len({row["name"] for row in rows}) == WORKERS, len(rows)
-            assert {row["state"] for row in rows} == {"running"}
-            assert f"on {WORKERS} workers" in run(cluster, PROBE, "noops", str(TASKS),
-                                                  str(WORKERS))
-            # They take tasks and do not answer.
-            jobs[0].send_signal(signal.SIGSTOP)
-            jobs.append(start(cluster, PROBE, "noops", str(TASKS), str(2 * WORKERS)))
-            daemons.wait_for("the tasks to be sent",
-                             lambda: cluster.status()["tasks"]["processing"] >= WORKERS)
-            share_a_core(cluster.scheduler, jobs[0])
-            end(jobs[0])
-            daemons.wait_for("all to be lost", lambda: not cluster.status()["workers"])
-            log = cluster.read_log()
-            assert "its connection closed" in log and "nothing was heard" not in log
-            jobs.append(start(cluster, FAKE_WORKERS, "2"))
-            assert first_line(jobs[2]).startswith("2 workers welcomed")
-            assert f"{TASKS} tasks on 2 workers" in first_line(jobs[1])
-            said, _ = jobs[2].communicate(timeout=RUN_SECONDS)
-            assert jobs[2].returncode == 0, said
-            daemons.wait_for("nothing to be left", lambda: is_empty(cluster))
-            assert sum(cluster.status()["tasks"].values()) == 0
-        finally:
-            for job in jobs:
-                end(job)
+    with Crowd() as crowd:
+        assert first_line(crowd.workers).startswith(f"{WORKERS} workers welcomed")
+        rows = crowd.cluster.status()["workers"]
+        assert len({row["name"] for row in rows}) == WORKERS, len(rows)
+        assert {row["state"] for row in rows} == {"running"}
+        said = run(crowd.cluster, PROBE, "noops", str(TASKS), str(WORKERS))
+        assert int(said.split()[3]) > WORKERS / 2, said
+        crowd.vanish()
+
+
+def tasks_of_a_thousand_workers():
+    """The tasks of a thousand workers that vanish at once are run by others"""
+    with Crowd() as crowd:
+        assert first_line(crowd.workers).startswith(f"{WORKERS} workers welcomed")
+        # They take tasks and do not answer.
+        crowd.workers.send_signal(signal.SIGSTOP)
+        client = crowd.start(PROBE, "noops", str(TASKS), str(2 * WORKERS))
+        daemons.wait_for("the tasks to be sent", lambda: crowd.cluster.status()[
+            "tasks"]["processing"] >= WORKERS)
+        crowd.vanish()
+        others = crowd.start(FAKE_WORKERS, "2")
+        assert first_line(others).startswith("2 workers welcomed")
+        assert f"{TASKS} tasks on 2 workers" in first_line(client)
+        said, _ = others.communicate(timeout=RUN_SECONDS)
+        assert others.returncode == 0, said
+        daemons.wait_for("nothing to be left", lambda: is_empty(crowd.cluster))
+        assert sum(crowd.cluster.status()["tasks"].values()) == 0
 
 
 def descriptors(process):
@@ -126,4 +155,5 @@ def connections_that_come_and_go():
             f"{before} MiB before, {after} MiB after"
 
 
-tap.run(a_thousand_workers, connections_that_come_and_go)
+tap.run(a_thousand_workers, tasks_of_a_thousand_workers,
+        connections_that_come_and_go)
