@@ -61,6 +61,10 @@ static int read_all(struct journal *journal, struct err_text *text)
     struct stat stat;
     if (fstat(journal->fd, &stat) < 0)
         return fail(journal, "look at it", text);
+    /* A new journal takes the place of the old one, which must not be a device. */
+    if (!S_ISREG(stat.st_mode))
+        return err_set(text, DUSK_E_IO, "journal %s: it is no regular file",
+                       journal->path);
     journal->size = (size_t)stat.st_size;
     if (!(journal->bytes = malloc(journal->size + 1)))
         return err_set(text, DUSK_E_NOMEM, "journal %s: no memory for its %zu bytes",
@@ -151,7 +155,7 @@ int journal_renew(struct journal *journal, struct err_text *text)
     journal->new_fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     free(path);
     if (journal->new_fd < 0)
-        return fail(journal, "make a new one", text);
+        return fail(journal, "make a new one beside it", text);
     int rc = flock(journal->new_fd, LOCK_EX | LOCK_NB) < 0
                  ? fail(journal, "lock a new one", text)
                  : write_all(journal, journal->new_fd, MAGIC, strlen(MAGIC), text);

@@ -280,7 +280,8 @@ static int read_members(struct shell *shell, struct err_text *text)
     members_fini(&members);
     if (rc < 0)
         return err_set(text, rc, "no memory for the allow-list");
-    log_info(shell->log, "read the allow-list", log_integer("members", (int64_t)count));
+    log_info(shell->log, "read the allow-list", log_text("keys", shell->options->keys),
+             log_integer("members", (int64_t)count));
     after_event(shell);
     return 0;
 }

@@ -330,7 +330,7 @@ static int check(struct main_options *options, struct err_text *text)
     if (rc < 0)
         return rc;
     if (!link_is_loopback(options->host) && !options->keys && !options->insecure)
-        return err_set(text, DUSK_E_REFUSED,
+        return err_set(text, DUSK_E_INVALID,
                        "--host %s is not loopback, and data would travel unencrypted: "
                        "say --keys FILE.join (`dusk keygen` makes it), or --insecure "
                        "if that is meant",
@@ -480,9 +480,10 @@ int main(int argc, char **argv)
     if (rc != OPTIONS_RUN)
         return rc == OPTIONS_DONE ? 0 : 2;
     struct err_text text;
-    if (check(&options, &text) < 0) {
+    rc = check(&options, &text);
+    if (rc < 0) {
         fprintf(stderr, "dusk-worker: %s\n", text.line);
-        return 1;
+        return rc == DUSK_E_INVALID ? 2 : 1;
     }
     log_init(&options.log, STDERR_FILENO, (enum log_level)options.log_level,
              "dusk-worker");

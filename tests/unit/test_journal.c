@@ -316,6 +316,8 @@ START_TEST(files_that_cannot_be_used_are_named)
     ck_assert_str_eq(text.line,
                      "journal /nowhere/journal: cannot open it: No such file "
                      "or directory");
+    ck_assert_int_eq(journal_open("/dev/null", &text, &journal), DUSK_E_IO);
+    ck_assert_str_eq(text.line, "journal /dev/null: it is no regular file");
     int fd = open(path, O_WRONLY | O_CREAT, 0600);
     ck_assert_int_eq(write(fd, "something else", 14), 14);
     close(fd);

@@ -417,6 +417,10 @@ START_TEST(addresses_are_checked)
     ck_assert_int_eq(link_bind(second, "127.0.0.1", port, taken, sizeof taken, &text),
                      DUSK_E_IO);
     ck_assert_ptr_nonnull(strstr(text.line, "in use"));
+    ck_assert_int_eq(link_bind(second, "no host", 0, taken, sizeof taken, &text),
+                     DUSK_E_IO);
+    ck_assert_str_eq(text.line,
+                     "cannot listen at tcp://no host:*: there is no such host");
     zmq_close(second);
 }
 END_TEST
