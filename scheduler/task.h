@@ -121,10 +121,8 @@ struct task {
     struct failure *failure;   /* counted, or NULL */
     struct task_extra *extra;  /* owned, or NULL */
     struct worker *worker;     /* queued at, processing on, data on their way to */
-    union {
-        uint64_t attempt;   /* the last one; never the same twice */
-        uint64_t placed_ns; /* scattered data: when their place was told */
-    };
+    uint64_t attempt; /* to run it or to bring it, the last one; never the same twice */
+    uint64_t placed_ns;     /* scattered data: when their place was told */
     uint64_t nbytes;        /* of the result, as last known */
     struct list dependents; /* edges */
     struct bond holder;     /* chain: workers */

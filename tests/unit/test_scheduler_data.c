@@ -123,9 +123,9 @@ START_TEST(scatter_places_and_finishes)
 {
     script_worker(&s, W1, 1, 1);
     script_client(&s, C1);
-    expect("c1:place 1 w1",
+    expect("c1:place 1#1 w1",
            script_message(&s, C1, MESSAGE(scatter, .key = KEY(1), .nbytes = 100)));
-    expect("c1:place 1 w1",
+    expect("c1:place 1#1 w1",
            script_message(&s, C1, MESSAGE(scatter, .key = KEY(1), .nbytes = 100)));
     expect("c1:finished 1 100B w1",
            script_message(&s, W1, MESSAGE(have, .holdings = HOLDS({KEY(1), 100}))));
@@ -145,9 +145,9 @@ START_TEST(scatter_goes_to_the_emptiest)
     script_worker(&s, W2, 1, 1);
     script_client(&s, C1);
     script_message(&s, W1, MESSAGE(heartbeat, .memory = 1000));
-    expect("c1:place 1 w2",
+    expect("c1:place 1#1 w2",
            script_message(&s, C1, MESSAGE(scatter, .key = KEY(1), .nbytes = 2000)));
-    expect("c1:place 2 w1",
+    expect("c1:place 2#2 w1",
            script_message(&s, C1, MESSAGE(scatter, .key = KEY(2), .nbytes = 5)));
 }
 END_TEST
@@ -158,7 +158,7 @@ START_TEST(scatter_moves_on_when_the_worker_dies)
     script_client(&s, C1);
     script_message(&s, C1, MESSAGE(scatter, .key = KEY(1), .nbytes = 100));
     expect("", script_message(&s, W1, MESSAGE(bye)));
-    expect("w2:welcome 2; c1:place 1 w2", script_worker(&s, W2, 1, 1));
+    expect("w2:welcome 2; c1:place 1#2 w2", script_worker(&s, W2, 1, 1));
 }
 END_TEST
 
