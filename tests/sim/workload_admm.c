@@ -206,14 +206,16 @@ static void run_mixed(struct process *process)
         workload_admm.run(process);
     else if (number == 1)
         workload_graph.run(process);
-    else
+    else if (number == 2)
         workload_data.run(process);
+    else
+        workload_keep.run(process);
 }
 
 const struct workload workload_mixed = {
     .name = "mixed",
     .summary = "one client of each of these",
-    .clients = 3,
+    .clients = 4,
     .limit_ns = 400 * NS_PER_S,
     .run = run_mixed,
 };
