@@ -248,7 +248,7 @@ void client_scatter(struct scheduler *scheduler, struct client *client,
     if (rc < 0)
         fail_at_once(scheduler, client, scatter->key, rc, text.line);
     else
-        want_add(scheduler, client, task, WANT_RESULT);
+        want_add(scheduler, client, task, WANT_RESULT | WANT_BRINGS);
 }
 
 void client_release(struct scheduler *scheduler, struct client *client,

@@ -49,6 +49,7 @@ enum want_flag {
     WANT_RESULT = 1, /* submitted: told of every arrival */
     WANT_PLACE = 2,  /* asked where it is: told once */
     WANT_KEPT = 4,   /* published: never told */
+    WANT_BRINGS = 8, /* scattered: told where to put the data */
 };
 
 enum holder_flag {

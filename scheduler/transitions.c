@@ -57,7 +57,7 @@ static void await_data(struct scheduler *scheduler, struct task *task)
     list_append(&task->worker->awaited, &task->link);
     task->worker->memory += task->nbytes;
     BONDS_FOREACH (want, &task->want) {
-        if (!(want->flags & WANT_RESULT))
+        if (!(want->flags & WANT_BRINGS))
             continue;
         told = true;
         client_send(scheduler, want_client(want),

@@ -121,15 +121,19 @@ static bool item_may_fail(const struct keeper *keeper, int item, int code)
            (code == DUSK_E_DATA_LOST || code == DUSK_E_UNREACHABLE);
 }
 
-/* Copies are made anew until there are enough, unless the last one was lost. */
+static bool awaits_copies(const struct keeper *keeper, int item)
+{
+    struct dusk_future *future = keeper->futures[item];
+    return is_alive(keeper) && future && dusk_future_status(future) <= DUSK_FINISHED &&
+           !item_may_fail(keeper, item, DUSK_E_DATA_LOST) &&
+           program_copies(keeper->process, dusk_future_key(future)) < COPIES;
+}
+
+/* Copies are made anew until there are enough. */
 static void await_copies(struct keeper *keeper)
 {
-    int count = item_may_fail(keeper, SET - 1, DUSK_E_DATA_LOST) ? SET - 1 : SET;
-    for (int i = 0; i < count; i++)
-        while (is_alive(keeper) && keeper->futures[i] &&
-               dusk_future_status(keeper->futures[i]) <= DUSK_FINISHED &&
-               program_copies(keeper->process, dusk_future_key(keeper->futures[i])) <
-                   COPIES) {
+    for (int i = 0; i < SET; i++)
+        while (awaits_copies(keeper, i)) {
             program_doing(keeper->process, "waits for copies of %s",
                           dusk_future_key(keeper->futures[i]));
             program_sleep(keeper->process, NS_PER_S / 2);
