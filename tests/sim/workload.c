@@ -76,7 +76,8 @@ struct dusk_client *program_connect(struct process *process)
         if (rc == 0)
             return client;
         program_expect(process,
-                       rc == DUSK_E_UNREACHABLE || program_may_fail(process, rc),
+                       rc == DUSK_E_UNREACHABLE ||
+                           program_may_fail(process, rc, dusk_last_error()),
                        "connect: %s", dusk_last_error());
         program_sleep(process, 100 * NS_PER_MS);
     }
@@ -143,13 +144,13 @@ static bool deaths_are_true(struct world *world, const char *line)
     return told >= scheduler_defaults.deaths_allowed;
 }
 
-bool program_may_fail(const struct process *process, int code)
+bool program_may_fail(const struct process *process, int code, const char *line)
 {
     switch (code) {
     case DUSK_E_NOMEM:
         return program_saw(process, FAULT_MEMORY);
     case DUSK_E_KILLED: /* by chance: the workers died under it */
-        return deaths_are_true(process->world, dusk_last_error());
+        return deaths_are_true(process->world, line);
     default:
         return false;
     }

@@ -68,9 +68,9 @@ void program_expect(struct process *process, bool fine, const char *format, ...)
 bool program_saw(const struct process *process, enum fault_kind kind);
 bool program_saw_any(const struct process *process);
 
-/* Whether any program may be told this code, with dusk_last_error()'s line, given what
- * has gone wrong so far. */
-bool program_may_fail(const struct process *process, int code);
+/* Whether any program may be told this code, with this line, given what has gone wrong
+ * so far. */
+bool program_may_fail(const struct process *process, int code, const char *line);
 
 /* ---- task functions for the simulation ---- */
 

@@ -89,7 +89,8 @@ static void node_submit(struct graph *graph, struct node *node)
     node->value = sim_value(seed, inputs, values);
     int rc = dusk_submit_arguments(graph->client, &options, &node->future,
                                    functions[behaviour], 1 + inputs, arguments);
-    program_expect(graph->process, rc == 0 || program_may_fail(graph->process, rc),
+    program_expect(graph->process,
+                   rc == 0 || program_may_fail(graph->process, rc, dusk_last_error()),
                    "submit: %s", dusk_last_error());
 }
 
@@ -111,7 +112,7 @@ static bool code_is_allowed(const struct graph *graph, const struct node *node,
            (node->may_cancel &&
             (code == DUSK_E_CANCELLED || code == DUSK_E_NOT_FOUND)) ||
            (code == DUSK_E_DEADLINE && has_expired(graph, node)) ||
-           program_may_fail(graph->process, code);
+           program_may_fail(graph->process, code, dusk_last_error());
 }
 
 static void node_check(struct graph *graph, struct node *node)
