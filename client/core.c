@@ -450,7 +450,7 @@ void client_core_refuse(struct client_core *core, int code, const char *line)
     core->refusal = err_set(&core->refusal_text, code, "%s", line);
     LIST_FOREACH (link, &core->futures) {
         struct dusk_future *future = CONTAINER_OF(link, struct dusk_future, all);
-        if (!future_is_done(future))
+        if (future->state <= FUTURE_AWAY)
             future_fail(future, code, str_of(core->refusal_text.line));
     }
 }

@@ -153,8 +153,8 @@ void client_core_connected(struct client_core *core, struct peer_id peer,
  * for `now_ns`. */
 void client_core_set_clock(struct client_core *core, uint64_t unix_ns, uint64_t now_ns);
 
-/* The scheduler will not have this client, or cannot be reached whatever is tried: its
- * futures fail, and no connection is tried again. */
+/* The scheduler will not have this client, or cannot be reached whatever is tried: what
+ * is not here fails, and no connection is tried again. */
 void client_core_refuse(struct client_core *core, int code, const char *line);
 void client_core_peer_gone(struct client_core *core, struct peer_id peer,
                            uint64_t now_ns);

@@ -21,7 +21,9 @@ static int future_check(const struct dusk_future *future, struct err_text *text)
         return wrong(text, future, "is garbage");
     if (future_is_done(future) && !list_is_empty(&future->watches))
         return wrong(text, future, "is done, and somebody still waits for it");
-    if ((future->state == FUTURE_HERE) != (future->result != NULL))
+    if (future->result
+            ? future->state != FUTURE_HERE && future->state != FUTURE_CANCELLED
+            : future->state == FUTURE_HERE)
         return wrong(text, future, "has a result and is not here, or the reverse");
     if (future_has_failed(future) && !(future->code < 0))
         return wrong(text, future, "failed without a code");

@@ -102,8 +102,8 @@ static int reason_copy(const struct msg_because *because, char **ret_reason)
     if (!reason)
         return DUSK_E_NOMEM;
     for (size_t i = 0; i < because->waiting.count; i++)
-        at += (size_t)sprintf(reason + at, STR_FORMAT "\n",
-                              STR_ARGS(because->waiting.items[i].reason));
+        at += (size_t)snprintf(reason + at, size - at, STR_FORMAT "\n",
+                               STR_ARGS(because->waiting.items[i].reason));
     snprintf(reason + at, size - at, STR_FORMAT, STR_ARGS(because->reason));
     *ret_reason = reason;
     return 0;

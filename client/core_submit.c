@@ -223,18 +223,19 @@ static const struct dusk_future *useless_dependency(const struct dusk_future *fu
     return NULL;
 }
 
-/* This scheduler is not told of it; but if it was told once, of its end. */
-static void leave_untold(struct dusk_future *future)
+/* It is not submitted. */
+static void leave_queue(struct dusk_future *future)
 {
     bool release = future->wanted == 0 && future->session;
     client_queue(future, release ? QUEUE_RELEASE : QUEUE_NONE);
 }
 
-/* A result that is here stays, but nothing can be built on it any more. */
+/* A result that is here stays, unless it is cancelled, but nothing can be built on it
+ * any more. */
 static void fail_with(struct dusk_future *future, const struct dusk_future *cause)
 {
-    leave_untold(future);
-    if (future->state != FUTURE_HERE)
+    leave_queue(future);
+    if (future->state != FUTURE_HERE || cause->state == FUTURE_CANCELLED)
         fail_like(future, cause);
 }
 
@@ -291,7 +292,7 @@ static void time_out(struct dusk_future *future)
     snprintf(line, sizeof line,
              "task %s was not done within %g s: no scheduler could be told of it",
              future_name(future).text, future->spec->deadline_s);
-    leave_untold(future);
+    leave_queue(future);
     future_fail(future, DUSK_E_DEADLINE, str_of(line));
 }
 
@@ -321,12 +322,12 @@ static bool submit_first(struct client_core *core, struct dusk_future *future,
                          uint64_t now_ns)
 {
     uint64_t deadline_ns = deadline_of(future);
-    if (deadline_ns && deadline_ns <= now_ns) {
+    bool known = is_known(future);
+    if (!known && deadline_ns && deadline_ns <= now_ns) {
         time_out(future);
         return true;
     }
-    const struct dusk_future *cause =
-        is_known(future) ? NULL : useless_dependency(future);
+    const struct dusk_future *cause = known ? NULL : useless_dependency(future);
     if (cause) {
         fail_with(future, cause);
         return true;

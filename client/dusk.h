@@ -241,7 +241,9 @@ DUSK_API void dusk_release(struct dusk_future **futures, int n);
 
 /* Nobody in the cluster is to get these, nor what depends on them: tasks that have
  * not run never will, and running ones are told to stop.  The futures are cancelled
- * at once, those that are done already stay as they are.  NULLs are skipped. */
+ * at once, those that are done already stay as they are.  When the scheduler has
+ * cancelled what depends on them, those futures are cancelled too, done or not.  NULLs
+ * are skipped. */
 DUSK_API int dusk_cancel(struct dusk_future *const *futures, int n);
 
 /* ---- results ---- */

@@ -7,7 +7,8 @@
 #include <string.h>
 
 /* What comes after the end changes nothing: a cancelled future stays cancelled when
- * its result comes all the same.  A result that is away can still be lost. */
+ * its result comes all the same.  A result that is away can still be lost, and one that
+ * is here can be cancelled with what it needed: the scheduler has forgotten it then. */
 static const uint8_t transitions[FUTURE_STATES][FUTURE_EVENTS] = {
 #define ROW(finished, arrived, fails, cancel, gone)                                    \
     {                                                                                  \
@@ -16,7 +17,7 @@ static const uint8_t transitions[FUTURE_STATES][FUTURE_EVENTS] = {
     }
     [FUTURE_PENDING] = ROW(AWAY, HERE, ERROR, CANCELLED, LOST),
     [FUTURE_AWAY] = ROW(AWAY, HERE, ERROR, CANCELLED, LOST),
-    [FUTURE_HERE] = ROW(HERE, HERE, HERE, HERE, HERE),
+    [FUTURE_HERE] = ROW(HERE, HERE, HERE, CANCELLED, HERE),
     [FUTURE_ERROR] = ROW(ERROR, ERROR, ERROR, ERROR, ERROR),
     [FUTURE_CANCELLED] = ROW(CANCELLED, CANCELLED, CANCELLED, CANCELLED, CANCELLED),
     [FUTURE_LOST] = ROW(LOST, LOST, LOST, LOST, LOST),

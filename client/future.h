@@ -5,6 +5,8 @@
  *        |                    |
  *        '----failed----------'--> error, cancelled or lost
  *
+ * What is here can only be cancelled any more.
+ *
  * A future keeps its spec, so that a scheduler which has forgotten the task can be
  * told again; specs keep the futures that they depend on. */
 #ifndef CLIENT_FUTURE_H
@@ -67,7 +69,8 @@ struct dusk_future {
     struct list watches;
     struct future_spec *spec;         /* owned */
     struct client_transfer *transfer; /* of its data, or NULL */
-    struct payload *result;           /* owned; when HERE */
+    struct payload *result;           /* owned; HERE, and kept when cancelled there:
+                                       * programs borrow from it */
     struct values *values;            /* owned; the result, once it was read */
     struct dusk_value *items;         /* owned; the same as plain values */
     struct client_site *site;         /* that has the result, when AWAY */

@@ -83,9 +83,10 @@ int dusk_upload_plugin(struct dusk_client *client, const char *path, double time
         return rc;
     }
     rc = client_core_upload(client->core, basename(path), plugin, &upload);
-    if (rc < 0)
+    if (rc < 0) {
         payload_unref(plugin);
-    else if ((rc = upload_wait(client, upload, &wait)) < 0)
+        rc = client_fail(rc, "no memory for %s", path);
+    } else if ((rc = upload_wait(client, upload, &wait)) < 0)
         client_core_upload_end(upload);
     client_leave(client);
     return rc;

@@ -16,10 +16,11 @@ static struct task *answered_task(struct scheduler *scheduler, struct worker *wo
     if (task && task->state == TASK_PROCESSING &&
         ((task->worker == worker && task->attempt == attempt) || PLANTED(stale_result)))
         return task;
-    const struct demand *stopped = map_remove(&worker->stopping, attempt);
+    struct demand *stopped = map_remove(&worker->stopping, attempt);
     if (stopped) {
         worker->outstanding--;
         demand_give(stopped, worker);
+        stopped->users--;
         placement_refill(scheduler, worker);
     } else {
         scheduler->counts.stale++;

@@ -175,9 +175,8 @@ static int check_idleness(const struct scheduler *scheduler,
     const struct heap_link *own = heap_first(&worker->queue);
     const struct heap_link *first = own ? own : heap_first(&scheduler->queue);
     LIST_FOREACH (link, &scheduler->demands) {
-        const struct demand *demand = CONTAINER_OF(link, struct demand, link);
-        if (!first && demand_fits(demand, worker))
-            first = heap_first(&demand->queue);
+        if (!first)
+            first = placement_first_of(CONTAINER_OF(link, struct demand, link), worker);
     }
     if (first && worker_takes_work(worker) && worker->outstanding < worker->nthreads)
         return WORKER_WRONG(worker, "has a free thread and could take " KEY_FORMAT,

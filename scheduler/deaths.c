@@ -139,7 +139,8 @@ void death_reported(struct scheduler *scheduler, const struct msg_hello *hello)
 {
     struct death death = {.epoch = hello->previous_epoch,
                           .status = (int)hello->previous_status};
-    name_the_dead(scheduler, hello, &death);
+    if (hello->previous_epoch)
+        name_the_dead(scheduler, hello, &death);
     /* Who was thought dead and is here is not; whose end is known needs no guess. */
     for (size_t i = 0; i < GRAVES_MAX; i++) {
         const struct grave *grave = scheduler->graves.items[i];

@@ -28,29 +28,54 @@ void demand_destroy(struct demand *demand)
     free(demand);
 }
 
+static struct demand *demand_find(const struct scheduler *scheduler, struct str text,
+                                  struct str worker)
+{
+    LIST_FOREACH (link, &scheduler->demands) {
+        struct demand *demand = CONTAINER_OF(link, struct demand, link);
+        if (text_is(text, demand->text) && text_is(worker, demand->worker))
+            return demand;
+    }
+    return NULL;
+}
+
+/* Whether there is room for one more, if need be that of those without users. */
+static bool demands_have_room(struct scheduler *scheduler)
+{
+    size_t count = 0;
+    LIST_FOREACH (link, &scheduler->demands)
+        count++;
+    if (count < DEMANDS_MAX)
+        return true;
+    LIST_FOREACH (unused, &scheduler->demands) {
+        struct demand *demand = CONTAINER_OF(unused, struct demand, link);
+        if (demand->users)
+            continue;
+        list_remove(unused);
+        demand_destroy(demand);
+        count--;
+    }
+    return count < DEMANDS_MAX;
+}
+
 int demand_get(struct scheduler *scheduler, struct str text, struct str worker,
                struct err_text *error, struct demand **ret_demand)
 {
-    size_t count = 0;
-    LIST_FOREACH (link, &scheduler->demands) {
-        struct demand *demand = CONTAINER_OF(link, struct demand, link);
-        if (text_is(text, demand->text) && text_is(worker, demand->worker)) {
-            *ret_demand = demand;
-            return 0;
-        }
-        count++;
+    struct demand *demand = demand_find(scheduler, text, worker);
+    if (demand) {
+        *ret_demand = demand;
+        return 0;
     }
     struct resources needs;
     int rc = resources_parse(text, error, &needs);
     if (rc < 0)
         return rc;
-    if (count == DEMANDS_MAX)
+    if (!demands_have_room(scheduler))
         return err_set(error, DUSK_E_LIMIT,
                        "the scheduler knows %d different needs of resources and takes "
                        "no more",
                        DEMANDS_MAX);
-    struct demand *demand = demand_create(text, worker, error);
-    if (!demand)
+    if (!(demand = demand_create(text, worker, error)))
         return DUSK_E_NOMEM;
     demand->needs = needs;
     list_append(&scheduler->demands, &demand->link);

@@ -1,6 +1,7 @@
 /* What tasks need beside a thread.  Tasks that need the same resources, on the same
  * worker if they are bound to one, share a demand and queue there: whoever has the
- * resources free takes the first.  Demands are few, and stay. */
+ * resources free takes the first.  Demands are few; those that nothing uses stay until
+ * their room is needed. */
 #ifndef SCHEDULER_DEMANDS_H
 #define SCHEDULER_DEMANDS_H
 
@@ -19,10 +20,11 @@ struct demand {
     struct heap queue; /* ready tasks */
     char *text;        /* owned, as the client wrote it */
     char *worker;      /* owned: the only one that may run them, or "" */
+    size_t users;      /* tasks, and attempts that workers are to stop */
 };
 
-/* Found or made.  DUSK_E_INVALID for a text that names no resources, DUSK_E_LIMIT,
- * DUSK_E_NOMEM, with a line. */
+/* Found or made; the caller counts its task in `users`.  DUSK_E_INVALID for a text that
+ * names no resources, DUSK_E_LIMIT, DUSK_E_NOMEM, with a line. */
 int demand_get(struct scheduler *scheduler, struct str text, struct str worker,
                struct err_text *error, struct demand **ret_demand);
 void demand_destroy(struct demand *demand);

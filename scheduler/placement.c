@@ -255,11 +255,9 @@ static bool take_one(struct scheduler *scheduler, struct worker *worker)
 {
     struct heap_link *best =
         better(heap_first(&worker->queue), heap_first(&scheduler->queue));
-    LIST_FOREACH (link, &scheduler->demands) {
-        struct demand *demand = CONTAINER_OF(link, struct demand, link);
-        if (demand->queue.count && demand_fits(demand, worker))
-            best = better(heap_first(&demand->queue), best);
-    }
+    LIST_FOREACH (link, &scheduler->demands)
+        best = better(
+            placement_first_of(CONTAINER_OF(link, struct demand, link), worker), best);
     return best && has_room(scheduler, worker, queued_task(best)) &&
            assign(scheduler, queued_task(best), worker);
 }
@@ -333,8 +331,10 @@ static struct worker *worker_for(const struct scheduler *scheduler,
     for (size_t i = 0; i < scheduler->open.count; i++) {
         const struct heap_link *link = scheduler->open.links[i];
         struct worker *worker = CONTAINER_OF(link, struct worker, open);
-        if ((!best || link->priority < best->priority) && demand_fits(demand, worker) &&
-            has_room(scheduler, worker, queued_task(heap_first(&demand->queue))))
+        struct heap_link *first = !best || link->priority < best->priority
+                                      ? placement_first_of(demand, worker)
+                                      : NULL;
+        if (first && has_room(scheduler, worker, queued_task(first)))
             best = link;
     }
     return best ? CONTAINER_OF(best, struct worker, open) : NULL;

@@ -40,6 +40,11 @@ void placement_refill(struct scheduler *scheduler, struct worker *worker);
 /* Its load has changed, or whether it takes work. */
 void placement_update(struct scheduler *scheduler, struct worker *worker);
 
+/* The first task of a demand, if the worker has its resources free and room for its
+ * inputs (suits.c); or NULL. */
+struct heap_link *placement_first_of(const struct demand *demand,
+                                     const struct worker *worker);
+
 /* Looks again at what is queued for resources of the worker. */
 void placement_reconsider(struct scheduler *scheduler, const struct worker *worker);
 

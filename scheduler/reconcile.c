@@ -28,12 +28,7 @@ static void said_fini(struct said *said)
 static void stop_unwanted(struct scheduler *scheduler, struct worker *worker,
                           const struct msg_hello *hello)
 {
-    size_t position = 0;
-    const struct demand *stopped;
-    while ((stopped = map_next(&worker->stopping, &position)))
-        demand_give(stopped, worker);
-    worker->outstanding -= (unsigned)worker->stopping.count;
-    map_fini(&worker->stopping);
+    worker_forget_stopped(worker);
     for (size_t i = 0; i < hello->running.count; i++) {
         const struct run *run = &hello->running.items[i];
         struct task *task = task_find(scheduler, run->key);

@@ -33,6 +33,9 @@ static void look_at_queues(struct scheduler *scheduler)
     LIST_FOREACH (link, &scheduler->workers)
         if (!first)
             first = heap_first(&CONTAINER_OF(link, struct worker, link)->queue);
+    LIST_FOREACH (at, &scheduler->demands)
+        if (!first)
+            first = heap_first(&CONTAINER_OF(at, struct demand, link)->queue);
     if (first)
         note_stall(scheduler, CONTAINER_OF(first, struct task, queue),
                    scheduler->state_counts[TASK_QUEUED]);

@@ -24,6 +24,16 @@ bool placement_suits(const struct task *task, uint64_t bytes,
            demand_suits(task_demand(task), worker);
 }
 
+struct heap_link *placement_first_of(const struct demand *demand,
+                                     const struct worker *worker)
+{
+    struct heap_link *first = heap_first(&demand->queue);
+    if (!first || !demand_fits(demand, worker))
+        return NULL;
+    const struct task *task = CONTAINER_OF(first, struct task, queue);
+    return placement_suits(task, placement_bytes(task), worker) ? first : NULL;
+}
+
 /* Most tasks suit every worker, and are not held against each of them. */
 static bool suits_all(const struct scheduler *scheduler, const struct task *task,
                       uint64_t bytes)

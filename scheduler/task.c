@@ -59,6 +59,8 @@ void task_destroy(struct task *task)
     failure_unref(task->failure);
     if (task->extra) {
         list_remove(&task->extra->scarce);
+        if (task->extra->demand)
+            task->extra->demand->users--;
         free(task->extra->restriction);
         free(task->extra->deaths);
         free(task->extra);
@@ -112,6 +114,7 @@ static int task_set_conditions(struct scheduler *scheduler, struct task *task,
                             &task->extra->demand);
         if (rc < 0)
             return rc;
+        task->extra->demand->users++;
     }
     if (ms && task_limit_time(scheduler, task, ms * NS_PER_MS) < 0)
         return err_set(text, DUSK_E_NOMEM, "out of memory");

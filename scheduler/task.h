@@ -38,7 +38,7 @@ enum task_state {
 enum task_flag {
     TASK_KEEP = 1, /* SUBMIT_KEEP */
     TASK_ON_AGENDA = 2,
-    TASK_CANCELLED = 4,   /* dependents and wants have yet to be told */
+    TASK_CANCELLED = 4,   /* what depends on it has yet to be told */
     TASK_HAD_DATA = 8,    /* scattered data that arrived once */
     TASK_RAN = 16,        /* was assigned before */
     TASK_STALE_DATA = 64, /* its worker has data from an attempt that did not count */

@@ -1,6 +1,9 @@
 #include "scheduler/core.h"
 
+#include "proto/limits.h"
+
 #include <assert.h>
+#include <stdio.h>
 
 /* ---- the agenda ---- */
 
@@ -330,24 +333,39 @@ static enum task_state task_next(struct scheduler *scheduler, struct task *task)
     }
 }
 
-/* Tells everybody who wants the task, and goes on to what depends on it. */
-static void cancel_wants(struct scheduler *scheduler, struct task *task)
+/* Tells everybody who wants the task; what depends on it has its turn on the agenda.
+ * `cause` is what the task depends on and was cancelled, or the task itself. */
+static void cancel_wants(struct scheduler *scheduler, struct task *task,
+                         const struct task *cause)
 {
-    task->flags &= (uint8_t)~TASK_CANCELLED;
+    char line[LIMIT_TEXT_BYTES];
+    int length = snprintf(line, sizeof line, "task " KEY_FORMAT " (%s) ",
+                          KEY_ARGS(task->key), task_what(task));
+    if (cause != task)
+        length += snprintf(line + length, sizeof line - (size_t)length,
+                           "depends on " KEY_FORMAT " (%s), which ",
+                           KEY_ARGS(cause->key), task_what(cause));
+    snprintf(line + length, sizeof line - (size_t)length, "was cancelled");
     BONDS_FOREACH (want, &task->want) {
         client_send(scheduler, want_client(want),
                     MESSAGE(failed, .key = task->key, .code = DUSK_E_CANCELLED,
-                            .reason = str_of("cancelled")));
+                            .reason = str_of(line)));
         bond_remove(&task->want, want);
     }
-    LIST_FOREACH (link, &task->dependents)
-        task_cancel(scheduler, CONTAINER_OF(link, struct edge, link)->dependent);
+    task->flags |= TASK_CANCELLED;
+    agenda_add(scheduler, task);
 }
 
 void task_cancel(struct scheduler *scheduler, struct task *task)
 {
-    task->flags |= TASK_CANCELLED;
-    agenda_add(scheduler, task);
+    cancel_wants(scheduler, task, task);
+}
+
+static void cancel_dependents(struct scheduler *scheduler, struct task *task)
+{
+    task->flags &= (uint8_t)~TASK_CANCELLED;
+    LIST_FOREACH (link, &task->dependents)
+        cancel_wants(scheduler, CONTAINER_OF(link, struct edge, link)->dependent, task);
 }
 
 void agenda_run(struct scheduler *scheduler)
@@ -355,7 +373,7 @@ void agenda_run(struct scheduler *scheduler)
     struct task *task;
     while ((task = agenda_take(scheduler))) {
         if (task->flags & TASK_CANCELLED)
-            cancel_wants(scheduler, task);
+            cancel_dependents(scheduler, task);
         enum task_state next;
         while ((next = task_next(scheduler, task)) != (enum task_state)task->state)
             task_move(scheduler, task, next);

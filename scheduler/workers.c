@@ -384,6 +384,7 @@ void worker_remove(struct scheduler *scheduler, struct worker *worker, bool lost
     placement_measure(scheduler);
     worker_conditions_changed(scheduler, worker);
     give_up_work(scheduler, worker);
+    worker_forget_stopped(worker);
     placement_update(scheduler, worker);
     list_remove(&worker->refill);
     list_remove(&worker->freeing);
@@ -395,18 +396,35 @@ void worker_remove(struct scheduler *scheduler, struct worker *worker, bool lost
 
 /* ---- what nobody wants ---- */
 
+void worker_forget_stopped(struct worker *worker)
+{
+    size_t position = 0;
+    struct demand *stopped;
+    while ((stopped = map_next(&worker->stopping, &position))) {
+        demand_give(stopped, worker);
+        stopped->users--;
+    }
+    worker->outstanding -= (unsigned)worker->stopping.count;
+    map_fini(&worker->stopping);
+}
+
 void worker_stop_attempt(struct scheduler *scheduler, struct worker *worker,
                          struct task_key key, uint64_t attempt)
 {
     worker_send(scheduler, worker, MESSAGE(stop_task, .key = key, .attempt = attempt));
     const struct task *task = task_find(scheduler, key);
     struct demand *demand = task ? task_demand(task) : NULL;
-    const struct demand *claimed = map_get(&worker->stopping, attempt);
-    int rc =
-        map_put(&worker->stopping, attempt, demand ? demand : &scheduler->no_demand);
+    struct demand *claimed = map_get(&worker->stopping, attempt);
+    if (!demand)
+        demand = &scheduler->no_demand;
+    int rc = map_put(&worker->stopping, attempt, demand);
     if (rc == 0) {
-        demand_give(claimed, worker);
         demand_take(demand, worker);
+        demand->users++;
+    }
+    if (rc == 0 && claimed) {
+        demand_give(claimed, worker);
+        claimed->users--;
     }
     /* Without memory it frees its place now; and a worker may have claimed to run an
      * attempt before it was given. */

@@ -113,6 +113,9 @@ void worker_send(struct scheduler *scheduler, struct worker *worker,
 void worker_stop_attempt(struct scheduler *scheduler, struct worker *worker,
                          struct task_key key, uint64_t attempt);
 
+/* The attempts that were to be stopped will not be answered any more. */
+void worker_forget_stopped(struct worker *worker);
+
 /* Has data freed there, before the turn ends. */
 void worker_free_data(struct scheduler *scheduler, struct worker *worker,
                       struct task_key key);

@@ -386,6 +386,8 @@ static int run_worker(void *context, unsigned number, struct nanny_page *page,
                                   .page = page};
     describe(options, number, name, sizeof name, &config.core);
     if (past) {
+        /* The scheduler was there before, and is waited for as by the others. */
+        config.core.connect_timeout_ns = config.core.reconnect_timeout_ns;
         config.core.previous_epoch = past->epoch;
         config.core.previous_status = past->status;
         config.core.previous_running = past->running;

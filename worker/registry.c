@@ -16,11 +16,28 @@ void registry_init(struct registry *registry)
     *registry = (struct registry){.lock = PTHREAD_RWLOCK_INITIALIZER};
 }
 
+#define FD_PATH_BYTES 32
+
+static void fd_path(int fd, char path[FD_PATH_BYTES])
+{
+    snprintf(path, FD_PATH_BYTES, "/proc/self/fd/%d", fd);
+}
+
+/* The loader knows objects by their paths, and keeps some whatever is asked, as for the
+ * static variables of C++: such a one keeps its descriptor, lest the next one with that
+ * number be taken for it. */
 static void plugin_close(const struct registry_plugin *plugin)
 {
+    char path[FD_PATH_BYTES];
+    void *staying = NULL;
+    fd_path(plugin->fd, path);
     if (plugin->handle)
         dlclose(plugin->handle);
-    if (plugin->fd >= 0)
+    if (plugin->handle && plugin->fd >= 0)
+        staying = dlopen(path, RTLD_LAZY | RTLD_NOLOAD);
+    if (staying)
+        dlclose(staying);
+    else if (plugin->fd >= 0)
         close(plugin->fd);
 }
 
@@ -205,10 +222,10 @@ int registry_load_bytes(struct registry *registry, const char *name, uint64_t ch
         return 0;
     struct registry_plugin plugin = {.fd = memfd_create("dusk-plugin", MFD_CLOEXEC),
                                      .checksum = checksum};
-    char path[64];
+    char path[FD_PATH_BYTES];
     int rc;
     if (plugin.fd >= 0 && write_all(plugin.fd, data, size)) {
-        snprintf(path, sizeof path, "/proc/self/fd/%d", plugin.fd);
+        fd_path(plugin.fd, path);
         rc = plugin_add(registry, &plugin, path, name, text);
     } else {
         rc = err_set(text, DUSK_E_PLUGIN, "plugin %s cannot be kept: %s", name,

@@ -96,8 +96,6 @@ void session_connected(struct worker_core *core)
 static void session_dial(struct worker_core *core)
 {
     struct session *session = &core->session;
-    if (session->registered)
-        session->lost_ns = core->now_ns;
     if (session->peer.number)
         core_hangup(core, session->peer);
     session->peer = core_dial(core, core->config.scheduler);

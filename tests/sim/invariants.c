@@ -85,6 +85,8 @@ static bool may_follow(unsigned before, const struct dusk_future *future)
     unsigned after = future->state;
     if (before == FUTURE_PENDING || (after == FUTURE_PENDING && future->wanted == 0))
         return true;
+    if (before == FUTURE_HERE)
+        return after == FUTURE_CANCELLED;
     return before == FUTURE_AWAY && after != FUTURE_PENDING;
 }
 
@@ -168,7 +170,8 @@ static const struct {
     {"With nothing in flight between them, the scheduler keeps for a client only what "
      "that wants.",
      "view_wants", check_wants},
-    {"A future resolves once: from pending, or from away to here or lost.",
+    {"A future resolves once: from pending, from away to here or lost, or is "
+     "cancelled.",
      "check_futures", check_futures},
     {"One result of a task is accepted, that of the current attempt.",
      "view_message_before, view_message_after", NULL},

@@ -108,9 +108,7 @@ static bool code_is_allowed(const struct graph *graph, const struct node *node,
 {
     return (node->may_fail && (code == DUSK_E_TASK || code == DUSK_E_NOT_FOUND)) ||
            (node->may_crash && code == DUSK_E_KILLED) ||
-           /* The scheduler forgets a result that came here before it was cancelled. */
-           (node->may_cancel &&
-            (code == DUSK_E_CANCELLED || code == DUSK_E_NOT_FOUND)) ||
+           (node->may_cancel && code == DUSK_E_CANCELLED) ||
            (code == DUSK_E_DEADLINE && has_expired(graph, node)) ||
            program_may_fail(graph->process, code, dusk_last_error());
 }

@@ -72,6 +72,12 @@ def rss_mib(pid):
                     if line.startswith("VmRSS")) // 1024
 
 
+def is_sanitized(pid):
+    """Sanitizers take memory of their own."""
+    with open(f"/proc/{pid}/maps") as file:
+        return re.search("lib[at]san", file.read()) is not None
+
+
 class SchedulerAlone:
     """A scheduler whose peers the test plays, with its invariants checked after every
     event unless that would take too long."""
@@ -102,9 +108,7 @@ class SchedulerAlone:
         return rss_mib(self.process.pid)
 
     def is_sanitized(self):
-        """Sanitizers take memory of their own."""
-        with open(f"/proc/{self.process.pid}/maps") as file:
-            return bool(re.search("lib[at]san", file.read()))
+        return is_sanitized(self.process.pid)
 
     def connect(self):
         return zmtp.Dealer(self.address)

@@ -100,7 +100,7 @@ def a_task():
         wait_for("the worker's loss", lambda: any(
             "worker lost" in line for line in scheduler.lines()), 5)
         client.send([WHY, 4, key])
-        assert b"no worker" in client.expect(BECAUSE)[2]
+        assert b"all workers are lost" in client.expect(BECAUSE)[2]
         assert scheduler.end() == 0
 
 

@@ -49,13 +49,18 @@ void daemon_stop(struct daemon_play *play)
     zmq_ctx_term(play->context);
 }
 
-void daemon_restart(struct daemon_play *play)
+void daemon_leave(struct daemon_play *play)
 {
-    struct err_text text;
     forget_delivery(play);
     zmq_close(play->router);
+    play->router = NULL;
     play->peer_count = 0;
     memset(play->peers, 0, sizeof play->peers);
+}
+
+void daemon_return(struct daemon_play *play)
+{
+    struct err_text text;
     ck_assert_int_eq(link_socket(play->context, ZMQ_ROUTER, &play->router, &text), 0);
     uint64_t until_ns = clock_monotonic_ns() + PATIENCE_NS;
     /* The old socket is closed in the background. */
@@ -63,6 +68,12 @@ void daemon_restart(struct daemon_play *play)
         ck_assert_msg(clock_monotonic_ns() < until_ns, "%s stays taken", play->address);
         nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
     }
+}
+
+void daemon_restart(struct daemon_play *play)
+{
+    daemon_leave(play);
+    daemon_return(play);
 }
 
 pid_t daemon_worker(struct daemon_play *play, const char *const *arguments)

@@ -33,8 +33,10 @@ struct daemon_play {
 };
 
 void daemon_start(struct daemon_play *play);
-/* The scheduler dies and another comes up at the same address. */
-void daemon_restart(struct daemon_play *play);
+/* The scheduler dies, and another comes up at the same address. */
+void daemon_leave(struct daemon_play *play);
+void daemon_return(struct daemon_play *play);
+void daemon_restart(struct daemon_play *play); /* both */
 /* Kills what still runs. */
 void daemon_stop(struct daemon_play *play);
 

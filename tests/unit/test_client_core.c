@@ -449,6 +449,37 @@ START_TEST(a_second_result_or_a_failure_after_it_changes_nothing)
 }
 END_TEST
 
+/* The scheduler has forgotten it, so what needs it can only be cancelled too. */
+START_TEST(a_result_that_is_here_is_cancelled_all_the_same)
+{
+    struct world world = world_up();
+    RUN(&world, {"submit", "submit:1"}, {"finished 1", ""},
+        {"submit 1", "needs:1 submit:2"}, {"cancelled 1", ""}, {"unknown 2", ""},
+        {"submit 1", ""});
+    const struct payload *result = world.futures[1]->result;
+    ck_assert_int_eq(status_of(&world, 1), DUSK_CANCELLED);
+    ck_assert_str_eq(world.futures[1]->line, "by somebody");
+    ck_assert_ptr_nonnull(result); /* the program may have borrowed from it */
+    ck_assert_int_eq(status_of(&world, 2), DUSK_CANCELLED);
+    ck_assert_int_eq(status_of(&world, 3), DUSK_CANCELLED);
+    RUN(&world, {"gone", ""}, {"tick 300", "hello"}, {"welcome 2", ""});
+    world_end(&world);
+}
+END_TEST
+
+/* Word of it was lost with a connection: what was cancelled says so. */
+START_TEST(a_result_is_cancelled_with_what_it_needed)
+{
+    struct world world = world_up();
+    RUN(&world, {"submit", "submit:1"}, {"submit 1", "needs:1 submit:2"},
+        {"finished 2", ""}, {"cancel 1", "cancel:1"}, {"gone", ""},
+        {"tick 300", "hello"}, {"welcome 1", "cancel:1"}, {"submit 2", ""});
+    ck_assert_int_eq(status_of(&world, 2), DUSK_CANCELLED);
+    ck_assert_int_eq(status_of(&world, 3), DUSK_CANCELLED);
+    world_end(&world);
+}
+END_TEST
+
 START_TEST(failures_have_their_kind)
 {
     struct world world = world_up();
@@ -615,6 +646,21 @@ START_TEST(questions_and_copies_are_told_again)
 }
 END_TEST
 
+/* The scheduler sees to deadlines of tasks that it knows. */
+START_TEST(copies_of_a_task_that_is_late)
+{
+    struct world world = world_up();
+    RUN(&world, {"submit", "submit:1"});
+    world.futures[1]->spec->deadline_ns = world.now_ns + NS_PER_MS;
+    RUN(&world, {"tick 10", ""}, {"replicate 1", "replicate:1"});
+    ck_assert_int_eq(status_of(&world, 1), DUSK_PENDING);
+    RUN(&world, {"gone", ""}, {"tick 300", "hello"}, {"welcome 2", ""});
+    ck_assert_int_eq(status_of(&world, 1), DUSK_ERROR);
+    ck_assert_int_eq(world.futures[1]->code, DUSK_E_DEADLINE);
+    world_end(&world);
+}
+END_TEST
+
 START_TEST(copies_of_what_depends_on_a_cancelled_task)
 {
     struct world world = world_up();
@@ -716,13 +762,19 @@ START_TEST(keys_that_do_not_fit_are_final)
 {
     struct world world = world_begin();
     RUN(&world, {"tick 0", "hello"}, {"connected", ""}, {"welcome 1", ""},
-        {"submit", "submit:1"}, {"gone", ""}, {"tick 300", "hello"});
+        {"submit", "submit:1"}, {"submit", "submit:2"}, {"finished 2 tcp://w:1", ""},
+        {"fetch 2", "get:2"}, {"submit", "submit:3"}, {"finished 3", ""}, {"gone", ""},
+        {"tick 300", "hello"});
     client_core_refuse(world.core, DUSK_E_KEYS, "wrong keys");
     RUN(&world, {"tick 9000", ""});
     ck_assert_int_eq(world.core->link, LINK_REFUSED);
     ck_assert_int_eq(world.core->refusal, DUSK_E_KEYS);
     ck_assert_int_eq(status_of(&world, 1), DUSK_ERROR);
     ck_assert_str_eq(world.futures[1]->line, "wrong keys");
+    /* Nobody looks for it any more. */
+    ck_assert_int_eq(status_of(&world, 2), DUSK_ERROR);
+    ck_assert_ptr_null(world.futures[2]->transfer);
+    ck_assert_int_eq(status_of(&world, 3), DUSK_FINISHED);
     world_end(&world);
 }
 END_TEST
@@ -996,6 +1048,8 @@ int main(void)
     tcase_add_test(bad, messages_about_nothing_are_counted_and_harm_nobody);
     tcase_add_test(bad, a_result_that_comes_too_late_changes_nothing);
     tcase_add_test(bad, a_second_result_or_a_failure_after_it_changes_nothing);
+    tcase_add_test(bad, a_result_that_is_here_is_cancelled_all_the_same);
+    tcase_add_test(bad, a_result_is_cancelled_with_what_it_needed);
     tcase_add_test(bad, failures_have_their_kind);
     tcase_add_test(bad, what_needs_a_failed_future_fails_without_a_message);
     tcase_add_test(bad, a_taken_number_is_replaced_and_another_refusal_is_final);
@@ -1011,6 +1065,7 @@ int main(void)
     tcase_add_test(good, ones_own_come_back_as_they_are);
     tcase_add_test(good, what_nobody_waits_for_any_more_is_released);
     tcase_add_test(good, questions_and_copies_are_told_again);
+    tcase_add_test(good, copies_of_a_task_that_is_late);
     tcase_add_test(good, copies_of_what_depends_on_a_cancelled_task);
     tcase_add_test(good, a_new_scheduler_is_told_everything_in_order);
     tcase_add_test(good, the_same_scheduler_is_told_everything_too);

@@ -82,7 +82,7 @@ START_TEST(a_resting_task_can_be_cancelled)
 {
     script_message(&s, C1, SUBMIT(1, "add", .retries = 1));
     script_message(&s, W1, ERRED(1, 1, DUSK_E_TASK));
-    expect("c1:failed 1 CANCELLED: cancelled",
+    expect("c1:failed 1 CANCELLED: task 000001-1 (add) was cancelled",
            script_message(&s, C1, MESSAGE(cancel, .keys = KEYS(KEY(1)))));
     expect("", pass(1000));
 }
@@ -323,6 +323,45 @@ START_TEST(priorities_hold_between_those_who_need_and_those_who_do_not)
 }
 END_TEST
 
+START_TEST(who_has_the_resources_has_no_room)
+{
+    script_message(&s, W2,
+                   MESSAGE(hello, .magic = PROTOCOL_MAGIC, .major = PROTOCOL_MAJOR,
+                           .role = ROLE_WORKER, .name = str_of("w2"),
+                           .address = str_of("w2"), .epoch = 102, .nthreads = 4,
+                           .credits = 4, .memory_limit = 100,
+                           .resources = str_of("GPU=9")));
+    gpu_worker(W3, "GPU=1");
+    script_message(&s, C1, SUBMIT(1, "load"));
+    script_message(&s, W1, DONE(1, 1, 1000));
+    expect("w3:run_task 2#2 train [1@w1]",
+           script_message(
+               &s, C1, SUBMIT(2, "train", ON(KEY(1)), .resources = str_of("GPU=1"))));
+    expect("",
+           script_message(
+               &s, C1, SUBMIT(3, "train", ON(KEY(1)), .resources = str_of("GPU=1"))));
+    expect("w3:run_task 3#3 train [1@w1]; c1:finished 2 8B w3",
+           script_message(&s, W3, DONE(2, 2, 8)));
+}
+END_TEST
+
+START_TEST(queues_for_resources_are_noted)
+{
+    gpu_worker(W2, "GPU=1");
+    script_message(&s, C1, GPU(1));
+    script_message(&s, C1, GPU(2));
+    for (int i = 0; i < 6; i++) {
+        script_message(&s, W1, MESSAGE(alive));
+        script_message(&s, W2, MESSAGE(alive));
+        script_message(&s, C1, MESSAGE(alive));
+        script_wait(&s, 2000);
+        if (strstr(s.notes, "tasks wait"))
+            break;
+    }
+    ck_assert_ptr_nonnull(strstr(s.notes, "tasks wait tasks=1 first=000001-2"));
+}
+END_TEST
+
 static const char *const bad_resources[] = {
     "GPU",           "=1",      "GPU=0",  "GPU=-1", "GPU=1,", "GPU=x", ",",
     "GPU=1,,disk=1", "GPU=1.5", "GPU=1 ", "G U=1"};
@@ -355,6 +394,10 @@ START_TEST(demands_are_limited)
         script_message(&s, C1, SUBMIT(300, "add", .resources = str_of("GPU=300"))));
     expect("",
            script_message(&s, C1, SUBMIT(301, "add", .resources = str_of("GPU=256"))));
+    /* What no task needs any more makes room. */
+    script_message(&s, C1, MESSAGE(release, .keys = KEYS(KEY(7))));
+    expect("",
+           script_message(&s, C1, SUBMIT(303, "add", .resources = str_of("GPU=300"))));
     expect(
         "c1:failed 302 INVALID: resource GPU stands there twice",
         script_message(&s, C1, SUBMIT(302, "add", .resources = str_of("GPU=1,GPU=2"))));
@@ -410,6 +453,8 @@ int main(void)
     tcase_add_test(tests, resources_are_shared_out);
     tcase_add_test(tests, a_stopped_task_uses_its_resources_until_it_has_ended);
     tcase_add_test(tests, resources_come_and_go_with_workers);
+    tcase_add_test(tests, who_has_the_resources_has_no_room);
+    tcase_add_test(tests, queues_for_resources_are_noted);
     tcase_add_test(tests, priorities_hold_between_those_who_need_and_those_who_do_not);
     tcase_add_loop_test(tests, bad_resources_are_one_line, 0,
                         sizeof bad_resources / sizeof bad_resources[0]);

@@ -119,8 +119,8 @@ START_TEST(keys_of_others_are_wanted_by_name_and_by_key)
     expect("c2:failed 9 NOT_FOUND: the scheduler does not know this key",
            script_message(&s, C2, MESSAGE(want, .keys = KEYS(KEY(9)))));
     /* Cancelling is for everybody, a publication too. */
-    expect("w1:free_data 1; c1:failed 1 CANCELLED: cancelled; "
-           "c2:failed 1 CANCELLED: cancelled",
+    expect("w1:free_data 1; c1:failed 1 CANCELLED: task 000001-1 (load) was cancelled; "
+           "c2:failed 1 CANCELLED: task 000001-1 (load) was cancelled",
            script_message(&s, C1, MESSAGE(cancel, .keys = KEYS(KEY(1)))));
     expect("c2:published 1=cancelled; "
            "c2:failed 1 NOT_FOUND: the scheduler does not know this key",

@@ -228,9 +228,13 @@ START_TEST(cancelling_takes_dependents_along)
     script_message(&s, C1, SUBMIT(2, "add", ON(KEY(1))));
     script_message(&s, C2, SUBMIT(3, "add", ON(KEY(2))));
     script_message(&s, C2, SUBMIT(4, "add"));
-    expect("w1:stop_task 1#1; c1:failed 1 CANCELLED: cancelled; c1:failed 2 CANCELLED: "
-           "cancelled; c2:failed 3 CANCELLED: cancelled",
-           script_message(&s, C1, CANCEL(KEY(1))));
+    expect(
+        "w1:stop_task 1#1; c1:failed 1 CANCELLED: task 000001-1 (add) was cancelled; "
+        "c1:failed 2 CANCELLED: task 000001-2 (add) depends on 000001-1 (add), "
+        "which was cancelled; "
+        "c2:failed 3 CANCELLED: task 000001-3 (add) depends on 000001-2 (add), "
+        "which was cancelled",
+        script_message(&s, C1, CANCEL(KEY(1))));
     struct scheduler_counts counts;
     scheduler_count(s.scheduler, &counts);
     ck_assert_uint_eq(counts.tasks, 1);
@@ -241,7 +245,7 @@ START_TEST(results_can_be_cancelled)
 {
     script_message(&s, C1, SUBMIT(1, "add"));
     script_message(&s, W1, DONE(1, 1, 8));
-    expect("w1:free_data 1; c1:failed 1 CANCELLED: cancelled",
+    expect("w1:free_data 1; c1:failed 1 CANCELLED: task 000001-1 (add) was cancelled",
            script_message(&s, C1, CANCEL(KEY(1))));
 }
 END_TEST

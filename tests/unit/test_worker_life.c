@@ -208,6 +208,39 @@ START_TEST(a_killed_worker_is_started_again)
 }
 END_TEST
 
+/* Reads until a line holds `text`; the end of all lines fails the test. */
+static void expect_line(FILE *lines, const char *text)
+{
+    char line[1024];
+    do
+        ck_assert_msg(fgets(line, sizeof line, lines), "nobody said '%s'", text);
+    while (!strstr(line, text));
+}
+
+START_TEST(who_is_started_again_waits_for_the_scheduler_like_the_others)
+{
+    static const char *const waiting[] = {"--connect-timeout", "1.8s", "--log-level",
+                                          "warning", NULL};
+    int ends[2], error_fd = dup(STDERR_FILENO);
+    ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+    dup2(ends[1], STDERR_FILENO);
+    pid_t nanny = daemon_worker(&play, waiting);
+    dup2(error_fd, STDERR_FILENO);
+    close(error_fd);
+    close(ends[1]);
+    daemon_expect(&play, MSG_hello);
+    daemon_leave(&play);
+    kill(only_child(nanny), SIGKILL);
+    FILE *lines = fdopen(ends[0], "r");
+    expect_line(lines, "worker died");
+    expect_line(lines, "waiting for a scheduler"); /* 2 s after it was started */
+    daemon_return(&play);
+    const struct msg_hello *hello = &daemon_expect(&play, MSG_hello)->hello;
+    ck_assert_int_eq((int)hello->previous_status, SIGKILL);
+    fclose(lines);
+}
+END_TEST
+
 START_TEST(a_killed_nanny_takes_its_worker_along)
 {
     pid_t nanny = daemon_worker(&play, spilling);
@@ -447,6 +480,7 @@ int main(void)
                         (int)(sizeof bad / sizeof bad[0]));
     tcase_add_test(tcase, a_plugins_functions_run);
     tcase_add_test(tcase, a_killed_worker_is_started_again);
+    tcase_add_test(tcase, who_is_started_again_waits_for_the_scheduler_like_the_others);
     tcase_add_test(tcase, a_killed_nanny_takes_its_worker_along);
     tcase_add_loop_test(tcase, an_exit_in_a_task_counts_as_a_death, 0, 2);
     tcase_add_test(tcase, too_much_memory_is_the_end);

@@ -68,6 +68,29 @@ START_TEST(bytes_that_are_no_plugin_leave_nothing)
 }
 END_TEST
 
+static int load_file(const char *path, uint64_t checksum)
+{
+    static char data[1 << 20];
+    FILE *file = fopen(path, "re");
+    ck_assert_ptr_nonnull(file);
+    size_t size = fread(data, 1, sizeof data, file);
+    ck_assert_uint_lt(size, sizeof data);
+    fclose(file);
+    return registry_load_bytes(&registry, "p.so", checksum, data, size, &text);
+}
+
+/* The loader knows objects by their paths. */
+START_TEST(one_that_was_refused_and_stays_is_not_taken_for_the_next)
+{
+    ck_assert_int_eq(load_file(PLUGIN_STAYS, 1), DUSK_E_PLUGIN);
+    ck_assert_str_eq(text.line, "p.so: function 'middle' is there already (built in)");
+    ck_assert_int_eq(load_file(PLUGIN_EMPTY, 2), DUSK_E_PLUGIN);
+    ck_assert_str_eq(text.line,
+                     "plugin p.so does not export the table dusk_functions");
+    expect_only_middle();
+}
+END_TEST
+
 /* ---- looked up meanwhile ---- */
 
 static atomic_bool looking, done;
@@ -109,6 +132,7 @@ int main(void)
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, a_table_that_clashes_leaves_nothing);
     tcase_add_test(tests, bytes_that_are_no_plugin_leave_nothing);
+    tcase_add_test(tests, one_that_was_refused_and_stays_is_not_taken_for_the_next);
     tcase_add_test(tests, what_was_there_is_found_while_others_are_added);
     suite_add_tcase(suite, tests);
     return test_main(suite);
