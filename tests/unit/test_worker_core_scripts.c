@@ -881,6 +881,16 @@ START_TEST(a_peer_lost_by_the_answer_to_what_it_brings_is_forgotten_once)
 }
 END_TEST
 
+START_TEST(a_retiring_worker_says_so_again_when_it_is_welcomed)
+{
+    worker_core_retire(core, now);
+    ck_assert_uint_eq(expect_retire()->deadline_ms, 10000);
+    now += 2 * S;
+    welcome();
+    ck_assert_uint_eq(expect_retire()->deadline_ms, 8000);
+}
+END_TEST
+
 START_TEST(small_answers_wait_for_large_ones_from_the_same_host)
 {
     struct source rows[2] = {source(20, 80, "tcp://a:1"),
@@ -1213,6 +1223,7 @@ int main(void)
     tcase_add_test(tcase, acquired_copies_are_kept_and_refusals_told);
     tcase_add_test(tcase, freeing_an_input_makes_it_missing);
     tcase_add_test(tcase, data_brought_after_a_free_was_said_stay);
+    tcase_add_test(tcase, a_retiring_worker_says_so_again_when_it_is_welcomed);
     tcase_add_test(tcase, what_is_not_here_is_refused_by_name);
     tcase_add_test(tcase, data_beyond_what_may_wait_for_a_peer_follow_later);
     tcase_add_test(tcase, what_was_held_back_may_be_gone);
