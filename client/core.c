@@ -363,7 +363,7 @@ static int scheduler_message(struct client_core *core, const struct message *mes
     case MSG_register_again:
         return on_register_again(core, now_ns);
     case MSG_alive:
-        core->heartbeat_answered = true;
+        core->heartbeat_answered |= message->alive.number == core->heartbeats;
         return 0;
     case MSG_bye:
         return err_set(text, DUSK_E_CLOSED, "the scheduler says bye");
@@ -487,8 +487,10 @@ static bool scheduler_is_mute(const struct client_core *core, uint64_t now_ns)
 static void heartbeat_tick(struct client_core *core, uint64_t now_ns)
 {
     if (core->link != LINK_UP || now_ns < core->alive_due_ns ||
-        !client_tell(core, MESSAGE(alive, .epoch = core->epoch)))
+        !client_tell(
+            core, MESSAGE(alive, .epoch = core->epoch, .number = core->heartbeats + 1)))
         return;
+    core->heartbeats++;
     core->alive_due_ns = now_ns + core->heartbeat_ns;
     client_released_turn(core);
 }

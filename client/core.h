@@ -114,7 +114,8 @@ struct client_core {
     struct list queues[FUTURE_QUEUES]; /* by enum future_queue */
     size_t queue_count;                /* in all of them */
     struct buf released[2]; /* keys, since the last heartbeat and since that before */
-    bool heartbeat_answered;
+    uint64_t heartbeats;
+    bool heartbeat_answered; /* the last one, in this session */
     struct list questions;
     struct list uploads; /* owned */
     struct list garbage; /* futures on their way to free() */

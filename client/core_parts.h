@@ -66,6 +66,7 @@ struct client_transfer {
     bool told;   /* LOOKING: in the outbox */
     unsigned failures;
     unsigned repeats; /* asked once more since no answer came */
+    uint64_t attempt; /* of the place to bring it to */
     uint64_t request;
     uint64_t since_ns;
     uint64_t deadline_ns; /* ASKED: when the answer must have been lost */

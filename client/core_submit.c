@@ -166,9 +166,24 @@ static void future_again(struct dusk_future *future, bool same_scheduler)
         client_queue(future, QUEUE_CANCEL);
 }
 
+/* What was released before it was done is pending here for ever, but whatever needed it
+ * and is done tells that it was.  Dependencies are older. */
+static void mark_used(struct client_core *core)
+{
+    for (struct list *link = core->futures.prev; link != &core->futures;
+         link = link->prev) {
+        const struct dusk_future *future = CONTAINER_OF(link, struct dusk_future, all);
+        bool used =
+            future->used || (future_is_done(future) && !future_has_failed(future));
+        for (unsigned i = 0; used && i < future->spec->dependency_count; i++)
+            future->spec->dependencies[i]->used = true;
+    }
+}
+
 bool client_submit_again(struct client_core *core, bool same_scheduler)
 {
     core->heartbeat_answered = false;
+    mark_used(core);
     LIST_FOREACH (link, &core->futures)
         future_again(CONTAINER_OF(link, struct dusk_future, all), same_scheduler);
     return !same_scheduler || released_again(core);
@@ -224,13 +239,16 @@ static void fail_with(struct dusk_future *future, const struct dusk_future *caus
         fail_like(future, cause);
 }
 
-/* What is left of its time, in ms; 0 when there is no limit, or it was met. */
+/* 0 when there is no limit, or it was met. */
+static uint64_t deadline_of(const struct dusk_future *future)
+{
+    return future_is_done(future) || future->used ? 0 : future->spec->deadline_ns;
+}
+
 static uint64_t time_left_ms(const struct dusk_future *future, uint64_t now_ns)
 {
-    uint64_t deadline_ns = future->spec->deadline_ns;
-    if (deadline_ns == 0 || future_is_done(future))
-        return 0;
-    return (deadline_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS;
+    uint64_t deadline_ns = deadline_of(future);
+    return deadline_ns ? (deadline_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS : 0;
 }
 
 static bool tell_task(struct client_core *core, const struct dusk_future *future,
@@ -303,9 +321,9 @@ static bool tell_all(struct client_core *core, struct dusk_future *future,
 static bool submit_first(struct client_core *core, struct dusk_future *future,
                          uint64_t now_ns)
 {
-    uint64_t deadline_ns = future->spec->deadline_ns;
+    uint64_t deadline_ns = deadline_of(future);
     bool known = is_known(future);
-    if (!known && deadline_ns && deadline_ns <= now_ns && !future_is_done(future)) {
+    if (!known && deadline_ns && deadline_ns <= now_ns) {
         time_out(future);
         return true;
     }

@@ -262,7 +262,8 @@ static bool ask(struct client_core *core, struct client_transfer *transfer,
         MESSAGE(get_data, .request = request, .key = future->key);
     const struct message *put =
         MESSAGE(put_data, .request = request, .key = future->key,
-                .checksum = data ? payload_checksum(data) : 0, .data = data);
+                .checksum = data ? payload_checksum(data) : 0, .data = data,
+                .attempt = transfer->attempt);
     if (outbox_send(&core->outbox, site->peer, data ? put : get) < 0) {
         map_remove(&core->requests, request);
         return false;
@@ -369,10 +370,15 @@ static int on_place(struct client_core *core, const struct msg_place *place,
     if (rc == 0 && !future->spec->payload)
         return await_return(future, site, now_ns);
     if (rc == 0 && !future->transfer)
-        return client_transfer_begin(future, true, site, now_ns);
-    if (rc == 0)
-        client_transfer_turn(future->transfer, site, now_ns);
-    return rc;
+        rc = client_transfer_begin(future, true, site, now_ns);
+    if (rc < 0)
+        return rc;
+    /* What is on its way for an earlier attempt may be freed when it is there. */
+    if (future->transfer->attempt != place->attempt)
+        move(future->transfer, TRANSFER_RESTING, now_ns);
+    future->transfer->attempt = place->attempt;
+    client_transfer_turn(future->transfer, site, now_ns);
+    return 0;
 }
 
 /* The transfer that an answer belongs to, or NULL for one that nobody waits for. */

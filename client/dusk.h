@@ -312,7 +312,8 @@ DUSK_API int dusk_replicate(struct dusk_future *const *futures, int n, int copie
  * any more they are made again, by functions that workers have from the start: plugins
  * that were uploaded are not in the journal. */
 
-/* Keeps `n` futures, done or not, under `name`.  DUSK_E_BUSY for a name that is taken,
+/* Keeps `n` futures, done or not, under `name`; scattered ones are the program's to
+ * bring, and to be held until they are done.  DUSK_E_BUSY for a name that is taken,
  * with a line that names it; DUSK_E_NOT_FOUND for a future that the scheduler does not
  * know, since it was cancelled or failed; DUSK_E_DISK_FULL or DUSK_E_IO when the
  * scheduler's journal cannot be written.  After DUSK_E_TIMEOUT it may yet happen. */

@@ -84,6 +84,7 @@ struct dusk_future {
     bool cancelling;                  /* tell the scheduler once it knows the task */
     bool adopted;                     /* another client's, or one that was released: the
                                        * scheduler alone knows how it is made */
+    bool used;                        /* something that needs it is done */
     unsigned copies;                  /* that shall be kept; 0: as they are made */
     uint64_t worker, thread, start_ns, stop_ns, nbytes;
     void *tag;

@@ -35,6 +35,17 @@ static inline bool key_equal(struct task_key a, struct task_key b)
 /* Reads what KEY_FORMAT writes; false when the text is no key. */
 bool key_parse(const char *text, struct task_key *ret_key);
 
+/* Attempts are numbered in their order; the upper bits tell the lives of schedulers
+ * apart. */
+#define ATTEMPT_COUNT_BITS 32
+
+/* Whether `attempt` was begun after `other`, by the same scheduler. */
+static inline bool attempt_is_later(uint64_t attempt, uint64_t other)
+{
+    return attempt > other &&
+           attempt >> ATTEMPT_COUNT_BITS == other >> ATTEMPT_COUNT_BITS;
+}
+
 /* One connection, numbered by the shell that owns the socket.  Numbers are never
  * used twice in one life of a process.  Zero is nobody. */
 struct peer_id {

@@ -147,7 +147,9 @@ enum submit_flag {
 
 #define MESSAGE_register_again(F) F(u64, epoch)
 
-#define MESSAGE_alive(F) F(u64, epoch)
+#define MESSAGE_alive(F)                                                               \
+    F(u64, epoch)                                                                      \
+    F(u64, number)
 
 #define MESSAGE_bye(F) F(str, reason)
 
@@ -206,7 +208,8 @@ enum submit_flag {
 
 #define MESSAGE_place(F)                                                               \
     F(key, key)                                                                        \
-    F(str, address)
+    F(str, address)                                                                    \
+    F(u64, attempt)
 
 #define MESSAGE_finished(F)                                                            \
     F(key, key)                                                                        \
@@ -262,7 +265,9 @@ enum submit_flag {
     F(key, key)                                                                        \
     F(u64, attempt)
 
-#define MESSAGE_free_data(F) F(keys, keys)
+#define MESSAGE_free_data(F)                                                           \
+    F(keys, keys)                                                                      \
+    F(u64, attempt)
 
 #define MESSAGE_acquire(F) F(sources, sources)
 
@@ -317,7 +322,8 @@ enum submit_flag {
     F(u64, request)                                                                    \
     F(key, key)                                                                        \
     F(u64, checksum)                                                                   \
-    F(blob, data)
+    F(blob, data)                                                                      \
+    F(u64, attempt)
 
 #define MESSAGE_data(F)                                                                \
     F(u64, request)                                                                    \

@@ -28,17 +28,20 @@ static struct task *answered_task(struct scheduler *scheduler, struct worker *wo
     return NULL;
 }
 
-/* Data that came too late are freed, unless they are a valid copy.  If the worker is
- * about to make them anew, it is not told until that has failed: what it makes must
- * not be freed by mistake. */
+/* Data that came too late are freed, unless they are a valid copy, or answer for one
+ * that the worker was asked to get since.  If the worker is about to make them anew, it
+ * is not told until that has failed: what it makes must not be freed by mistake. */
 static void free_stale(struct scheduler *scheduler, struct worker *worker,
                        struct task_key key)
 {
     struct task *task = task_find(scheduler, key);
     if (task && task->state == TASK_PROCESSING && task->worker == worker)
         task->flags |= TASK_STALE_DATA;
-    else if (!task || !bond_find(&task->holder, &worker->held))
+    else if (!task || (!bond_find(&task->holder, &worker->held) &&
+                       !task_is_asked(task, worker))) {
+        recovery_drop(scheduler, worker, key, 0);
         worker_free_data(scheduler, worker, key);
+    }
 }
 
 static void measure(struct worker *worker, struct function *function,

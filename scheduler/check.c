@@ -101,7 +101,8 @@ static int check_ready(const struct scheduler *scheduler, const struct task *tas
         return 0;
     if (!heap_has(placement_heap((struct scheduler *)scheduler, task), &task->queue))
         return TASK_WRONG(task, "is in no heap");
-    if (task_demand(task) && !worker && !placement_possible(scheduler, task))
+    if (task_demand(task) && !worker && !scheduler->recovery.running &&
+        !placement_possible(scheduler, task))
         return TASK_WRONG(task, "queues for nobody");
     if (worker && !worker->silent && !worker_takes_work(worker) &&
         !task_restriction(task))

@@ -226,9 +226,10 @@ static void scatter_again(struct scheduler *scheduler, struct client *client,
                           struct task *task)
 {
     if (task->state == TASK_WAITING && task->worker)
-        client_send(
-            scheduler, client,
-            MESSAGE(place, .key = task->key, .address = str_of(task->worker->address)));
+        client_send(scheduler, client,
+                    MESSAGE(place, .key = task->key,
+                            .address = str_of(task->worker->address),
+                            .attempt = task->attempt));
     if (task->state == TASK_RELEASED || task->state == TASK_NO_WORKER)
         task->flags &= (uint8_t)~TASK_HAD_DATA;
 }
@@ -249,7 +250,7 @@ void client_scatter(struct scheduler *scheduler, struct client *client,
     if (rc < 0)
         fail_at_once(scheduler, client, scatter->key, rc, text.line);
     else
-        want_add(scheduler, client, task, WANT_RESULT);
+        want_add(scheduler, client, task, WANT_RESULT | WANT_BRINGS);
 }
 
 void client_release(struct scheduler *scheduler, struct client *client,

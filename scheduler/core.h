@@ -20,9 +20,7 @@
 #include "scheduler/transitions.h"
 #include "scheduler/workers.h"
 
-/* Attempts of different lives of a scheduler bear different numbers; people are shown
- * the lower bits. */
-#define EPOCH_ATTEMPT_BITS 32
+/* People are shown the lower bits. */
 #define ATTEMPT_SHOWN(attempt) ((attempt)&UINT32_MAX)
 
 /* Who is behind a connection; exactly one is set. */

@@ -152,11 +152,10 @@ void replicas_end(struct scheduler *scheduler, struct task *task)
     if (!task->extra)
         return;
     list_remove(&task->extra->scarce);
-    BONDS_FOREACH (asked, &task->extra->asked) {
-        worker_free_data(scheduler, CONTAINER_OF(asked->party, struct worker, asked),
-                         task->key);
+    /* What is on its way is not freed: word of it may come first, when it is the only
+     * copy.  If it is of no use, it goes then. */
+    BONDS_FOREACH (asked, &task->extra->asked)
         bond_remove(&task->extra->asked, asked);
-    }
 }
 
 void replicas_retry(struct scheduler *scheduler)

@@ -159,7 +159,8 @@ static bool from_client(struct scheduler *scheduler, struct client *client,
         return true;
     case MSG_alive:
         client_send(scheduler, client,
-                    MESSAGE(alive, .epoch = scheduler->config.epoch));
+                    MESSAGE(alive, .epoch = scheduler->config.epoch,
+                            .number = message->alive.number));
         return true;
     case MSG_bye:
         client_remove(scheduler, client, "it said goodbye");
@@ -309,7 +310,7 @@ int scheduler_create(const struct scheduler_config *config, uint64_t now_ns,
     scheduler->config = *config;
     scheduler->now_ns = scheduler->started_ns = scheduler->progress_ns = now_ns;
     /* Workers may still run attempts of an earlier life: no number is theirs. */
-    scheduler->attempts = (config->epoch - 1) << EPOCH_ATTEMPT_BITS;
+    scheduler->attempts = (config->epoch - 1) << ATTEMPT_COUNT_BITS;
     outbox_init(&scheduler->outbox);
     outbox_init(&scheduler->journal);
     scheduler->outbox.chained = scheduler->journal.chained = true;

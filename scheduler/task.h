@@ -49,6 +49,7 @@ enum want_flag {
     WANT_RESULT = 1, /* submitted: told of every arrival */
     WANT_PLACE = 2,  /* asked where it is: told once */
     WANT_KEPT = 4,   /* published: never told */
+    WANT_BRINGS = 8, /* scattered: told where to put the data */
 };
 
 enum holder_flag {
@@ -121,10 +122,8 @@ struct task {
     struct failure *failure;   /* counted, or NULL */
     struct task_extra *extra;  /* owned, or NULL */
     struct worker *worker;     /* queued at, processing on, data on their way to */
-    union {
-        uint64_t attempt;   /* the last one; never the same twice */
-        uint64_t placed_ns; /* scattered data: when their place was told */
-    };
+    uint64_t attempt; /* to run it or to bring it, the last one; never the same twice */
+    uint64_t placed_ns;     /* scattered data: when their place was told */
     uint64_t nbytes;        /* of the result, as last known */
     struct list dependents; /* edges */
     struct bond holder;     /* chain: workers */

@@ -55,15 +55,18 @@ static void await_data(struct scheduler *scheduler, struct task *task)
     if (!task->worker)
         return;
     task->placed_ns = scheduler->now_ns;
+    worker_flush_frees(scheduler, task->worker);
+    task->attempt = ++scheduler->attempts;
     list_append(&task->worker->awaited, &task->link);
     task->worker->memory += task->nbytes;
     BONDS_FOREACH (want, &task->want) {
-        if (!(want->flags & WANT_RESULT))
+        if (!(want->flags & WANT_BRINGS))
             continue;
         told = true;
-        client_send(
-            scheduler, want_client(want),
-            MESSAGE(place, .key = task->key, .address = str_of(task->worker->address)));
+        client_send(scheduler, want_client(want),
+                    MESSAGE(place, .key = task->key,
+                            .address = str_of(task->worker->address),
+                            .attempt = task->attempt));
     }
     if (!told)
         task_fail(scheduler, task, DUSK_E_DATA_LOST,

@@ -437,7 +437,8 @@ void worker_flush_frees(struct scheduler *scheduler, struct worker *worker)
 {
     if (worker->free_count)
         worker_send(scheduler, worker,
-                    MESSAGE(free_data, .keys = {worker->frees, worker->free_count}));
+                    MESSAGE(free_data, .keys = {worker->frees, worker->free_count},
+                            .attempt = scheduler->attempts));
     worker->free_count = 0;
     list_remove(&worker->freeing);
 }
@@ -454,7 +455,9 @@ void worker_free_data(struct scheduler *scheduler, struct worker *worker,
                           : NULL;
         if (!frees) {
             worker_flush_frees(scheduler, worker);
-            worker_send(scheduler, worker, MESSAGE(free_data, .keys = {&key, 1}));
+            worker_send(
+                scheduler, worker,
+                MESSAGE(free_data, .keys = {&key, 1}, .attempt = scheduler->attempts));
             return;
         }
         worker->frees = frees;

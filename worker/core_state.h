@@ -114,6 +114,7 @@ struct arrival {
     struct peer_id peer;
     uint64_t number;
     struct task_key key;
+    uint64_t attempt; /* to bring it */
     uint64_t checksum;
     struct payload *payload; /* reference */
     size_t bytes;
@@ -302,7 +303,7 @@ void gather_tell_have(struct worker_core *core, const struct store_entry *entry)
 /* The key came here by another way. */
 void gather_settled(struct worker_core *core, struct store_entry *entry);
 /* Nobody needs it any more. */
-void gather_free(struct worker_core *core, struct task_key key);
+void gather_free(struct worker_core *core, struct task_key key, uint64_t attempt);
 void gather_advance(struct worker_core *core);
 void gather_tick(struct worker_core *core);
 void gather_destroy_all(struct worker_core *core);

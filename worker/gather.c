@@ -242,7 +242,7 @@ void gather_acquire(struct worker_core *core, const struct msg_acquire *message)
     }
 }
 
-void gather_free(struct worker_core *core, struct task_key key)
+void gather_free(struct worker_core *core, struct task_key key, uint64_t attempt)
 {
     struct want *want = map_get(&core->wants, key.bits);
     if (want) {
@@ -251,7 +251,7 @@ void gather_free(struct worker_core *core, struct task_key key)
             want_destroy(core, want);
     }
     struct store_entry *entry = store_get(&core->store, key);
-    if (entry)
+    if (entry && !attempt_is_later(entry->attempt, attempt))
         memory_drop(core, entry, DUSK_E_NOT_FOUND, "freed");
 }
 

@@ -169,6 +169,8 @@ static void arrival_keep(struct worker_core *core, struct arrival *arrival)
     }
     entry->copy = false;
     entry->checksum = arrival->checksum;
+    if (!attempt_is_later(entry->attempt, arrival->attempt))
+        entry->attempt = arrival->attempt;
     gather_settled(core, entry);
     gather_tell_have(core, entry);
     core_send(core, arrival->peer,
@@ -239,6 +241,7 @@ void serve_put(struct worker_core *core, struct peer_id peer,
     *arrival = (struct arrival){.peer = peer,
                                 .number = message->request,
                                 .key = message->key,
+                                .attempt = message->attempt,
                                 .checksum = message->checksum,
                                 .payload = payload_ref(message->data),
                                 .bytes = payload_bytes(message->data)};

@@ -137,20 +137,25 @@ static void session_leave(struct worker_core *core, const char *reason)
     session_end(core, 0, "%s", reason);
 }
 
+static void tell_retire(struct worker_core *core)
+{
+    uint64_t left_ns = core->session.retire_at_ns - core->now_ns;
+    session_send(core, MESSAGE(retire, .deadline_ms = left_ns / NS_PER_MS));
+}
+
 void session_retire(struct worker_core *core)
 {
     struct session *session = &core->session;
     if (session->ended || session->retire_at_ns)
         return;
-    uint64_t timeout = core->config.retire_timeout_ns;
     if (!session->registered) {
         session_leave(core, "asked to retire without a scheduler");
         return;
     }
-    session->retire_at_ns = core->now_ns + timeout;
+    session->retire_at_ns = core->now_ns + core->config.retire_timeout_ns;
     note(core, LOG_INFO, "retiring: %zu results here, %u tasks accepted",
          core->store.entries.count, core->attempt_count);
-    session_send(core, MESSAGE(retire, .deadline_ms = timeout / NS_PER_MS));
+    tell_retire(core);
     attempt_give_back(core);
 }
 
@@ -223,6 +228,8 @@ static void session_welcome(struct worker_core *core, const struct msg_welcome *
     core->config.previous_epoch = 0;
     core->config.previous_status = 0;
     core->config.previous_running_count = 0;
+    if (session->retire_at_ns > core->now_ns)
+        tell_retire(core);
 }
 
 /* Several may come, one for each message that the scheduler could not place. */
@@ -277,7 +284,8 @@ void session_message(struct worker_core *core, const struct message *message)
         break;
     case MSG_free_data:
         for (size_t i = 0; i < message->free_data.keys.count; i++)
-            gather_free(core, message->free_data.keys.items[i]);
+            gather_free(core, message->free_data.keys.items[i],
+                        message->free_data.attempt);
         break;
     case MSG_acquire:
         gather_acquire(core, &message->acquire);

@@ -35,6 +35,7 @@ struct store_entry {
     struct payload *payload; /* owned reference; NULL on disk */
     size_t bytes;
     uint64_t checksum; /* 0: not computed yet */
+    uint64_t attempt;  /* the last one to bring it here, 0: nobody brought it */
     uint64_t file;     /* number of its file, 0: none was ever asked for */
     unsigned pins;
     enum store_state state;

@@ -224,31 +224,25 @@ static void start(struct process *process)
                 process);
 }
 
-/* A closed client goes with its last future: one is kept until the program has closed
- * it itself. */
-static struct dusk_future *future_keep(const struct client_core *core)
-{
-    if (list_is_empty(&core->futures))
-        return NULL;
-    struct dusk_future *future =
-        CONTAINER_OF(core->futures.next, struct dusk_future, all);
-    future_want(future);
-    return future;
-}
-
 /* Every wait is over, and every call fails: the program comes to its end. */
 static void stop(struct process *process)
 {
     struct program *program = program_of(process);
-    struct dusk_future *last = NULL;
+    struct dusk_client *client = program->client;
     program->killed = true;
-    if (program->client) {
-        last = future_keep(program->client->core);
-        program->client->open = false;
+    /* A closed client goes with its last future: this key, which is none's, keeps it
+     * until the program has closed it itself. */
+    if (client) {
+        client->open = false;
+        if (map_put(&client->core->by_key, UINT64_MAX, client) < 0)
+            abort();
     }
     while (!fiber_is_over(program->fiber))
         program_resume(process);
-    dusk_future_unref(last);
+    if (client && client_enter(client, false) == 0) {
+        map_remove(&client->core->by_key, UINT64_MAX);
+        client_leave(client);
+    }
     fiber_destroy(program->fiber);
     outbox_fini(&program->nothing);
     free(program);

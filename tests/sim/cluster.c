@@ -389,6 +389,7 @@ static void world_fini(struct world *world)
         free(CONTAINER_OF(first, struct event, link));
     }
     heap_fini(&world->events);
+    free(world->journal);
     for (unsigned i = 0; i < world->process_count; i++)
         map_fini(&world->processes[i].ends);
     invariants_fini(world);

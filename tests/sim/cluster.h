@@ -99,6 +99,7 @@ struct process {
     int64_t previous_status;
     struct task_key previous_running[4];
     size_t previous_count;
+    unsigned deaths; /* that its nanny has seen, other than a clean stop */
 };
 
 struct world {
@@ -114,7 +115,10 @@ struct world {
     struct map conns;        /* struct conn, by id */
     uint64_t conn_count;
     uint64_t slow_until_ns;
-    unsigned deaths; /* of workers, with tasks that may be blamed */
+    uint64_t kept[PROCESSES_MAX];      /* program_kept */
+    uint8_t *journal;                  /* the scheduler's disk */
+    size_t journal_size, journal_last; /* all of it; its last record */
+    uint64_t journal_full_until_ns;
     uint64_t cut_until_ns[PROCESSES_MAX][PROCESSES_MAX]; /* from, to */
     struct figures figures;
     struct invariants *invariants;

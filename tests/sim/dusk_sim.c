@@ -12,9 +12,10 @@
 #include <string.h>
 #include <time.h>
 
-static const struct workload *const workloads[] = {&workload_graph, &workload_data,
-                                                   &workload_admm, &workload_mixed};
-static const char *const workload_names[] = {"graph", "data", "admm", "mixed", NULL};
+static const struct workload *const workloads[] = {
+    &workload_graph, &workload_data, &workload_admm, &workload_keep, &workload_mixed};
+static const char *const workload_names[] = {"graph", "data",  "admm",
+                                             "keep",  "mixed", NULL};
 
 #ifdef DUSK_PLANTED
 const char *plant_name = "";
@@ -187,12 +188,12 @@ static const char summary[] =
     "may be left in the end.";
 
 static const char epilogue[] =
-    "The same seed gives the same trace on any machine for the workloads graph and "
-    "data. Those that fit (admm, mixed) depend on the last bits of floating-point "
+    "The same seed gives the same trace on any machine for the workloads graph, data "
+    "and keep. Those that fit (admm, mixed) depend on the last bits of floating-point "
     "results: they repeat on one machine with one BLAS.\n\n"
     "Kinds of faults: drop, mute, full, slow, duplicate, one-way, partition, "
     "kill-worker, kill-client, kill-scheduler, retire, pause, clock, disk, read, "
-    "memory.\n\n"
+    "memory, journal, tear.\n\n"
     "Exit codes: 0 all is well, 1 a seed failed, 2 usage.";
 
 int main(int argc, char **argv)

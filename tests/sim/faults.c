@@ -233,6 +233,12 @@ static bool disk_unreadable(struct world *world)
     return disk(world, false);
 }
 
+static bool journal_full(struct world *world)
+{
+    world->journal_full_until_ns = world->now_ns + some_time(world, 5 * NS_PER_S);
+    return true;
+}
+
 static void fire_plenty(struct world *world, struct event *event)
 {
     event->process->scarce = false;
@@ -271,6 +277,8 @@ static const struct {
     [FAULT_DISK] = {"disk", 3, disk_full},
     [FAULT_READ] = {"read", 2, disk_unreadable},
     [FAULT_MEMORY] = {"memory", 3, memory},
+    [FAULT_JOURNAL] = {"journal", 2, journal_full},
+    [FAULT_TEAR] = {"tear", 0, NULL}, /* by the scheduler's end */
 };
 
 const char *fault_name(enum fault_kind kind)
@@ -362,7 +370,7 @@ void faults_start(struct world *world)
 void faults_heal(struct world *world)
 {
     world->healed = true;
-    world->slow_until_ns = 0;
+    world->slow_until_ns = world->journal_full_until_ns = 0;
     memset(world->cut_until_ns, 0, sizeof world->cut_until_ns);
     world_say(world, NULL, "healed");
     for (unsigned i = 0; i < world->process_count; i++) {

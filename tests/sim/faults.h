@@ -19,12 +19,14 @@ enum fault_kind {
     FAULT_KILL_WORKER,
     FAULT_KILL_CLIENT,
     FAULT_KILL_SCHEDULER,
-    FAULT_RETIRE, /* SIGTERM for a worker */
-    FAULT_PAUSE,  /* a process stands still for a while */
-    FAULT_CLOCK,  /* a process's clocks jump */
-    FAULT_DISK,   /* a worker's disk is full for a while */
-    FAULT_READ,   /* a worker's disk cannot be read for a while */
-    FAULT_MEMORY, /* allocations of a process fail for a while */
+    FAULT_RETIRE,  /* SIGTERM for a worker */
+    FAULT_PAUSE,   /* a process stands still for a while */
+    FAULT_CLOCK,   /* a process's clocks jump */
+    FAULT_DISK,    /* a worker's disk is full for a while */
+    FAULT_READ,    /* a worker's disk cannot be read for a while */
+    FAULT_MEMORY,  /* allocations of a process fail for a while */
+    FAULT_JOURNAL, /* the scheduler's disk is full for a while */
+    FAULT_TEAR,    /* a scheduler that is killed leaves a torn record */
     FAULTS
 };
 

@@ -90,6 +90,22 @@ static bool may_follow(unsigned before, const struct dusk_future *future)
     return before == FUTURE_AWAY && after != FUTURE_PENDING;
 }
 
+/* What was released is not seen any more: the key may come again, as something that was
+ * published. */
+static void seen_prune(struct map *seen, const struct client_core *core)
+{
+    struct map left;
+    map_init(&left);
+    LIST_FOREACH (link, &core->futures) {
+        struct task_key key = CONTAINER_OF(link, struct dusk_future, all)->key;
+        void *known = map_get(seen, key.bits);
+        if (known && map_put(&left, key.bits, known) < 0)
+            abort();
+    }
+    map_fini(seen);
+    *seen = left;
+}
+
 static int check_futures(struct world *world, struct process *process,
                          struct err_text *text)
 {
@@ -102,6 +118,8 @@ static int check_futures(struct world *world, struct process *process,
         map_init(seen);
         return 0;
     }
+    if (seen->count > core->by_key.count)
+        seen_prune(seen, core);
     LIST_FOREACH (link, &core->futures) {
         const struct dusk_future *future = CONTAINER_OF(link, struct dusk_future, all);
         void *known = map_get(seen, future->key.bits);
@@ -161,6 +179,16 @@ static const struct {
     {"A finished future has the right value; a failed one a code that its history "
      "allows.",
      "the programs (workload_*.c)", NULL},
+    {"What is published stays so until it is unpublished, and its copies are made "
+     "anew, "
+     "whoever dies.",
+     "workload_keep.c", NULL},
+    {"No worker runs more tasks that need a resource than it has of that.",
+     "check_resources", NULL},
+    {"A task fails as DEADLINE when its time is up, as KILLED when as many workers "
+     "have "
+     "died as its error names.",
+     "workload_graph.c, program_may_fail", NULL},
     {"Once faults have ended every program comes to its end in bounded time.",
      "invariants_tell_hang", NULL},
     {"When all programs are over nothing is left: no task, no data, no file.",

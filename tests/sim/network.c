@@ -180,7 +180,7 @@ void network_send(struct end *end, const struct batch *batch)
 
 /* ---- arrivals ---- */
 
-/* Of messages that are about one task: their first field. */
+/* Of messages that are about one task: their first field; of others the first key. */
 static struct task_key key_of(const struct message *message)
 {
     switch (message->type) {
@@ -197,6 +197,17 @@ static struct task_key key_of(const struct message *message)
     case MSG_erred:
     case MSG_missing:
         return message->submit.key;
+    case MSG_free_data:
+    case MSG_dropped:
+    case MSG_release:
+        return message->free_data.keys.count ? message->free_data.keys.items[0]
+                                             : (struct task_key){0};
+    case MSG_have:
+        return message->have.holdings.count ? message->have.holdings.items[0].key
+                                            : (struct task_key){0};
+    case MSG_acquire:
+        return message->acquire.sources.count ? message->acquire.sources.items[0].key
+                                              : (struct task_key){0};
     default:
         return (struct task_key){0};
     }

@@ -239,7 +239,7 @@ static void to_scheduler(struct world *world, const struct message *message)
     else if (message->type == MSG_locate)
         on_locate(world, count_of(message->locate.key));
     else if (message->type == MSG_alive)
-        tell(world, MSG_alive, 0);
+        reply(world, world->scheduler, MSG_alive, 0, message->alive.number, 0);
     else
         ck_abort_msg("the client sends %s", message_name(message->type));
 }
@@ -342,6 +342,8 @@ static const struct message *message_of(const struct world *world,
     else if (reply->type == MSG_failed)
         *message = *MESSAGE(failed, .key = key, .code = task->code ? task->code : -9,
                             .reason = str_of("chance"));
+    else if (reply->type == MSG_alive)
+        *message = *MESSAGE(alive, .number = reply->request);
     else if (reply->type == MSG_place)
         *message = *MESSAGE(place, .key = key, .address = address);
     else if (reply->type == MSG_located)

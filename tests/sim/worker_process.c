@@ -92,6 +92,8 @@ static void configure(struct process *process, struct worker_config *config)
     config->credits = 1 + (unsigned)world_random(world, CHANCE_PLAN, 8);
     config->memory_limit = 8u << 20;
     config->overhead = OVERHEAD;
+    /* w0 has what any task may ask for; its threads are more than it has of that. */
+    config->resources = process->index == 1 ? "GPU=1" : NULL;
     config->connect_timeout_ns = 600 * NS_PER_S;
     config->previous_epoch = process->previous_epoch;
     config->previous_status = process->previous_status;
@@ -156,7 +158,7 @@ void worker_process_die(struct process *process, int64_t status)
     process->previous_epoch = worker->core->config.epoch;
     process->previous_status = status;
     process->previous_count = 0;
-    process->world->deaths += status != 0;
+    process->deaths += status != 0;
     for (unsigned i = 0; status && i < worker->thread_count; i++)
         if (worker->threads[i].job)
             process->previous_running[process->previous_count++] =
@@ -264,11 +266,26 @@ static void thread_resume(struct thread *thread)
                                          thread->job->attempt << 48));
 }
 
+/* Without memory the scheduler may count too few; and see view_processing. */
+static void check_resources(struct process *process)
+{
+    const struct sim_worker *worker = process->state;
+    unsigned used = 0;
+    for (unsigned i = 0; i < worker->thread_count; i++)
+        used += worker->threads[i].job &&
+                strcmp(worker->threads[i].job->function, "sim_gpu") == 0;
+    if (used > (process->index == 1) && !program_saw(process, FAULT_MEMORY) &&
+        !program_saw(process, FAULT_DUPLICATE))
+        world_wrong(process->world, "%s runs %u tasks that need the GPU", process->name,
+                    used);
+}
+
 static void thread_start(struct thread *thread, struct job *job)
 {
     struct sim_worker *worker = thread->process->state;
     thread->job = job;
     thread->serial = ++worker->serials;
+    check_resources(thread->process);
     thread->crashes = strcmp(job->function, "sim_crash") == 0;
     job->thread = thread->number;
     job->start_ns = clock_unix_ns();

@@ -1,10 +1,13 @@
 #include "tests/sim/workload.h"
 
+#include "scheduler/scheduler.h"
 #include "tests/sim/cluster.h"
+#include "worker/core_state.h"
 #include "worker/task.h"
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 /* ---- for programs ---- */
 
@@ -29,6 +32,41 @@ unsigned program_number(const struct process *process)
     return process->index - 1 - process->world->worker_count;
 }
 
+unsigned program_count(const struct process *process)
+{
+    return process->world->client_count;
+}
+
+void program_keeps(struct process *process, bool keeps)
+{
+    uint64_t *kept = &process->world->kept[program_number(process)];
+    *kept += !program_is_killed(process) && *kept % 2 != keeps;
+}
+
+uint64_t program_kept(const struct process *process, unsigned number)
+{
+    return process->world->kept[number];
+}
+
+unsigned program_copies(const struct process *process, const char *text)
+{
+    struct world *world = process->world;
+    struct task_key key;
+    unsigned copies = 0;
+    if (!key_parse(text, &key))
+        return 0;
+    for (unsigned i = 0; i < world->worker_count; i++) {
+        const struct process *worker = world_worker(world, i);
+        copies += worker->alive && store_get(&worker_of(worker)->store, key);
+    }
+    return copies;
+}
+
+uint64_t program_now(const struct process *process)
+{
+    return process->world->now_ns;
+}
+
 struct dusk_client *program_connect(struct process *process)
 {
     struct dusk_client *client;
@@ -38,7 +76,8 @@ struct dusk_client *program_connect(struct process *process)
         if (rc == 0)
             return client;
         program_expect(process,
-                       rc == DUSK_E_UNREACHABLE || program_may_fail(process, rc),
+                       rc == DUSK_E_UNREACHABLE ||
+                           program_may_fail(process, rc, dusk_last_error()),
                        "connect: %s", dusk_last_error());
         program_sleep(process, 100 * NS_PER_MS);
     }
@@ -62,22 +101,56 @@ bool program_saw(const struct process *process, enum fault_kind kind)
     return process->world->figures.faults[kind] > 0;
 }
 
+static unsigned worker_deaths(struct world *world)
+{
+    unsigned deaths = 0;
+    for (unsigned i = 0; i < world->worker_count; i++)
+        deaths += world_worker(world, i)->deaths;
+    return deaths;
+}
+
 bool program_saw_any(const struct process *process)
 {
     for (unsigned kind = 0; kind < FAULTS; kind++)
         if (program_saw(process, (enum fault_kind)kind))
             return true;
-    return process->world->deaths > 0;
+    return worker_deaths(process->world) > 0;
 }
 
-bool program_may_fail(const struct process *process, int code)
+/* How often `what` is in the line. */
+static unsigned count_of(const char *line, const char *what)
 {
-    const struct world *world = process->world;
+    unsigned count = 0;
+    for (; (line = strstr(line, what)); line++)
+        count++;
+    return count;
+}
+
+/* The line names each death that is held against a task, "w1 (SIGKILL)": no more than
+ * its nanny has seen, or than the worker had lives. */
+static bool deaths_are_true(struct world *world, const char *line)
+{
+    unsigned told = 0;
+    for (unsigned i = 0; i < world->worker_count; i++) {
+        const struct process *worker = world_worker(world, i);
+        char any[20], vanished[40];
+        snprintf(any, sizeof any, "%s (", worker->name);
+        snprintf(vanished, sizeof vanished, "%s (vanished)", worker->name);
+        unsigned all = count_of(line, any), unseen = count_of(line, vanished);
+        if (all - unseen > worker->deaths || all > worker->life)
+            return false;
+        told += all;
+    }
+    return told >= scheduler_defaults.deaths_allowed;
+}
+
+bool program_may_fail(const struct process *process, int code, const char *line)
+{
     switch (code) {
     case DUSK_E_NOMEM:
         return program_saw(process, FAULT_MEMORY);
-    case DUSK_E_KILLED: /* by chance: three workers died under it */
-        return world->deaths + world->figures.faults[FAULT_KILL_WORKER] >= 3;
+    case DUSK_E_KILLED: /* by chance: the workers died under it */
+        return deaths_are_true(process->world, line);
     default:
         return false;
     }
@@ -141,6 +214,7 @@ static int run_fail(struct dusk_task *task)
 
 const struct dusk_function sim_functions[] = {
     {"sim_mix", run_mix},
+    {"sim_gpu", run_mix},
     {"sim_flaky", run_flaky},
     {"sim_fail", run_fail},
     {"sim_crash", run_mix}, /* the simulation ends the process */

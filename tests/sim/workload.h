@@ -18,7 +18,7 @@ struct workload {
 };
 
 extern const struct workload workload_graph, workload_data, workload_admm,
-    workload_mixed;
+    workload_keep, workload_mixed;
 
 /* ---- for programs ---- */
 
@@ -32,8 +32,20 @@ uint64_t program_random(struct process *process, uint64_t below);
 int64_t program_tasks(const struct process *process, int64_t usual);
 void program_count_tasks(struct process *process, int64_t count);
 
-/* Its number among the programs, from 0. */
+/* Its number among the programs, from 0; and how many there are. */
 unsigned program_number(const struct process *process);
+unsigned program_count(const struct process *process);
+
+/* Whether this program's set is published for certain.  The number grows with each
+ * change, and is odd while it is. */
+void program_keeps(struct process *process, bool keeps);
+uint64_t program_kept(const struct process *process, unsigned number);
+
+/* How many workers have the result with this key. */
+unsigned program_copies(const struct process *process, const char *key);
+
+/* Virtual time. */
+uint64_t program_now(const struct process *process);
 
 /* Connects, however long that takes; NULL: the process was killed. */
 struct dusk_client *program_connect(struct process *process);
@@ -56,8 +68,9 @@ void program_expect(struct process *process, bool fine, const char *format, ...)
 bool program_saw(const struct process *process, enum fault_kind kind);
 bool program_saw_any(const struct process *process);
 
-/* Whether any program may be told this code, given what has gone wrong so far. */
-bool program_may_fail(const struct process *process, int code);
+/* Whether any program may be told this code, with this line, given what has gone wrong
+ * so far. */
+bool program_may_fail(const struct process *process, int code, const char *line);
 
 /* ---- task functions for the simulation ---- */
 

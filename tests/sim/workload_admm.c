@@ -160,9 +160,9 @@ static int fit(struct process *process, struct dataset *data, const struct glm_c
 
 /* What may end a fit, since its tasks have no retries: it is begun anew then, as its
  * user would. */
-static bool may_end(struct process *process, int code)
+static bool may_end(struct process *process, int code, const char *line)
 {
-    return program_may_fail(process, code) ||
+    return program_may_fail(process, code, line) ||
            (code == DUSK_E_UNREACHABLE && program_saw_any(process)) ||
            ((program_saw(process, FAULT_DISK) || program_saw(process, FAULT_READ)) &&
             (code == DUSK_E_MEMORY_LIMIT || code == DUSK_E_DISK_FULL));
@@ -181,7 +181,8 @@ static void run_fit(struct process *process)
         rc = chunks_make(client, number, &data);
         if (rc == 0)
             rc = fit(process, &data, case_of(number), variant, &text);
-        program_expect(process, rc == 0 || may_end(process, rc), "fit: %s", text.line);
+        program_expect(process, rc == 0 || may_end(process, rc, text.line), "fit: %s",
+                       text.line);
         dataset_fini(&data);
         if (rc < 0)
             program_sleep(process, NS_PER_S);
@@ -206,14 +207,16 @@ static void run_mixed(struct process *process)
         workload_admm.run(process);
     else if (number == 1)
         workload_graph.run(process);
-    else
+    else if (number == 2)
         workload_data.run(process);
+    else
+        workload_keep.run(process);
 }
 
 const struct workload workload_mixed = {
     .name = "mixed",
     .summary = "one client of each of these",
-    .clients = 3,
+    .clients = 4,
     .limit_ns = 400 * NS_PER_S,
     .run = run_mixed,
 };

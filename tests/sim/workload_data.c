@@ -69,7 +69,8 @@ static void item_make(struct data *data)
              : data->count > 0  ? add_up(data, item)
                                 : dusk_submit(data->client, &item->future, "fill", "ld",
                                               item->count, item->value);
-    program_expect(data->process, rc == 0 || program_may_fail(data->process, rc),
+    program_expect(data->process,
+                   rc == 0 || program_may_fail(data->process, rc, dusk_last_error()),
                    "submit: %s", dusk_last_error());
     data->count++;
     program_count_tasks(data->process, 1);
@@ -121,7 +122,7 @@ static void item_check(struct data *data, const struct item *item)
     else
         program_expect(data->process,
                        may_be_lost(data, item, rc) || may_lack_room(data, rc) ||
-                           program_may_fail(data->process, rc),
+                           program_may_fail(data->process, rc, dusk_last_error()),
                        "%s: %s", dusk_future_key(item->future), dusk_last_error());
 }
 

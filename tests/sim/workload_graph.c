@@ -8,15 +8,16 @@
 #define TASKS_MAX 400
 #define INPUTS_MAX 3
 
-enum behaviour { WORKS, FLAKY, FAILS, CRASHES, MISSING };
+enum behaviour { WORKS, GPU, FLAKY, FAILS, CRASHES, MISSING };
 
 struct node {
     struct dusk_future *future;
     int64_t value;
-    bool must_fail;  /* it or something that it depends on fails always */
-    bool may_fail;   /* likewise now and then */
-    bool may_crash;  /* likewise kills its workers */
-    bool may_cancel; /* likewise was cancelled, perhaps before it was done */
+    bool must_fail;      /* it or something that it depends on fails always */
+    bool may_fail;       /* likewise now and then */
+    bool may_crash;      /* likewise kills its workers */
+    bool may_cancel;     /* likewise was cancelled, perhaps before it was done */
+    uint64_t expires_ns; /* likewise has a deadline, the first of them; 0: none has */
 };
 
 struct graph {
@@ -41,7 +42,8 @@ static bool is_alive(const struct graph *graph)
 static enum behaviour some_behaviour(struct graph *graph)
 {
     uint64_t at = pick(graph, 100);
-    return at < 88   ? WORKS
+    return at < 80   ? WORKS
+           : at < 88 ? GPU
            : at < 93 ? FLAKY
            : at < 97 ? FAILS
            : at < 98 ? CRASHES
@@ -50,22 +52,25 @@ static enum behaviour some_behaviour(struct graph *graph)
 
 static void node_submit(struct graph *graph, struct node *node)
 {
-    static const char *const functions[] = {[WORKS] = "sim_mix",
-                                            [FLAKY] = "sim_flaky",
-                                            [FAILS] = "sim_fail",
-                                            [CRASHES] = "sim_crash",
-                                            [MISSING] = "sim_nothing"};
+    static const char *const functions[] = {
+        [WORKS] = "sim_mix",  [GPU] = "sim_gpu",       [FLAKY] = "sim_flaky",
+        [FAILS] = "sim_fail", [CRASHES] = "sim_crash", [MISSING] = "sim_nothing"};
     enum behaviour behaviour = some_behaviour(graph);
     struct dusk_submit_options options = {
         .priority = (int64_t)pick(graph, 3),
         .retries = behaviour == FLAKY ? 2 : (int)pick(graph, 2),
-        .keep_on_worker = pick(graph, 4) == 0};
+        .keep_on_worker = pick(graph, 4) == 0,
+        .resources = behaviour == GPU ? "GPU=1" : NULL,
+        .deadline_s = pick(graph, 30) ? 0 : 0.01 + 0.01 * (double)pick(graph, 400)};
     int64_t seed = (int64_t)pick(graph, 1u << 30), values[INPUTS_MAX];
     struct dusk_argument arguments[1 + INPUTS_MAX] = {
         {.value = {.kind = DUSK_INT, .integer = seed}}};
     int inputs = 0;
     node->must_fail = behaviour >= FAILS;
-    node->may_fail = behaviour != WORKS;
+    node->may_fail = behaviour >= FLAKY;
+    if (options.deadline_s > 0)
+        node->expires_ns =
+            program_now(graph->process) + (uint64_t)(options.deadline_s * NS_PER_S);
     node->may_crash = behaviour == CRASHES;
     for (int i = 0; graph->count > 0 && i < (int)pick(graph, INPUTS_MAX + 1); i++) {
         struct node *input = &graph->nodes[pick(graph, (uint64_t)graph->count)];
@@ -77,15 +82,26 @@ static void node_submit(struct graph *graph, struct node *node)
         node->may_fail |= input->may_fail;
         node->may_crash |= input->may_crash;
         node->may_cancel |= input->may_cancel;
+        if (input->expires_ns &&
+            (!node->expires_ns || input->expires_ns < node->expires_ns))
+            node->expires_ns = input->expires_ns;
     }
     node->value = sim_value(seed, inputs, values);
     int rc = dusk_submit_arguments(graph->client, &options, &node->future,
                                    functions[behaviour], 1 + inputs, arguments);
-    program_expect(graph->process, rc == 0 || program_may_fail(graph->process, rc),
+    program_expect(graph->process,
+                   rc == 0 || program_may_fail(graph->process, rc, dusk_last_error()),
                    "submit: %s", dusk_last_error());
 }
 
 /* ---- checking ---- */
+
+/* By a clock that jumps ahead time is up sooner. */
+static bool has_expired(const struct graph *graph, const struct node *node)
+{
+    return node->expires_ns && (program_now(graph->process) >= node->expires_ns ||
+                                program_saw(graph->process, FAULT_CLOCK));
+}
 
 static bool code_is_allowed(const struct graph *graph, const struct node *node,
                             int code)
@@ -93,7 +109,8 @@ static bool code_is_allowed(const struct graph *graph, const struct node *node,
     return (node->may_fail && (code == DUSK_E_TASK || code == DUSK_E_NOT_FOUND)) ||
            (node->may_crash && code == DUSK_E_KILLED) ||
            (node->may_cancel && code == DUSK_E_CANCELLED) ||
-           program_may_fail(graph->process, code);
+           (code == DUSK_E_DEADLINE && has_expired(graph, node)) ||
+           program_may_fail(graph->process, code, dusk_last_error());
 }
 
 static void node_check(struct graph *graph, struct node *node)

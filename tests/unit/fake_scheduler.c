@@ -126,7 +126,7 @@ static void on_message(struct fake_scheduler *fake, struct batch *batch,
         break;
     case MSG_alive:
         atomic_fetch_add(&counts->heartbeats, 1);
-        answer(batch, MESSAGE(alive, .epoch = 0));
+        answer(batch, MESSAGE(alive, .number = message->alive.number));
         break;
     case MSG_bye:
         atomic_fetch_add(&counts->byes, 1);

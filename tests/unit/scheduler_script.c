@@ -100,8 +100,8 @@ static void add_message(struct script *script, const struct message *message)
             STR_ARGS(message->refuse.reason));
         break;
     case MSG_place:
-        ADD(" %" PRIu64 " " STR_FORMAT, count_of(message->place.key),
-            STR_ARGS(message->place.address));
+        ADD(" %" PRIu64 "#%" PRIu64 " " STR_FORMAT, count_of(message->place.key),
+            message->place.attempt, STR_ARGS(message->place.address));
         break;
     case MSG_finished:
         ADD(" %" PRIu64 " %" PRIu64 "B " STR_FORMAT "%s",

@@ -276,7 +276,7 @@ static bool do_scheduler(struct world *world, const char *what, unsigned a,
     else if (strcmp(what, "register_again") == 0)
         FROM_SCHEDULER(world, register_again, .epoch = 0);
     else if (strcmp(what, "alive") == 0)
-        FROM_SCHEDULER(world, alive, .epoch = 0);
+        FROM_SCHEDULER(world, alive, .number = a ? a : world->core->heartbeats);
     else if (strcmp(what, "busy") == 0)
         FROM_SCHEDULER(world, refuse, .code = DUSK_E_BUSY, .reason = str_of("taken"));
     else if (strcmp(what, "refuse") == 0)
@@ -686,6 +686,21 @@ START_TEST(a_new_scheduler_is_told_everything_in_order)
 }
 END_TEST
 
+/* The answers to two heartbeats are under way when the release is sent. */
+START_TEST(a_release_is_repeated_until_a_later_heartbeat_is_answered)
+{
+    struct world world = world_up();
+    RUN(&world, {"submit", "submit:1"}, {"submit", "submit:2"}, {"tick 1000", "alive"},
+        {"tick 1000", "alive"}, {"release 1", "release:1"}, {"alive 1", ""},
+        {"tick 1000", "alive"}, {"alive 2", ""}, {"tick 1000", "alive"}, {"gone", ""},
+        {"tick 300", "hello"}, {"welcome 1", "release:1 submit:2"},
+        {"tick 1000", "alive"}, {"alive", ""}, {"tick 1000", "alive"}, {"alive", ""},
+        {"tick 1000", "alive"}, {"gone", ""}, {"tick 300", "hello"},
+        {"welcome 1", "submit:2"});
+    world_end(&world);
+}
+END_TEST
+
 START_TEST(the_same_scheduler_is_told_everything_too)
 {
     struct world world = world_up();
@@ -1054,6 +1069,7 @@ int main(void)
     tcase_add_test(good, copies_of_what_depends_on_a_cancelled_task);
     tcase_add_test(good, a_new_scheduler_is_told_everything_in_order);
     tcase_add_test(good, the_same_scheduler_is_told_everything_too);
+    tcase_add_test(good, a_release_is_repeated_until_a_later_heartbeat_is_answered);
     tcase_add_test(good, a_silent_scheduler_is_left_and_missed);
     tcase_add_test(good, a_scheduler_without_a_welcome_is_tried_again);
     tcase_add_test(good, a_hello_that_waited_for_its_connection_tells_the_time);

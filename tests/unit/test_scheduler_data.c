@@ -123,9 +123,9 @@ START_TEST(scatter_places_and_finishes)
 {
     script_worker(&s, W1, 1, 1);
     script_client(&s, C1);
-    expect("c1:place 1 w1",
+    expect("c1:place 1#1 w1",
            script_message(&s, C1, MESSAGE(scatter, .key = KEY(1), .nbytes = 100)));
-    expect("c1:place 1 w1",
+    expect("c1:place 1#1 w1",
            script_message(&s, C1, MESSAGE(scatter, .key = KEY(1), .nbytes = 100)));
     expect("c1:finished 1 100B w1",
            script_message(&s, W1, MESSAGE(have, .holdings = HOLDS({KEY(1), 100}))));
@@ -145,10 +145,21 @@ START_TEST(scatter_goes_to_the_emptiest)
     script_worker(&s, W2, 1, 1);
     script_client(&s, C1);
     script_message(&s, W1, MESSAGE(heartbeat, .memory = 1000));
-    expect("c1:place 1 w2",
+    expect("c1:place 1#1 w2",
            script_message(&s, C1, MESSAGE(scatter, .key = KEY(1), .nbytes = 2000)));
-    expect("c1:place 2 w1",
+    expect("c1:place 2#2 w1",
            script_message(&s, C1, MESSAGE(scatter, .key = KEY(2), .nbytes = 5)));
+}
+END_TEST
+
+/* Who wants data and has them not cannot bring them. */
+START_TEST(only_who_scatters_is_told_the_place)
+{
+    script_client(&s, C1);
+    script_client(&s, C2);
+    script_message(&s, C1, MESSAGE(scatter, .key = KEY(1), .nbytes = 100));
+    script_message(&s, C2, MESSAGE(want, .keys = KEYS(KEY(1))));
+    expect("w1:welcome 1; c1:place 1#1 w1", script_worker(&s, W1, 1, 1));
 }
 END_TEST
 
@@ -158,7 +169,7 @@ START_TEST(scatter_moves_on_when_the_worker_dies)
     script_client(&s, C1);
     script_message(&s, C1, MESSAGE(scatter, .key = KEY(1), .nbytes = 100));
     expect("", script_message(&s, W1, MESSAGE(bye)));
-    expect("w2:welcome 2; c1:place 1 w2", script_worker(&s, W2, 1, 1));
+    expect("w2:welcome 2; c1:place 1#2 w2", script_worker(&s, W2, 1, 1));
 }
 END_TEST
 
@@ -345,6 +356,7 @@ int main(void)
     tcase_add_test(tests, what_a_silent_worker_holds_is_not_missing);
     tcase_add_test(tests, what_a_silent_worker_holds_is_waited_for);
     tcase_add_test(tests, scatter_places_and_finishes);
+    tcase_add_test(tests, only_who_scatters_is_told_the_place);
     tcase_add_test(tests, scatter_goes_to_the_emptiest);
     tcase_add_test(tests, scatter_moves_on_when_the_worker_dies);
     tcase_add_test(tests, scattered_data_can_be_lost);

@@ -189,10 +189,10 @@ START_TEST(a_paused_worker_gets_nothing_new)
         (script_message(&s, C1, MESSAGE(scatter, .key = KEY(3))),
          script_message(&s, C1, MESSAGE(why, .key = KEY(3)))));
     /* Others may fetch from it meanwhile. */
-    expect("w2:welcome 2; w2:run_task 2#2 f [1@w1]; c1:place 3 w2",
+    expect("w2:welcome 2; w2:run_task 2#3 f [1@w1]; c1:place 3#2 w2",
            script_worker(&s, W2, 1, 1));
     script_message(&s, C1, SUBMIT(4, "g", .worker = str_of("w1")));
-    expect("w1:alive; w1:run_task 4#3 g",
+    expect("w1:alive; w1:run_task 4#4 g",
            script_message(&s, W1, MESSAGE(heartbeat, .paused = 0)));
 }
 END_TEST

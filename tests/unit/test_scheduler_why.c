@@ -69,7 +69,7 @@ START_TEST(all_workers_are_lost)
     ck_assert_ptr_nonnull(strstr(s.notes,
                                  "tasks wait tasks=2 first=000001-2 "
                                  "because=all workers are lost: the last of 1"));
-    expect("w1:welcome 2; w1:run_task 1#2 add; c1:place 2 w1",
+    expect("w1:welcome 2; w1:run_task 1#4 add; c1:place 2#3 w1",
            script_worker(&s, W1, 1, 1));
 }
 END_TEST

@@ -1,7 +1,7 @@
 /* Scripts for the worker's core: events in, messages and actions out. */
 #include "proto/limits.h"
 #include "tests/test.h"
-#include "worker/core.h"
+#include "worker/core_state.h"
 
 #include <string.h>
 
@@ -737,6 +737,32 @@ START_TEST(freeing_an_input_makes_it_missing)
 }
 END_TEST
 
+static bool has_after_free(uint64_t brought_by, uint64_t freed_after)
+{
+    struct task_key key = key_of(1);
+    struct payload *payload = payload_of(80);
+    worker_core_message(core, (struct peer_id){3},
+                        MESSAGE(put_data, .request = 10, .key = key,
+                                .checksum = payload_checksum(payload), .data = payload,
+                                .attempt = brought_by),
+                        now);
+    payload_unref(payload);
+    from_scheduler(MESSAGE(free_data, .keys = {&key, 1}, .attempt = freed_after));
+    return store_get(&core->store, key) != NULL;
+}
+
+/* The data come another way than the word that frees those that were here before. */
+START_TEST(data_brought_after_a_free_was_said_stay)
+{
+    const uint64_t life = UINT64_C(1) << ATTEMPT_COUNT_BITS;
+    ck_assert(has_after_free(5 * life + 8, 5 * life + 7));
+    ck_assert(has_after_free(5 * life + 3, 5 * life + 7)); /* brought again before */
+    ck_assert(!has_after_free(5 * life + 8, 5 * life + 8));
+    ck_assert(!has_after_free(6 * life + 8, 5 * life + 7));
+    ck_assert(!has_after_free(0, 0));
+}
+END_TEST
+
 /* ---- data for others ---- */
 
 START_TEST(what_is_not_here_is_refused_by_name)
@@ -852,6 +878,16 @@ START_TEST(a_peer_lost_by_the_answer_to_what_it_brings_is_forgotten_once)
     payload_unref(payload);
     ck_assert_uint_eq(expect(WORKER_HANGUP)->peer.number, 3);
     make(2, 80);
+}
+END_TEST
+
+START_TEST(a_retiring_worker_says_so_again_when_it_is_welcomed)
+{
+    worker_core_retire(core, now);
+    ck_assert_uint_eq(expect_retire()->deadline_ms, 10000);
+    now += 2 * S;
+    welcome();
+    ck_assert_uint_eq(expect_retire()->deadline_ms, 8000);
 }
 END_TEST
 
@@ -1186,6 +1222,8 @@ int main(void)
     tcase_add_test(tcase, idle_connections_are_closed);
     tcase_add_test(tcase, acquired_copies_are_kept_and_refusals_told);
     tcase_add_test(tcase, freeing_an_input_makes_it_missing);
+    tcase_add_test(tcase, data_brought_after_a_free_was_said_stay);
+    tcase_add_test(tcase, a_retiring_worker_says_so_again_when_it_is_welcomed);
     tcase_add_test(tcase, what_is_not_here_is_refused_by_name);
     tcase_add_test(tcase, data_beyond_what_may_wait_for_a_peer_follow_later);
     tcase_add_test(tcase, what_was_held_back_may_be_gone);
