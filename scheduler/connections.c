@@ -23,7 +23,8 @@ bool text_is_clean(struct str text, size_t least)
 
 bool text_is(struct str text, const char *word)
 {
-    return strlen(word) == text.size && memcmp(word, text.text, text.size) == 0;
+    return strlen(word) == text.size &&
+           (!text.size || memcmp(word, text.text, text.size) == 0);
 }
 
 uint64_t text_hash(struct str text)
