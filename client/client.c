@@ -209,6 +209,25 @@ int client_enter(struct dusk_client *client, bool working)
     return client_fail(DUSK_E_CLOSED, "the client of %s was closed", client->address);
 }
 
+int client_enter_all(struct dusk_future *const *futures, int n, bool gaps, bool working,
+                     struct dusk_client **ret_client)
+{
+    const struct dusk_future *first = NULL;
+    for (int i = 0; i < n; i++) {
+        if (!futures[i] && !gaps)
+            return client_fail(DUSK_E_INVALID, "future %d of %d is NULL", i, n);
+        if (!futures[i])
+            continue;
+        if (first && futures[i]->core != first->core)
+            return client_fail(DUSK_E_INVALID, "%s and %s are of different clients",
+                               future_name(first).text, future_name(futures[i]).text);
+        if (!first)
+            first = futures[i];
+    }
+    *ret_client = first ? client_of(first) : NULL;
+    return first ? client_enter(*ret_client, working) : 0;
+}
+
 void client_leave(struct dusk_client *client)
 {
     const struct client_core *core = client->core;

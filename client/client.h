@@ -43,6 +43,12 @@ int client_fail(int code, const char *format, ...)
  * where `working` says that the call needs the connection. */
 int client_enter(struct dusk_client *client, bool working);
 
+/* The same for the client of all these futures: NULL when there is none.
+ * DUSK_E_INVALID when they belong to several, or for a NULL unless `gaps` allows that.
+ */
+int client_enter_all(struct dusk_future *const *futures, int n, bool gaps, bool working,
+                     struct dusk_client **ret_client);
+
 /* Unlocks; what waits to be sent goes out soon.  Frees a closed client whose last
  * future was released. */
 void client_leave(struct dusk_client *client);

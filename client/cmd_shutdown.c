@@ -5,18 +5,10 @@
 
 #include <stdio.h>
 
-static int shut_down(const struct dusk_options *connection)
+static int shut_down(struct dusk_client *client, void *arg)
 {
-    struct dusk_client *client;
-    if (dusk_connect_with(connection, &client) < 0) {
-        fprintf(stderr, "dusk shutdown: %s\n", dusk_last_error());
-        return COMMAND_FAILED;
-    }
-    int rc = dusk_shutdown(client, connection->timeout_s);
-    if (rc < 0)
-        fprintf(stderr, "dusk shutdown: %s\n", dusk_last_error());
-    dusk_close(client);
-    return rc < 0 ? COMMAND_FAILED : COMMAND_DONE;
+    const struct dusk_options *connection = arg;
+    return dusk_shutdown(client, connection->timeout_s);
 }
 
 int command_shutdown(int argc, char **argv)
@@ -44,5 +36,5 @@ int command_shutdown(int argc, char **argv)
     if (rc != OPTIONS_RUN)
         return rc == OPTIONS_DONE ? COMMAND_DONE : COMMAND_USAGE;
     connection.timeout_s = (double)timeout_ns / 1e9;
-    return shut_down(&connection);
+    return command_ask(command.name, &connection, shut_down, &connection);
 }

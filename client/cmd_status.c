@@ -1,6 +1,7 @@
 #include "client/commands.h"
 #include "client/dusk.h"
 #include "client/grid.h"
+#include "client/json_text.h"
 #include "common/options.h"
 #include "common/units.h"
 
@@ -104,14 +105,15 @@ static void print_cluster(const char *address, const struct dusk_cluster *cluste
 
 static json_t *json_of_worker(const struct dusk_worker_row *row)
 {
-    return json_pack(
-        "{sI ss ss ss sI sI sI sI sI sI ss sf}", "worker", (json_int_t)row->worker,
-        "name", row->name, "address", row->address, "state", row->state, "threads",
-        (json_int_t)row->nthreads, "memory_bytes", (json_int_t)row->memory_bytes,
-        "memory_limit_bytes", (json_int_t)row->memory_limit_bytes, "spilled_bytes",
-        (json_int_t)row->spilled_bytes, "chunks", (json_int_t)row->chunks, "processing",
-        (json_int_t)row->processing, "running", row->running, "silence_s",
-        row->silence_s);
+    return json_pack("{sI so so ss sI sI sI sI sI sI so sf}", "worker",
+                     (json_int_t)row->worker, "name", json_text(row->name), "address",
+                     json_text(row->address), "state", row->state, "threads",
+                     (json_int_t)row->nthreads, "memory_bytes",
+                     (json_int_t)row->memory_bytes, "memory_limit_bytes",
+                     (json_int_t)row->memory_limit_bytes, "spilled_bytes",
+                     (json_int_t)row->spilled_bytes, "chunks", (json_int_t)row->chunks,
+                     "processing", (json_int_t)row->processing, "running",
+                     json_text(row->running), "silence_s", row->silence_s);
 }
 
 static json_t *json_of_cluster(const char *address, const struct dusk_cluster *cluster)
@@ -125,16 +127,16 @@ static json_t *json_of_cluster(const char *address, const struct dusk_cluster *c
                             json_integer(cluster->states[i].tasks));
     for (int i = 0; i < cluster->client_count; i++) {
         const struct dusk_client_row *row = &cluster->clients[i];
-        json_array_append_new(clients, json_pack("{ss sI sI sf}", "name", row->name,
-                                                 "client", (json_int_t)row->client,
-                                                 "wanted", (json_int_t)row->wanted,
-                                                 "silence_s", row->silence_s));
+        json_array_append_new(
+            clients, json_pack("{so sI sI sf}", "name", json_text(row->name), "client",
+                               (json_int_t)row->client, "wanted",
+                               (json_int_t)row->wanted, "silence_s", row->silence_s));
     }
     for (int i = 0; i < cluster->published_count; i++) {
         const struct dusk_published_row *row = &cluster->published[i];
         json_array_append_new(published,
-                              json_pack("{ss sI sI sI}", "name", row->name, "tasks",
-                                        (json_int_t)row->tasks, "in_memory",
+                              json_pack("{so sI sI sI}", "name", json_text(row->name),
+                                        "tasks", (json_int_t)row->tasks, "in_memory",
                                         (json_int_t)row->in_memory, "nbytes",
                                         (json_int_t)row->nbytes));
     }
@@ -143,52 +145,52 @@ static json_t *json_of_cluster(const char *address, const struct dusk_cluster *c
                      "tasks", tasks, "clients", clients, "published", published);
 }
 
+/* Whether standard output took it is the caller's to ask. */
 static int print_json(const char *address, const struct dusk_cluster *cluster)
 {
     json_t *document = json_of_cluster(address, cluster);
-    int failed = !document || json_dumpf(document, stdout, JSON_INDENT(2)) < 0;
+    if (!document) {
+        fprintf(stderr, "dusk status: no memory for JSON\n");
+        return COMMAND_FAILED;
+    }
+    json_dumpf(document, stdout, JSON_INDENT(2));
     putchar('\n');
     json_decref(document);
-    return failed;
+    return COMMAND_DONE;
 }
 
 /* ---- the command ---- */
 
-static int show(const struct dusk_options *connection, bool json)
+struct arguments {
+    struct dusk_options connection;
+    bool json;
+};
+
+static int show(struct dusk_client *client, void *arg)
 {
-    struct dusk_client *client;
-    struct dusk_cluster *cluster = NULL;
-    if (dusk_connect_with(connection, &client) < 0) {
-        fprintf(stderr, "dusk status: %s\n", dusk_last_error());
-        return COMMAND_FAILED;
-    }
-    int failed = dusk_workers(client, connection->timeout_s, &cluster) < 0;
-    if (failed)
-        fprintf(stderr, "dusk status: %s\n", dusk_last_error());
-    else if (json)
-        failed = print_json(dusk_address(client), cluster);
+    const struct arguments *a = arg;
+    struct dusk_cluster *cluster;
+    int rc = dusk_workers(client, a->connection.timeout_s, &cluster);
+    if (rc < 0)
+        return rc;
+    if (a->json)
+        rc = print_json(dusk_address(client), cluster);
     else
         print_cluster(dusk_address(client), cluster);
     dusk_cluster_free(cluster);
-    dusk_close(client);
-    if (fflush(stdout) != 0 || ferror(stdout)) {
-        fprintf(stderr, "dusk status: cannot write to standard output\n");
-        failed = 1;
-    }
-    return failed ? COMMAND_FAILED : COMMAND_DONE;
+    return rc;
 }
 
 int command_status(int argc, char **argv)
 {
-    struct dusk_options connection = {0};
-    bool json = false;
+    struct arguments a = {0};
     int64_t timeout_ns = 5 * UNITS_NS_PER_S;
     const struct option_spec options[] = {
-        INQUIRY_OPTION_ROWS(&connection.address, &timeout_ns),
-        KEYS_OPTION_ROW(&connection.keys),
+        INQUIRY_OPTION_ROWS(&a.connection.address, &timeout_ns),
+        KEYS_OPTION_ROW(&a.connection.keys),
         {.name = "json",
          .kind = OPTION_FLAG,
-         .to.flag = &json,
+         .to.flag = &a.json,
          .help = "print JSON on standard output"},
         {0},
     };
@@ -201,6 +203,6 @@ int command_status(int argc, char **argv)
     int rc = options_parse(&command, argc, argv, stdout, stderr);
     if (rc != OPTIONS_RUN)
         return rc == OPTIONS_DONE ? COMMAND_DONE : COMMAND_USAGE;
-    connection.timeout_s = (double)timeout_ns / 1e9;
-    return show(&connection, json);
+    a.connection.timeout_s = (double)timeout_ns / 1e9;
+    return command_ask(command.name, &a.connection, show, &a);
 }

@@ -5,33 +5,29 @@
 
 #include <stdio.h>
 
-static int upload(const struct dusk_options *connection, const char *path)
+struct arguments {
+    struct dusk_options connection;
+    const char *path;
+};
+
+static int upload(struct dusk_client *client, void *arg)
 {
-    struct dusk_client *client;
-    if (dusk_connect_with(connection, &client) < 0) {
-        fprintf(stderr, "dusk upload: %s\n", dusk_last_error());
-        return COMMAND_FAILED;
-    }
-    int rc = dusk_upload_plugin(client, path, connection->timeout_s);
-    if (rc < 0)
-        fprintf(stderr, "dusk upload: %s\n", dusk_last_error());
-    dusk_close(client);
-    return rc < 0 ? COMMAND_FAILED : COMMAND_DONE;
+    const struct arguments *a = arg;
+    return dusk_upload_plugin(client, a->path, a->connection.timeout_s);
 }
 
 int command_upload(int argc, char **argv)
 {
-    struct dusk_options connection = {0};
-    const char *path = NULL;
+    struct arguments a = {0};
     int64_t timeout_ns = 30 * UNITS_NS_PER_S;
     const struct option_spec options[] = {
-        INQUIRY_OPTION_ROWS(&connection.address, &timeout_ns),
-        KEYS_OPTION_ROW(&connection.keys),
+        INQUIRY_OPTION_ROWS(&a.connection.address, &timeout_ns),
+        KEYS_OPTION_ROW(&a.connection.keys),
         {0},
     };
     const struct positional_spec positionals[] = {
-        {.name = "PLUGIN.so", .required = true, .string = &path},
-        {.name = "SCHEDULER", .string = &connection.address},
+        {.name = "PLUGIN.so", .required = true, .string = &a.path},
+        {.name = "SCHEDULER", .string = &a.connection.address},
         {0},
     };
     const struct command command = {
@@ -48,6 +44,6 @@ int command_upload(int argc, char **argv)
     int rc = options_parse(&command, argc, argv, stdout, stderr);
     if (rc != OPTIONS_RUN)
         return rc == OPTIONS_DONE ? COMMAND_DONE : COMMAND_USAGE;
-    connection.timeout_s = (double)timeout_ns / 1e9;
-    return upload(&connection, path);
+    a.connection.timeout_s = (double)timeout_ns / 1e9;
+    return command_ask(command.name, &a.connection, upload, &a);
 }

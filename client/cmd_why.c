@@ -7,19 +7,25 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static int tell_one(struct dusk_client *client, double timeout_s, const char *key)
+struct arguments {
+    struct dusk_options connection;
+    const char *key; /* NULL: all that wait */
+    bool all;
+};
+
+static int tell_one(struct dusk_client *client, const struct arguments *a)
 {
     char line[1024];
-    int rc = dusk_why(client, key, timeout_s, line, sizeof line);
+    int rc = dusk_why(client, a->key, a->connection.timeout_s, line, sizeof line);
     if (rc == 0)
         puts(line);
     return rc;
 }
 
-static int tell_all(struct dusk_client *client, double timeout_s)
+static int tell_all(struct dusk_client *client, const struct arguments *a)
 {
     char *lines;
-    int rc = dusk_why_all(client, timeout_s, &lines);
+    int rc = dusk_why_all(client, a->connection.timeout_s, &lines);
     if (rc == 0) {
         fputs(*lines ? lines : "no task waits\n", stdout);
         free(lines);
@@ -27,39 +33,27 @@ static int tell_all(struct dusk_client *client, double timeout_s)
     return rc;
 }
 
-/* `key` NULL: all that wait. */
-static int tell(const struct dusk_options *connection, const char *key)
+static int tell(struct dusk_client *client, void *arg)
 {
-    struct dusk_client *client;
-    if (dusk_connect_with(connection, &client) < 0) {
-        fprintf(stderr, "dusk why: %s\n", dusk_last_error());
-        return COMMAND_FAILED;
-    }
-    int rc = key ? tell_one(client, connection->timeout_s, key)
-                 : tell_all(client, connection->timeout_s);
-    if (rc < 0)
-        fprintf(stderr, "dusk why: %s\n", dusk_last_error());
-    dusk_close(client);
-    return rc < 0 ? COMMAND_FAILED : COMMAND_DONE;
+    const struct arguments *a = arg;
+    return a->key ? tell_one(client, a) : tell_all(client, a);
 }
 
 int command_why(int argc, char **argv)
 {
-    struct dusk_options connection = {0};
-    const char *key = NULL;
-    bool all = false;
+    struct arguments a = {0};
     int64_t timeout_ns = 5 * UNITS_NS_PER_S;
     const struct option_spec options[] = {
         {.name = "all",
          .kind = OPTION_FLAG,
-         .to.flag = &all,
+         .to.flag = &a.all,
          .help = "of all tasks that wait, those for the same reason together"},
-        INQUIRY_OPTION_ROWS(&connection.address, &timeout_ns),
-        KEYS_OPTION_ROW(&connection.keys),
+        INQUIRY_OPTION_ROWS(&a.connection.address, &timeout_ns),
+        KEYS_OPTION_ROW(&a.connection.keys),
         {0},
     };
     const struct positional_spec positionals[] = {
-        {.name = "KEY", .string = &key},
+        {.name = "KEY", .string = &a.key},
         {0},
     };
     const struct command command = {
@@ -82,14 +76,14 @@ int command_why(int argc, char **argv)
     if (rc != OPTIONS_RUN)
         return rc == OPTIONS_DONE ? COMMAND_DONE : COMMAND_USAGE;
     struct task_key parsed;
-    if (all == (key != NULL)) {
+    if (a.all == (a.key != NULL)) {
         options_complain(&command, stderr, "say either KEY or --all");
         return COMMAND_USAGE;
     }
-    if (key && !key_parse(key, &parsed)) {
-        options_complain(&command, stderr, "'%s' is not a key like c0ffee-17", key);
+    if (a.key && !key_parse(a.key, &parsed)) {
+        options_complain(&command, stderr, "'%s' is not a key like c0ffee-17", a.key);
         return COMMAND_USAGE;
     }
-    connection.timeout_s = (double)timeout_ns / 1e9;
-    return tell(&connection, key);
+    a.connection.timeout_s = (double)timeout_ns / 1e9;
+    return command_ask(command.name, &a.connection, tell, &a);
 }

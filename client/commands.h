@@ -33,6 +33,14 @@ enum command_exit {
     COMMAND_NOT_CERTIFIED = 3, /* or not converged */
 };
 
+/* What a command does that asks a cluster: connects, has it asked, says on standard
+ * error what failed, dusk_last_error for a negative code (a positive one was said), and
+ * returns an exit code. */
+struct dusk_client;
+struct dusk_options;
+int command_ask(const char *name, const struct dusk_options *connection,
+                int (*ask)(struct dusk_client *client, void *arg), void *arg);
+
 int command_admm(int argc, char **argv);
 int command_demo(int argc, char **argv);
 int command_keygen(int argc, char **argv);

@@ -308,7 +308,9 @@ DUSK_API int dusk_replicate(struct dusk_future *const *futures, int n, int copie
  *     dusk_release(chunks, n);
  *     free(chunks);
  *
- * A scheduler with --journal knows them after a restart too. */
+ * A scheduler with --journal knows them after a restart too.  Where no worker has them
+ * any more they are made again, by functions that workers have from the start: plugins
+ * that were uploaded are not in the journal. */
 
 /* Keeps `n` futures, done or not, under `name`.  DUSK_E_BUSY for a name that is taken,
  * with a line that names it; DUSK_E_NOT_FOUND for a future that the scheduler does not

@@ -84,6 +84,13 @@ int main(int argc, char **argv)
         help(stderr);
         return COMMAND_USAGE;
     }
+    /* "help status" for "status --help" */
+    char option[] = "--help";
+    char *asked[] = {argv[0], argc > 2 ? argv[2] : NULL, option, NULL};
+    if (argc > 2 && strcmp(argv[1], "help") == 0) {
+        argv = asked;
+        argc = 3;
+    }
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
         strcmp(argv[1], "help") == 0)
         return help(stdout);

@@ -125,19 +125,14 @@ int dusk_list_published(struct dusk_client *client, double timeout_s,
 
 int dusk_replicate(struct dusk_future *const *futures, int n, int copies)
 {
-    int first = 0;
-    while (first < n && !futures[first])
-        first++;
+    struct dusk_client *client;
     if (copies < 1)
         return client_fail(DUSK_E_INVALID, "%d copies are fewer than one", copies);
-    if (first >= n)
-        return 0;
-    struct dusk_client *client = client_of(futures[first]);
-    int rc = client_enter(client, true);
-    if (rc < 0)
+    int rc = client_enter_all(futures, n, true, true, &client);
+    if (rc < 0 || !client)
         return rc;
-    for (int i = first; i < n; i++)
-        if (futures[i] && futures[i]->core == client->core)
+    for (int i = 0; i < n; i++)
+        if (futures[i])
             client_core_replicate(client->core, futures[i], (unsigned)copies);
     client_leave(client);
     return 0;

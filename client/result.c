@@ -106,31 +106,10 @@ void dusk_release(struct dusk_future **futures, int n)
 
 /* ---- many futures ---- */
 
-/* The client that they all belong to, entered; NULL, with an error, when there is
- * none.  `gaps` allows NULLs. */
-static int enter_all(struct dusk_future *const *futures, int n, bool gaps,
-                     struct dusk_client **ret_client)
-{
-    const struct dusk_future *first = NULL;
-    for (int i = 0; i < n; i++) {
-        if (!futures[i] && !gaps)
-            return client_fail(DUSK_E_INVALID, "future %d of %d is NULL", i, n);
-        if (!futures[i])
-            continue;
-        if (first && futures[i]->core != first->core)
-            return client_fail(DUSK_E_INVALID, "%s and %s are of different clients",
-                               future_name(first).text, future_name(futures[i]).text);
-        if (!first)
-            first = futures[i];
-    }
-    *ret_client = first ? client_of(first) : NULL;
-    return first ? client_enter(*ret_client, false) : 0;
-}
-
 int dusk_cancel(struct dusk_future *const *futures, int n)
 {
     struct dusk_client *client;
-    int rc = enter_all(futures, n, true, &client);
+    int rc = client_enter_all(futures, n, true, false, &client);
     if (rc < 0 || !client)
         return rc;
     for (int i = 0; i < n; i++)
@@ -225,7 +204,7 @@ int dusk_wait(struct dusk_future *const *futures, int n, enum dusk_wait_mode mod
 {
     struct dusk_client *client;
     struct client_wait wait = client_wait_for(timeout_s);
-    int rc = enter_all(futures, n, false, &client);
+    int rc = client_enter_all(futures, n, false, false, &client);
     if (rc < 0 || !client)
         return rc;
     rc = mode == DUSK_FIRST ? first_wait(client, futures, n, &wait)
@@ -238,7 +217,7 @@ int dusk_persist(struct dusk_future *const *futures, int n, double timeout_s)
 {
     struct dusk_client *client;
     struct client_wait wait = client_wait_for(timeout_s);
-    int rc = enter_all(futures, n, false, &client);
+    int rc = client_enter_all(futures, n, false, false, &client);
     if (rc < 0 || !client)
         return rc;
     rc = all_wait(client, futures, n, &wait);
@@ -289,7 +268,7 @@ int dusk_gather(struct dusk_future *const *futures, int n, double timeout_s)
 {
     struct dusk_client *client;
     struct client_wait wait = client_wait_for(timeout_s);
-    int rc = enter_all(futures, n, false, &client);
+    int rc = client_enter_all(futures, n, false, false, &client);
     if (rc < 0 || !client)
         return rc;
     rc = gather_wait(client, futures, n, &wait);

@@ -1,5 +1,7 @@
 #include "client/results.h"
 
+#include "client/json_text.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,13 +15,6 @@ static const double gap_values[GAPS] = {1e-2, 1e-4, 1e-6};
 static json_t *number(double value)
 {
     return isfinite(value) ? json_real(value) : json_null();
-}
-
-/* File names need not be UTF-8, JSON strings must be. */
-static json_t *name_json(const char *name)
-{
-    json_t *string = json_string(name);
-    return string ? string : json_string("(a name that is not UTF-8)");
 }
 
 /* A gap below zero is rounding. */
@@ -242,7 +237,7 @@ static json_t *names_json(const struct model *model)
     const struct dataset *data = model->data;
     json_t *names = json_array();
     for (int64_t j = 0; j < data->columns && data->columns_named; j++) {
-        json_array_append_new(names, name_json(data->columns_named[j]));
+        json_array_append_new(names, json_text(data->columns_named[j]));
         if (data->columns_named && model->intercept)
             json_array_append_new(names, json_string("(intercept)"));
     }
@@ -263,7 +258,7 @@ static json_t *problem_json(const struct results *results,
     const struct model *model = results->model;
     const struct dataset *data = model->data;
     json_t *object = json_pack(
-        "{s:o s:s s:I s:I s:I s:I s:f s:b s:s s:I s:f}", "name", name_json(data->name),
+        "{s:o s:s s:I s:I s:I s:I s:f s:b s:s s:I s:f}", "name", json_text(data->name),
         "family", data->family, "rows", (json_int_t)data->rows, "columns",
         (json_int_t)data->columns, "chunks", (json_int_t)data->chunks, "chunk_rows",
         (json_int_t)data->chunk_rows[0], "l1", model->l1, "intercept",

@@ -42,11 +42,14 @@ static void show_log(void *arg, enum dusk_log_level level, const char *line)
         fprintf(stderr, "%sdusk: %s\n", erase, line);
 }
 
-/* Nobody starts an embedded scheduler again, so waiting for it would be for ever. */
+/* Nobody starts an embedded scheduler again, so waiting for it would be for ever.  A
+ * worker that has ended is missed, but the others do its work. */
 static int check_cluster(void *arg, struct err_text *text)
 {
     struct session *session = arg;
     int rc = session->cluster ? cluster_check(session->cluster, text) : 0;
+    if (rc == CLUSTER_WORKER_ENDED)
+        show_log(NULL, DUSK_LOG_WARNING, text->line);
     return rc < 0 ? rc : 0;
 }
 

@@ -19,14 +19,15 @@ void loop_fini(struct loop *loop)
         close(loop->signal_fd);
     free(loop->items);
     free(loop->sources);
+    free(loop->watched);
     loop_init(loop);
 }
 
-static int loop_reserve(struct loop *loop)
+static int loop_reserve(struct loop *loop, int count)
 {
-    if (loop->count < loop->capacity)
+    if (count <= loop->capacity)
         return 0;
-    int capacity = loop->capacity ? 2 * loop->capacity : 8;
+    int capacity = 2 * count > 8 ? 2 * count : 8;
     void *items = realloc(loop->items, (size_t)capacity * sizeof *loop->items);
     if (items)
         loop->items = items;
@@ -42,7 +43,7 @@ static int loop_reserve(struct loop *loop)
 int loop_add(struct loop *loop, void *socket, int fd, loop_ready_fn *ready,
              void *context)
 {
-    int rc = loop_reserve(loop);
+    int rc = loop_reserve(loop, loop->count + 1);
     if (rc < 0)
         return rc;
     loop->items[loop->count] =
@@ -63,6 +64,30 @@ void loop_remove(struct loop *loop, const void *socket, int fd)
         loop->sources[i] = loop->sources[loop->count];
         return;
     }
+}
+
+void loop_watch(struct loop *loop, void *socket)
+{
+    for (int i = 0; i < loop->watched_count; i++)
+        if (loop->watched[i] == socket)
+            return;
+    if (loop->watched_count == loop->watched_capacity) {
+        int capacity = loop->watched_capacity ? 2 * loop->watched_capacity : 8;
+        void *watched =
+            realloc(loop->watched, (size_t)capacity * sizeof *loop->watched);
+        if (!watched)
+            return;
+        loop->watched = watched;
+        loop->watched_capacity = capacity;
+    }
+    loop->watched[loop->watched_count++] = socket;
+}
+
+void loop_unwatch(struct loop *loop, const void *socket)
+{
+    for (int i = 0; i < loop->watched_count; i++)
+        if (loop->watched[i] == socket)
+            loop->watched[i--] = loop->watched[--loop->watched_count];
 }
 
 int loop_signals(struct loop *loop, const sigset_t *signals, loop_ready_fn *ready,
@@ -94,9 +119,36 @@ static long timeout_ms(uint64_t timeout_ns)
     return ms > INT_MAX ? INT_MAX : (long)ms;
 }
 
+/* A descriptor says that there is something; the socket looks at it when asked, and
+ * only then is the descriptor quiet again.  Without memory there is the timeout. */
+static int watched_begin(struct loop *loop)
+{
+    if (loop_reserve(loop, loop->count + loop->watched_count) < 0)
+        loop->watched_count = 0;
+    for (int i = 0; i < loop->watched_count; i++) {
+        int fd = -1;
+        size_t size = sizeof fd;
+        zmq_getsockopt(loop->watched[i], ZMQ_FD, &fd, &size);
+        loop->items[loop->count + i] = (zmq_pollitem_t){.fd = fd, .events = ZMQ_POLLIN};
+    }
+    return loop->watched_count;
+}
+
+static void watched_end(struct loop *loop)
+{
+    for (int i = 0; i < loop->watched_count; i++) {
+        int events;
+        size_t size = sizeof events;
+        zmq_getsockopt(loop->watched[i], ZMQ_EVENTS, &events, &size);
+    }
+    loop->watched_count = 0;
+}
+
 int loop_turn(struct loop *loop, uint64_t timeout_ns)
 {
-    int ready = zmq_poll(loop->items, loop->count, timeout_ms(timeout_ns));
+    int count = loop->count + watched_begin(loop);
+    int ready = zmq_poll(loop->items, count, timeout_ms(timeout_ns));
+    watched_end(loop);
     if (ready < 0)
         return errno == EINTR ? 0 : DUSK_E_IO;
     /* A function may add or remove sources: each round looks at what is there now

@@ -22,6 +22,8 @@ struct loop {
     struct loop_source *sources; /* beside items */
     int count;
     int capacity;
+    void **watched; /* sockets, until the next turn */
+    int watched_count, watched_capacity;
     int signal_fd; /* -1 until loop_signals */
 };
 
@@ -38,6 +40,14 @@ int loop_add(struct loop *loop, void *socket, int fd, loop_ready_fn *ready,
 
 /* Takes a socket or descriptor out; may be called from a `ready` function. */
 void loop_remove(struct loop *loop, const void *socket, int fd);
+
+/* The next turn ends, too, when something has happened inside a ZeroMQ socket: a queue
+ * that was full may have room then, of which a ROUTER gives no other sign.  Whatever
+ * else is done with the socket before may take that sign, and memory may be short: a
+ * timeout is needed all the same.  The socket must not be closed before the turn,
+ * unless it is taken back. */
+void loop_watch(struct loop *loop, void *socket);
+void loop_unwatch(struct loop *loop, const void *socket);
 
 /* Blocks these signals in this thread and in threads started later, and makes them
  * readable through loop_next_signal; `ready` is called when one has come. */

@@ -93,8 +93,8 @@ int options_parse(const struct command *command, int argc, char **argv, FILE *ou
 /* Prints what --help prints. */
 void options_help(const struct command *command, FILE *out);
 
-/* Prints "NAME: MESSAGE" and where to look, for mistakes that only the command
- * can see ("--input and --rows exclude each other"); returns DUSK_E_INVALID. */
+/* Prints "NAME: MESSAGE" in one line, for mistakes that only the command can see
+ * ("--input and --rows exclude each other"); returns DUSK_E_INVALID. */
 int options_complain(const struct command *command, FILE *err, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -24,7 +24,8 @@
 #define LIMIT_PLUGINS_BYTES (64u << 20)     /* all that a scheduler holds */
 #define LIMIT_PLUGINS 64u                   /* their number */
 #define LIMIT_MEMBERS 4096u                 /* of a cluster with keys */
-#define LIMIT_PUBLICATIONS 65536u           /* names that a scheduler keeps */
+#define LIMIT_PUBLICATIONS 16384u           /* names: they fit into one status */
+#define LIMIT_PUBLISHED_TASKS (4u << 20)    /* under all names together */
 #define LIMIT_STRANGERS 2048u               /* connections of whom nothing is known */
 #define LIMIT_PEERS 16384u                  /* connections that a scheduler holds */
 

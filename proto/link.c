@@ -78,6 +78,15 @@ int link_limit_frames(void *socket, size_t most, struct err_text *text)
     return 0;
 }
 
+static bool host_has(const char *host, int family)
+{
+    struct addrinfo hints = {.ai_family = family}, *found = NULL;
+    bool has = getaddrinfo(host, NULL, &hints, &found) == 0;
+    if (has)
+        freeaddrinfo(found);
+    return has;
+}
+
 int link_bind(void *socket, const char *host, unsigned port, char *ret_address,
               size_t address_size, struct err_text *text)
 {
@@ -87,9 +96,12 @@ int link_bind(void *socket, const char *host, unsigned port, char *ret_address,
         snprintf(wanted, sizeof wanted, "tcp://%s:%u", host, port);
     else
         snprintf(wanted, sizeof wanted, "tcp://%s:*", host);
-    if (zmq_bind(socket, wanted) < 0)
+    if (zmq_bind(socket, wanted) < 0) {
+        int error = errno;
         return err_set(text, DUSK_E_IO, "cannot listen at %s: %s", wanted,
-                       zmq_strerror(errno));
+                       host_has(host, AF_UNSPEC) ? zmq_strerror(error)
+                                                 : "there is no such host");
+    }
     char bound[300];
     size_t size = sizeof bound;
     if (zmq_getsockopt(socket, ZMQ_LAST_ENDPOINT, bound, &size) < 0)
@@ -119,12 +131,8 @@ void link_host(const char *address, char ret_host[LINK_HOST_BYTES])
 static bool has_ipv4(const char *address)
 {
     char host[LINK_HOST_BYTES];
-    struct addrinfo hints = {.ai_family = AF_INET}, *found = NULL;
     link_host(address, host);
-    bool has = getaddrinfo(host, NULL, &hints, &found) == 0;
-    if (has)
-        freeaddrinfo(found);
-    return has;
+    return host_has(host, AF_INET);
 }
 
 int link_connect(void *socket, const char *given, struct err_text *text)
@@ -561,8 +569,8 @@ const char *link_event_sentence(const struct link_event *event)
 {
     switch (event->event) {
     case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
-        return "a peer ended the handshake: it does not speak ZeroMQ, or one side has "
-               "keys and the other does not";
+        return "a peer ended the handshake: it was stopped, does not speak ZeroMQ, or "
+               "one side has keys and the other does not";
     case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL:
         if (event->fd == ZMQ_PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH)
             return "one side has keys and the other does not";

@@ -215,6 +215,8 @@ void client_submit(struct scheduler *scheduler, struct client *client,
             return;
         }
         scheduler->counts.submitted++;
+    } else if (task->function && task->state < TASK_MEMORY) {
+        task_limit_time(scheduler, task, submit->deadline_ms);
     }
     want_add(scheduler, client, task, WANT_RESULT);
 }
@@ -261,8 +263,7 @@ void client_release(struct scheduler *scheduler, struct client *client,
     }
 }
 
-void client_cancel(struct scheduler *scheduler, struct client *client,
-                   const struct msg_cancel *cancel)
+void client_cancel(struct scheduler *scheduler, const struct msg_cancel *cancel)
 {
     for (size_t i = 0; i < cancel->keys.count; i++) {
         struct task *task = task_find(scheduler, cancel->keys.items[i]);

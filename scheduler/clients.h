@@ -40,8 +40,7 @@ void client_scatter(struct scheduler *scheduler, struct client *client,
                     const struct msg_scatter *scatter);
 void client_release(struct scheduler *scheduler, struct client *client,
                     const struct msg_release *release);
-void client_cancel(struct scheduler *scheduler, struct client *client,
-                   const struct msg_cancel *cancel);
+void client_cancel(struct scheduler *scheduler, const struct msg_cancel *cancel);
 void client_locate(struct scheduler *scheduler, struct client *client,
                    const struct msg_locate *locate);
 

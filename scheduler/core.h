@@ -79,7 +79,8 @@ struct scheduler {
     struct shutdown shutdown;
     struct list publications;
     size_t publication_count;
-    struct outbox journal; /* records, as for a peer */
+    size_t published_tasks; /* of all of them */
+    struct outbox journal;  /* records, as for a peer */
     struct recording recording;
     struct recovery recovery;
     /* peers to part with: those whose outbox overflowed, then those to close */
@@ -216,10 +217,10 @@ void retire_left(struct scheduler *scheduler, struct worker *worker,
                  const struct task *task);
 void retire_end(struct scheduler *scheduler, struct worker *worker);
 
-/* Timers of tasks (task_timers.c): how long a task may take, from now on, 0 for ever;
- * and how long it rests before it runs again, longer each time.  Without memory for a
- * timer: DUSK_E_NOMEM, and no rest. */
-int task_limit_time(struct scheduler *scheduler, struct task *task, uint64_t ns);
+/* Timers of tasks (task_timers.c): how long a task may take, from now on, 0 for ever,
+ * unless it was told before; and how long it rests before it runs again, longer each
+ * time.  Without memory for a timer: DUSK_E_NOMEM, and no rest. */
+int task_limit_time(struct scheduler *scheduler, struct task *task, uint64_t ms);
 void task_rest(struct scheduler *scheduler, struct task *task);
 bool task_rests(const struct task *task);
 void task_deadline_met(struct scheduler *scheduler, struct task *task);

@@ -54,7 +54,13 @@ void journal_close(struct journal *journal); /* NULL is allowed */
 /* The next record that was read, as journal_read; the bytes go after the last one. */
 int journal_next(struct journal *journal, struct journal_record *ret_record,
                  struct err_text *text);
-size_t journal_offset(const struct journal *journal);
+
+/* The bytes that are good; 0 for a file that was new. */
+size_t journal_size(const struct journal *journal);
+
+/* Whether most of the file may be of no use any more, so that it should be renewed; not
+ * soon again after that was tried. */
+bool journal_is_bloated(const struct journal *journal);
 
 /* Begins a new file in place of the old one: records go there from now on, and
  * journal_commit puts it in its place. */

@@ -18,6 +18,7 @@ struct journal {
     uint8_t *bytes; /* owned; what was read */
     size_t size, offset;
     off_t committed; /* the length of the file that is good */
+    off_t renewed;   /* what that was when it was last renewed, or that was tried */
 };
 
 static int fail(const struct journal *journal, const char *what, struct err_text *text)
@@ -45,6 +46,14 @@ static void new_drop(struct journal *journal)
     journal->new_fd = -1;
 }
 
+/* So much may be of no use any more, and as much again as there was of use. */
+#define SLACK_BYTES (1 << 20)
+
+bool journal_is_bloated(const struct journal *journal)
+{
+    return journal->committed > SLACK_BYTES + 2 * journal->renewed;
+}
+
 /* ---- opening ---- */
 
 static int read_all(struct journal *journal, struct err_text *text)
@@ -52,6 +61,10 @@ static int read_all(struct journal *journal, struct err_text *text)
     struct stat stat;
     if (fstat(journal->fd, &stat) < 0)
         return fail(journal, "look at it", text);
+    /* A new journal takes the place of the old one, which must not be a device. */
+    if (!S_ISREG(stat.st_mode))
+        return err_set(text, DUSK_E_IO, "journal %s: it is no regular file",
+                       journal->path);
     journal->size = (size_t)stat.st_size;
     if (!(journal->bytes = malloc(journal->size + 1)))
         return err_set(text, DUSK_E_NOMEM, "journal %s: no memory for its %zu bytes",
@@ -114,9 +127,9 @@ int journal_next(struct journal *journal, struct journal_record *ret_record,
     return rc;
 }
 
-size_t journal_offset(const struct journal *journal)
+size_t journal_size(const struct journal *journal)
 {
-    return journal->offset;
+    return (size_t)journal->committed;
 }
 
 /* ---- writing ---- */
@@ -136,12 +149,13 @@ static int write_all(const struct journal *journal, int fd, const void *bytes,
 int journal_renew(struct journal *journal, struct err_text *text)
 {
     char *path = new_path(journal);
+    journal->renewed = journal->committed;
     if (!path)
         return err_set(text, DUSK_E_NOMEM, "out of memory");
     journal->new_fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     free(path);
     if (journal->new_fd < 0)
-        return fail(journal, "make a new one", text);
+        return fail(journal, "make a new one beside it", text);
     int rc = flock(journal->new_fd, LOCK_EX | LOCK_NB) < 0
                  ? fail(journal, "lock a new one", text)
                  : write_all(journal, journal->new_fd, MAGIC, strlen(MAGIC), text);
@@ -196,7 +210,7 @@ static int put_in_place(struct journal *journal, struct err_text *text)
     close(journal->fd);
     journal->fd = journal->new_fd;
     journal->new_fd = -1;
-    journal->committed = lseek(journal->fd, 0, SEEK_CUR);
+    journal->committed = journal->renewed = lseek(journal->fd, 0, SEEK_CUR);
     return sync_directory(journal, text);
 }
 

@@ -117,7 +117,7 @@ static int parse(int argc, char **argv, struct arguments *a, struct command *com
          .kind = OPTION_STRING,
          .to.string = &a->journal,
          .help = "keep here what must outlive the scheduler: published names and what "
-                 "can make their results again"},
+                 "can make their results again, but no uploaded plugins"},
         {.name = "ready-fd",
          .argument = "FD",
          .kind = OPTION_INTEGER,

@@ -53,6 +53,14 @@ static struct member_row *rows_of(const struct members *members)
     return rows;
 }
 
+/* Whether its role lets it be what it is. */
+static bool may_stay(const struct scheduler *scheduler, const struct guest *guest)
+{
+    const struct peer *bound = map_get(&scheduler->peers, guest->peer.number);
+    unsigned rights = member_role_rights(guest->member.role);
+    return !bound || rights & (bound->worker ? RIGHT_WORK : RIGHT_SUBMIT);
+}
+
 static void guest_review(struct scheduler *scheduler, struct guest *guest)
 {
     const struct member *member = members_find(&scheduler->members, guest->member.key);
@@ -60,6 +68,9 @@ static void guest_review(struct scheduler *scheduler, struct guest *guest)
         return;
     if (member) {
         guest->member = *member;
+        if (!may_stay(scheduler, guest))
+            peer_violated(scheduler, guest->peer, "its key is that of %s '%s' now",
+                          member_role_name(member->role), member->name);
         return;
     }
     guest->revoked = true;

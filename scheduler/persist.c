@@ -36,13 +36,13 @@ static int restore_all(struct journal *journal, struct scheduler *scheduler,
             err_prefix(text, "journal %s: the record at byte %zu", path, offset);
             return rc;
         }
-        offset = journal_offset(journal);
+        offset = journal_size(journal);
         records++;
     }
     if (rc == JOURNAL_TORN)
         log_warning(log, "the journal's last record is torn and left out",
                     log_text("journal", path),
-                    log_integer("at_byte", (int64_t)journal_offset(journal)));
+                    log_integer("at_byte", (int64_t)journal_size(journal)));
     if (rc >= 0)
         log_info(log, "journal read", log_text("journal", path),
                  log_integer("records", records));
@@ -61,18 +61,18 @@ static int write_records(struct journal *journal, struct scheduler *scheduler,
     return rc < 0 ? rc : journal_commit(journal, text);
 }
 
-/* Whatever goes wrong here leaves the old file as it was, which then goes on. */
-static int renew(struct journal *journal, struct scheduler *scheduler, struct log *log,
-                 struct err_text *text)
+/* Writes what is still of use into a new file.  Whatever goes wrong here leaves the old
+ * one as it was, which then goes on, unless there is none. */
+static int renew(struct journal *journal, struct scheduler *scheduler, int recorded,
+                 struct log *log, struct err_text *text)
 {
-    uint64_t now_ns = clock_monotonic_ns();
-    int rc = scheduler_restored(scheduler, now_ns);
+    int rc = recorded;
     if (rc < 0)
         err_set(text, rc, "no memory for a new journal");
     else if ((rc = journal_renew(journal, text)) == 0)
         rc = write_records(journal, scheduler, text);
-    scheduler_recorded(scheduler, rc, rc < 0 ? text->line : "", now_ns);
-    if (rc < 0 && journal_offset(journal) > 0) {
+    scheduler_recorded(scheduler, rc, rc < 0 ? text->line : "", clock_monotonic_ns());
+    if (rc < 0 && journal_size(journal) > 0) {
         log_warning(log, "the journal is not rewritten",
                     log_text("because", text->line));
         journal_rollback(journal);
@@ -90,7 +90,8 @@ int persist_open(const char *path, struct scheduler *scheduler, struct log *log,
         return rc;
     rc = restore_all(journal, scheduler, path, log, text);
     if (rc == 0)
-        rc = renew(journal, scheduler, log, text);
+        rc = renew(journal, scheduler,
+                   scheduler_restored(scheduler, clock_monotonic_ns()), log, text);
     if (rc < 0)
         journal_close(journal);
     else
@@ -109,4 +110,6 @@ void persist_records(struct journal *journal, struct scheduler *scheduler,
         log_warning(log, "the journal cannot be written",
                     log_text("because", text.line));
     scheduler_recorded(scheduler, rc, text.line, clock_monotonic_ns());
+    if (journal_is_bloated(journal))
+        renew(journal, scheduler, scheduler_record_all(scheduler), log, &text);
 }

@@ -12,7 +12,8 @@
 int persist_open(const char *path, struct scheduler *scheduler, struct log *log,
                  struct err_text *text, struct journal **ret_journal);
 
-/* Writes the records that an event has made, and tells the core how that went. */
+/* Writes the records that an event has made, and tells the core how that went.  Begins
+ * a new file in place of one that has grown by far more than is of use. */
 void persist_records(struct journal *journal, struct scheduler *scheduler,
                      struct log *log);
 

@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A row of `published` without its text, at most. */
+#define ROW_BYTES 16
+
 struct publication *publication_find(const struct scheduler *scheduler, struct str name)
 {
     LIST_FOREACH (link, &scheduler->publications) {
@@ -56,6 +59,7 @@ void publication_remove(struct scheduler *scheduler, struct publication *publica
     }
     list_remove(&publication->link);
     scheduler->publication_count--;
+    scheduler->published_tasks -= publication->key_count;
     publication_destroy(publication);
 }
 
@@ -78,6 +82,7 @@ int publication_add(struct scheduler *scheduler, const struct msg_publish *publi
         return DUSK_E_NOMEM;
     list_append(&scheduler->publications, &publication->link);
     scheduler->publication_count++;
+    scheduler->published_tasks += publication->key_count;
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < publish->keys.count; i++) {
         struct task *task = task_find(scheduler, publish->keys.items[i]);
@@ -107,6 +112,25 @@ static void answer(struct scheduler *scheduler, struct client *client, uint64_t 
         MESSAGE(published, .request = request, .code = code, .reason = str_of(line)));
 }
 
+/* Whether there is room for so many, and one message can tell of them all. */
+static int publish_check_room(const struct scheduler *scheduler,
+                              const struct msg_publish *publish, size_t text_bytes,
+                              struct err_text *text)
+{
+    size_t count = publish->keys.count;
+    if (scheduler->publication_count >= LIMIT_PUBLICATIONS)
+        return err_set(text, DUSK_E_LIMIT,
+                       "'" STR_FORMAT "': %u names are published, and no more can be",
+                       STR_ARGS(publish->name), LIMIT_PUBLICATIONS);
+    if (scheduler->published_tasks + count > LIMIT_PUBLISHED_TASKS ||
+        ROW_BYTES * count + text_bytes > LIMIT_HEADER_BYTES - 2 * ROW_BYTES)
+        return err_set(text, DUSK_E_LIMIT,
+                       "'" STR_FORMAT "' has %zu tasks: too many for one name, or with "
+                       "the %zu that are published",
+                       STR_ARGS(publish->name), count, scheduler->published_tasks);
+    return 0;
+}
+
 static int publish_check(const struct scheduler *scheduler,
                          const struct msg_publish *publish, struct err_text *text)
 {
@@ -117,17 +141,17 @@ static int publish_check(const struct scheduler *scheduler,
     if (publication_find(scheduler, publish->name))
         return err_set(text, DUSK_E_BUSY, "'" STR_FORMAT "' is published already",
                        STR_ARGS(publish->name));
-    if (scheduler->publication_count >= LIMIT_PUBLICATIONS)
-        return err_set(text, DUSK_E_LIMIT,
-                       "'" STR_FORMAT "': %u names are published, and no more can be",
-                       STR_ARGS(publish->name), LIMIT_PUBLICATIONS);
-    for (size_t i = 0; i < publish->keys.count; i++)
-        if (!task_find(scheduler, publish->keys.items[i]))
+    size_t text_bytes = 0;
+    for (size_t i = 0; i < publish->keys.count; i++) {
+        const struct task *task = task_find(scheduler, publish->keys.items[i]);
+        if (!task)
             return err_set(text, DUSK_E_NOT_FOUND,
                            "'" STR_FORMAT "' cannot be published with " KEY_FORMAT
                            ", which the scheduler does not know",
                            STR_ARGS(publish->name), KEY_ARGS(publish->keys.items[i]));
-    return 0;
+        text_bytes += strlen(task_what(task));
+    }
+    return publish_check_room(scheduler, publish, text_bytes, text);
 }
 
 /* A request that a client repeats since it has heard no answer. */

@@ -47,13 +47,14 @@ struct publication *publication_find(const struct scheduler *scheduler,
 void publications_fini(struct scheduler *scheduler);
 
 /* Records (records.c), into the journal's outbox.  A publication with its recipes; the
- * end of one; the copies of a task, if it is published.  DUSK_E_NOMEM or DUSK_E_LIMIT:
- * the event's records are of no use and were dropped. */
+ * end of one; the copies of a task, and that it is cancelled, if it is published.
+ * DUSK_E_NOMEM or DUSK_E_LIMIT: the event's records are of no use and were dropped. */
 int record_publication(struct scheduler *scheduler,
                        const struct publication *publication);
 int record_unpublish(struct scheduler *scheduler,
                      const struct msg_unpublish *unpublish);
 void records_forget(struct scheduler *scheduler);
 void record_copies(struct scheduler *scheduler, struct task *task);
+void record_cancel(struct scheduler *scheduler, struct task *task);
 
 #endif

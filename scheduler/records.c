@@ -61,8 +61,8 @@ static int by_submission(const void *a, const void *b)
     return first->queue.order < second->queue.order ? -1 : 1;
 }
 
-/* The tasks and all that they depend on, what is depended on first. */
-static int recipe_collect(struct scheduler *scheduler,
+/* The tasks and all that they depend on. */
+static int recipe_collect(const struct scheduler *scheduler,
                           const struct publication *publication, struct recipe *recipe)
 {
     int rc = 0;
@@ -75,8 +75,6 @@ static int recipe_collect(struct scheduler *scheduler,
         for (uint32_t e = 0; rc == 0 && e < task->edge_count; e++)
             rc = recipe_add(recipe, task->edges[e].dependency);
     }
-    if (rc == 0 && recipe->count)
-        qsort(recipe->tasks, recipe->count, sizeof *recipe->tasks, by_submission);
     return rc;
 }
 
@@ -111,22 +109,58 @@ static int record_task(struct scheduler *scheduler, const struct task *task)
     return rc;
 }
 
+/* Takes the recipe, which is written with what is depended on first. */
+static int record_recipe(struct scheduler *scheduler, struct recipe *recipe)
+{
+    int rc = 0;
+    if (recipe->count)
+        qsort(recipe->tasks, recipe->count, sizeof *recipe->tasks, by_submission);
+    for (size_t i = 0; rc == 0 && i < recipe->count; i++)
+        rc = record_task(scheduler, recipe->tasks[i]);
+    free(recipe->tasks);
+    map_fini(&recipe->seen);
+    return rc;
+}
+
+static int record_name(struct scheduler *scheduler,
+                       const struct publication *publication)
+{
+    return record(scheduler,
+                  MESSAGE(publish, .request = publication->request,
+                          .name = str_of(publication->name),
+                          .keys = {publication->keys, publication->key_count}));
+}
+
 int record_publication(struct scheduler *scheduler,
                        const struct publication *publication)
 {
     if (!scheduler->config.journal)
         return 0;
     struct recipe recipe = {0};
-    int rc = recipe_collect(scheduler, publication, &recipe);
-    for (size_t i = 0; rc == 0 && i < recipe.count; i++)
-        rc = record_task(scheduler, recipe.tasks[i]);
+    int collected = recipe_collect(scheduler, publication, &recipe);
+    int rc = record_recipe(scheduler, &recipe);
+    rc = collected < 0 ? collected : rc;
     if (rc == 0)
-        rc = record(scheduler,
-                    MESSAGE(publish, .request = publication->request,
-                            .name = str_of(publication->name),
-                            .keys = {publication->keys, publication->key_count}));
-    free(recipe.tasks);
-    map_fini(&recipe.seen);
+        rc = record_name(scheduler, publication);
+    if (rc < 0)
+        records_forget(scheduler);
+    return rc;
+}
+
+int scheduler_record_all(struct scheduler *scheduler)
+{
+    struct recipe recipe = {0};
+    int collected = 0;
+    records_forget(scheduler);
+    LIST_FOREACH (at, &scheduler->publications)
+        if (collected == 0)
+            collected = recipe_collect(
+                scheduler, CONTAINER_OF(at, struct publication, link), &recipe);
+    int rc = record_recipe(scheduler, &recipe);
+    rc = collected < 0 ? collected : rc;
+    LIST_FOREACH (link, &scheduler->publications)
+        if (rc == 0)
+            rc = record_name(scheduler, CONTAINER_OF(link, struct publication, link));
     if (rc < 0)
         records_forget(scheduler);
     return rc;
@@ -139,14 +173,25 @@ int record_unpublish(struct scheduler *scheduler, const struct msg_unpublish *un
                : 0;
 }
 
-void record_copies(struct scheduler *scheduler, struct task *task)
+static bool is_recorded(const struct scheduler *scheduler, struct task *task)
 {
     bool kept = false;
     BONDS_FOREACH (want, &task->want)
         kept |= (want->flags & WANT_KEPT) != 0;
-    if (kept && scheduler->config.journal)
+    return kept && scheduler->config.journal;
+}
+
+void record_copies(struct scheduler *scheduler, struct task *task)
+{
+    if (is_recorded(scheduler, task))
         record(scheduler, MESSAGE(replicate, .keys = {&task->key, 1},
                                   .copies = task_copies(task)));
+}
+
+void record_cancel(struct scheduler *scheduler, struct task *task)
+{
+    if (is_recorded(scheduler, task))
+        record(scheduler, MESSAGE(cancel, .keys = {&task->key, 1}));
 }
 
 /* ---- reading ---- */
@@ -173,11 +218,27 @@ static int restore_publication(struct scheduler *scheduler,
     return rc < 0 ? err_set(text, rc, "out of memory") : 0;
 }
 
+/* What no name keeps any more makes room for what the rest of the journal holds. */
+static void restore_settle(struct scheduler *scheduler)
+{
+    scheduler->recovery.running = true; /* nothing is lost before it was looked for */
+    agenda_run(scheduler);
+    scheduler->recovery.running = false;
+}
+
+static void restore_unpublish(struct scheduler *scheduler,
+                              const struct msg_unpublish *unpublish)
+{
+    struct publication *publication = publication_find(scheduler, unpublish->name);
+    if (publication)
+        publication_remove(scheduler, publication);
+    restore_settle(scheduler);
+}
+
 int scheduler_restore(struct scheduler *scheduler, const struct message *message,
                       struct err_text *text)
 {
     struct task *task;
-    struct publication *publication;
     switch (message->type) {
     case MSG_submit:
         return task_find(scheduler, message->submit.key)
@@ -190,11 +251,14 @@ int scheduler_restore(struct scheduler *scheduler, const struct message *message
     case MSG_publish:
         return restore_publication(scheduler, &message->publish, text);
     case MSG_unpublish:
-        if ((publication = publication_find(scheduler, message->unpublish.name)))
-            publication_remove(scheduler, publication);
+        restore_unpublish(scheduler, &message->unpublish);
+        return 0;
+    case MSG_cancel:
+        client_cancel(scheduler, &message->cancel);
+        restore_settle(scheduler);
         return 0;
     case MSG_replicate:
-        replicas_set(scheduler, &message->replicate);
+        client_replicate(scheduler, &message->replicate);
         return 0;
     default:
         return err_set(text, DUSK_E_DATA, "a journal does not hold %s",
@@ -213,10 +277,5 @@ int scheduler_restored(struct scheduler *scheduler, uint64_t now_ns)
     if (scheduler->publication_count)
         recovery_begin(scheduler);
     scheduler_settle(scheduler);
-    int rc = 0;
-    LIST_FOREACH (link, &scheduler->publications)
-        if (rc == 0)
-            rc = record_publication(scheduler,
-                                    CONTAINER_OF(link, struct publication, link));
-    return rc;
+    return scheduler_record_all(scheduler);
 }

@@ -15,26 +15,18 @@ bool task_is_asked(const struct task *task, const struct worker *worker)
     return task->extra && bond_find(&task->extra->asked, &worker->asked);
 }
 
-void replicas_set(struct scheduler *scheduler, const struct msg_replicate *replicate)
-{
-    uint64_t copies = replicate->copies;
-    for (size_t i = 0; i < replicate->keys.count; i++) {
-        struct task *task = task_find(scheduler, replicate->keys.items[i]);
-        if (!task || !task_extra(task))
-            continue;
-        task->extra->copies = (unsigned)(copies < LIMIT_PEERS ? copies : LIMIT_PEERS);
-        agenda_add(scheduler, task);
-    }
-}
-
 void client_replicate(struct scheduler *scheduler,
                       const struct msg_replicate *replicate)
 {
-    replicas_set(scheduler, replicate);
+    unsigned copies =
+        (unsigned)(replicate->copies < LIMIT_PEERS ? replicate->copies : LIMIT_PEERS);
     for (size_t i = 0; i < replicate->keys.count; i++) {
         struct task *task = task_find(scheduler, replicate->keys.items[i]);
-        if (task)
-            record_copies(scheduler, task);
+        if (!task || task_copies(task) == copies || !task_extra(task))
+            continue;
+        task->extra->copies = copies;
+        agenda_add(scheduler, task);
+        record_copies(scheduler, task);
     }
 }
 

@@ -18,7 +18,6 @@ unsigned task_copies(const struct task *task);
 bool task_is_asked(const struct task *task, const struct worker *worker);
 
 /* Sets the number for tasks that are known. */
-void replicas_set(struct scheduler *scheduler, const struct msg_replicate *replicate);
 void client_replicate(struct scheduler *scheduler,
                       const struct msg_replicate *replicate);
 

@@ -122,7 +122,7 @@ static bool from_client(struct scheduler *scheduler, struct client *client,
         client_release(scheduler, client, &message->release);
         return true;
     case MSG_cancel:
-        client_cancel(scheduler, client, &message->cancel);
+        client_cancel(scheduler, &message->cancel);
         return true;
     case MSG_locate:
         client_locate(scheduler, client, &message->locate);

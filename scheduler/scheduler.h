@@ -109,9 +109,13 @@ void scheduler_recorded(struct scheduler *scheduler, int code, const char *line,
 int scheduler_restore(struct scheduler *scheduler, const struct message *message,
                       struct err_text *text);
 
-/* All were read.  What is still of use comes out as records, for a new journal in
- * place of the old.  DUSK_E_NOMEM: the old one is still good, nothing comes out. */
+/* All were read; scheduler_record_all is part of this. */
 int scheduler_restored(struct scheduler *scheduler, uint64_t now_ns);
+
+/* What is still of use comes out as records, for a new journal in place of the old,
+ * and scheduler_recorded is to follow.  DUSK_E_NOMEM, DUSK_E_LIMIT: the old one is
+ * still good, nothing comes out. */
+int scheduler_record_all(struct scheduler *scheduler);
 
 /* Says goodbye to every peer; the outbox is the last thing to be taken. */
 void scheduler_stop(struct scheduler *scheduler, const char *reason);

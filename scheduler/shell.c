@@ -17,7 +17,7 @@
 
 /* Batches read before what they caused is sent. */
 #define BATCHES_A_TURN 256
-/* How soon a full connection is tried again. */
+/* How soon a full connection is tried again without a sign that there is room. */
 #define RETRY_NS (5 * NS_PER_MS)
 /* Events with their own share of the log. */
 #define LOG_SITES 64
@@ -203,6 +203,8 @@ static void send_all(struct shell *shell)
         else if (rc < 0)
             peer_gone(shell, lane->peer);
         shell->blocked |= rc > 0;
+        if (rc > 0)
+            loop_watch(&shell->loop, shell->router);
         shell->more |= more;
     }
     LIST_FOREACH (link, &later) {
@@ -278,7 +280,8 @@ static int read_members(struct shell *shell, struct err_text *text)
     members_fini(&members);
     if (rc < 0)
         return err_set(text, rc, "no memory for the allow-list");
-    log_info(shell->log, "read the allow-list", log_integer("members", (int64_t)count));
+    log_info(shell->log, "read the allow-list", log_text("keys", shell->options->keys),
+             log_integer("members", (int64_t)count));
     after_event(shell);
     return 0;
 }

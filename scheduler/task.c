@@ -1,6 +1,5 @@
 #include "scheduler/core.h"
 
-#include "common/clock.h"
 #include "common/units.h"
 #include "proto/limits.h"
 
@@ -104,8 +103,6 @@ static int task_set_conditions(struct scheduler *scheduler, struct task *task,
 {
     if (submit->worker.size + submit->resources.size + submit->deadline_ms == 0)
         return 0;
-    uint64_t most_ms = UINT64_MAX / 4 / NS_PER_MS;
-    uint64_t ms = submit->deadline_ms < most_ms ? submit->deadline_ms : most_ms;
     if (!task_extra(task) ||
         (submit->worker.size && !(task->extra->restriction = str_copy(submit->worker))))
         return err_set(text, DUSK_E_NOMEM, "out of memory");
@@ -116,7 +113,7 @@ static int task_set_conditions(struct scheduler *scheduler, struct task *task,
             return rc;
         task->extra->demand->users++;
     }
-    if (ms && task_limit_time(scheduler, task, ms * NS_PER_MS) < 0)
+    if (task_limit_time(scheduler, task, submit->deadline_ms) < 0)
         return err_set(text, DUSK_E_NOMEM, "out of memory");
     return 0;
 }

@@ -1,6 +1,7 @@
 /* Tasks that rest after an error, and tasks that must be done by some time. */
 #include "scheduler/core.h"
 
+#include "common/clock.h"
 #include "common/units.h"
 #include "proto/limits.h"
 
@@ -47,14 +48,17 @@ static void deadline_passed(struct scheduler *scheduler, struct timer *timer)
               units_duration((int64_t)extra->limit_ns).text, state);
 }
 
-int task_limit_time(struct scheduler *scheduler, struct task *task, uint64_t ns)
+int task_limit_time(struct scheduler *scheduler, struct task *task, uint64_t ms)
 {
+    const uint64_t most_ms = UINT64_MAX / 4 / NS_PER_MS;
+    if (ms == 0 || (task->extra && task->extra->limit_ns))
+        return 0;
     struct task_extra *extra = task_extra(task);
     if (!extra)
         return DUSK_E_NOMEM;
-    extra->limit_ns = ns;
+    extra->limit_ns = (ms < most_ms ? ms : most_ms) * NS_PER_MS;
     extra->deadline.fire = deadline_passed;
-    return timer_set(scheduler, &extra->deadline, scheduler->now_ns + ns);
+    return timer_set(scheduler, &extra->deadline, scheduler->now_ns + extra->limit_ns);
 }
 
 /* A result that is lost later is made again without a limit: it was there in time. */

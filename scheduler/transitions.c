@@ -343,6 +343,7 @@ static void cancel_wants(struct scheduler *scheduler, struct task *task,
                            "depends on " KEY_FORMAT " (%s), which ",
                            KEY_ARGS(cause->key), task_what(cause));
     snprintf(line + length, sizeof line - (size_t)length, "was cancelled");
+    record_cancel(scheduler, task);
     BONDS_FOREACH (want, &task->want) {
         client_send(scheduler, want_client(want),
                     MESSAGE(failed, .key = task->key, .code = DUSK_E_CANCELLED,

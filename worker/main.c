@@ -314,24 +314,28 @@ static int check(struct main_options *options, struct err_text *text)
         unsigned share = processors() / (unsigned)options->nworkers;
         options->nthreads = share ? share : 1;
     }
+    if (options->name && strlen(options->name) > LIMIT_NAME_BYTES - 8)
+        return err_set(text, DUSK_E_INVALID, "--name is longer than %u bytes",
+                       LIMIT_NAME_BYTES - 8);
     int rc = link_check_address(options->scheduler, text);
-    if (rc == 0 && !options->host)
-        rc = find_own_host(options, text);
     if (rc == 0 && options->keys)
         rc = keys_read_join(options->keys, &options->join, text);
+    if (rc == 0)
+        rc = check_resources(options, text);
+    if (rc == 0)
+        rc = check_memory(options, text);
+    /* This may take its time; what is wrong with the rest is said before. */
+    if (rc == 0 && !options->host)
+        rc = find_own_host(options, text);
     if (rc < 0)
         return rc;
     if (!link_is_loopback(options->host) && !options->keys && !options->insecure)
-        return err_set(text, DUSK_E_REFUSED,
+        return err_set(text, DUSK_E_INVALID,
                        "--host %s is not loopback, and data would travel unencrypted: "
                        "say --keys FILE.join (`dusk keygen` makes it), or --insecure "
                        "if that is meant",
                        options->host);
-    if (options->name && strlen(options->name) > LIMIT_NAME_BYTES - 8)
-        return err_set(text, DUSK_E_INVALID, "--name is longer than %u bytes",
-                       LIMIT_NAME_BYTES - 8);
-    rc = check_resources(options, text);
-    return rc < 0 ? rc : check_memory(options, text);
+    return 0;
 }
 
 /* ---- one worker ---- */
@@ -476,9 +480,10 @@ int main(int argc, char **argv)
     if (rc != OPTIONS_RUN)
         return rc == OPTIONS_DONE ? 0 : 2;
     struct err_text text;
-    if (check(&options, &text) < 0) {
+    rc = check(&options, &text);
+    if (rc < 0) {
         fprintf(stderr, "dusk-worker: %s\n", text.line);
-        return 1;
+        return rc == DUSK_E_INVALID ? 2 : 1;
     }
     log_init(&options.log, STDERR_FILENO, (enum log_level)options.log_level,
              "dusk-worker");

@@ -1,6 +1,7 @@
 #include "common/log.h"
 #include "common/plant.h"
 #include "common/units.h"
+#include "proto/address.h"
 #include "worker/core_state.h"
 
 #include <stdarg.h>
@@ -209,8 +210,10 @@ static void session_welcome(struct worker_core *core, const struct msg_welcome *
 {
     struct session *session = &core->session;
     bool other = session->ever_registered && session->scheduler_epoch != welcome->epoch;
-    note(core, LOG_INFO, "registered with %s as worker %llu%s", core->config.scheduler,
-         (unsigned long long)welcome->number, other ? " (the scheduler is new)" : "");
+    note(core, LOG_INFO,
+         "registered with %s as worker %llu, with its data at " ADDRESS_FORMAT "%s",
+         core->config.scheduler, (unsigned long long)welcome->number,
+         ADDRESS_ARGS(core->config.address), other ? " (the scheduler is new)" : "");
     session->scheduler_epoch = welcome->epoch;
     if (welcome->heartbeat_ms)
         session->heartbeat_ns = welcome->heartbeat_ms * NS_PER_MS;

@@ -9,7 +9,7 @@
 
 #define RECEIVE_MAX 256 /* messages of one socket in one turn */
 #define DATA_QUEUE 8    /* messages that ZeroMQ receives ahead from one visitor */
-#define RETRY_NS (5 * NS_PER_MS)
+#define RETRY_NS (5 * NS_PER_MS) /* without a sign that a full queue has room */
 #define PEER_IDLE_NS (300 * NS_PER_S)
 
 /* ---- receiving ---- */
@@ -239,6 +239,7 @@ static void socket_close(struct shell *shell, void *socket, void *monitor)
     }
     if (socket) {
         loop_remove(&shell->loop, socket, -1);
+        loop_unwatch(&shell->loop, socket);
         zmq_close(socket);
     }
 }
@@ -307,7 +308,10 @@ static void lane_send(struct shell *shell, struct outbox_lane *lane)
         rc = link_send(shell->data, &visitor->identity, &lane->batch);
     if (rc > 0) {
         list_append(&shell->stuck, &lane->link);
-        if ((!dialed || dialed->connected) && !shell->retry_at_ns)
+        if (dialed && !dialed->connected)
+            return;
+        loop_watch(&shell->loop, dialed ? dialed->socket : shell->data);
+        if (!shell->retry_at_ns)
             shell->retry_at_ns = clock_monotonic_ns() + RETRY_NS;
     } else if (rc < 0 && visitor) {
         link_hangup(shell->data, &visitor->identity, visitor->fd);
@@ -411,7 +415,7 @@ int peers_listen(struct shell *shell)
 
 void peers_tick(struct shell *shell, uint64_t now_ns)
 {
-    if (shell->retry_at_ns && now_ns >= shell->retry_at_ns)
+    if (shell->retry_at_ns)
         retry_stuck(shell);
     sweep_visitors(shell, now_ns);
 }

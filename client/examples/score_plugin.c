@@ -1,6 +1,7 @@
 /* A task function of one's own: built with
  *     cc -shared -fPIC score_plugin.c -o score_plugin.so $(pkg-config --cflags dusk)
- * and given to workers with `dusk-worker --preload ./score_plugin.so`. */
+ * and given to workers with `dusk-worker --preload ./score_plugin.so`, or to a cluster
+ * that runs with --allow-upload by `dusk upload score_plugin.so`. */
 #include <dusk_task.h>
 
 /* How well does a walk along the numbers from `seed` go?  Stands for anything that

@@ -61,6 +61,14 @@ def usage():
             (["--no-intercept"], ["--intercept", "--no-intercept"])]:
         refuses(2, words, [daemons.DUSK, "admm", *options])
     refuses(2, ["frobnicate"], [daemons.DUSK, "frobnicate"])
+    refuses(2, ["frobnicate"], [daemons.DUSK, "help", "frobnicate"])
+    asked = [subprocess.run([daemons.DUSK, *words], capture_output=True, timeout=SECONDS,
+                            check=True).stdout
+             for words in (["help", "status"], ["status", "--help"])]
+    assert asked[0] == asked[1], asked[0]
+    refuses(2, ["nonsense"], [daemons.WORKER, "nonsense"])
+    refuses(2, ["--resources", "GPU"],
+            [daemons.WORKER, "tcp://127.0.0.1:1", "--resources", "GPU"])
     refuses(2, ["--host-name"], [daemons.SCHEDULER, "--host-name", "x"])
     refuses(2, ["nthreads", "none"], [daemons.WORKER, "--nthreads", "none"])
 

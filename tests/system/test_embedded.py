@@ -113,6 +113,18 @@ def scheduler_killed():
     assert "dusk-scheduler was killed by signal 9" in run.message, run.message
 
 
+def worker_killed():
+    """kill -9 of a worker is told, and the others go on"""
+
+    def disturb(run):
+        os.kill(run.nannies[0], signal.SIGKILL)
+        line = run.job.stderr.readline()
+        assert "dusk-worker 0 was killed by signal 9" in line, line
+        run.job.send_signal(signal.SIGINT)
+
+    assert "stopped by SIGINT" in Run(disturb).message
+
+
 if __name__ == "__main__":
     tap.run(killed, asked_to_end, killed_with_a_stopped_worker, keeper_killed, all_killed,
-            scheduler_killed)
+            scheduler_killed, worker_killed)

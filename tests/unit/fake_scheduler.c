@@ -122,6 +122,8 @@ static void on_message(struct fake_scheduler *fake, struct batch *batch,
     case MSG_release:
         atomic_fetch_add(&counts->releases, (int)message->release.keys.count);
         break;
+    case MSG_replicate:
+        break;
     case MSG_alive:
         atomic_fetch_add(&counts->heartbeats, 1);
         answer(batch, MESSAGE(alive, .epoch = 0));

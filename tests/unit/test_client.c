@@ -215,6 +215,24 @@ START_TEST(mistakes_about_results_are_named)
 }
 END_TEST
 
+START_TEST(copies_are_asked_for_of_one_client)
+{
+    struct fake_scheduler *fake = fake_start(0, FAKE_POLITE);
+    struct dusk_client *client = connected(fake), *other = connected(fake);
+    struct dusk_future *futures[3] = {NULL};
+    OK(dusk_submit(client, &futures[0], "echo", ""));
+    OK(dusk_submit(other, &futures[2], "echo", ""));
+    FAILS(DUSK_E_INVALID, "0 copies", dusk_replicate(futures, 2, 0));
+    FAILS(DUSK_E_INVALID, "different clients", dusk_replicate(futures, 3, 2));
+    OK(dusk_replicate(futures, 2, 2));
+    dusk_close(client);
+    FAILS(DUSK_E_CLOSED, "was closed", dusk_replicate(futures, 2, 2));
+    dusk_close(other);
+    dusk_release(futures, 3);
+    fake_stop(fake);
+}
+END_TEST
+
 /* ---- submitting and results ---- */
 
 START_TEST(arguments_come_back_as_they_were)
@@ -529,6 +547,7 @@ int main(void)
     tcase_add_test(bad, after_a_refusal_nothing_is_submitted);
     tcase_add_test(bad, mistakes_in_arguments_are_named);
     tcase_add_test(bad, mistakes_about_results_are_named);
+    tcase_add_test(bad, copies_are_asked_for_of_one_client);
     suite_add_tcase(suite, bad);
     TCase *good = tcase_create("good");
     tcase_set_timeout(good, 30);

@@ -1,5 +1,6 @@
 /* The journal: bytes that were written are read, whatever happened to their end. */
 #include "scheduler/journal.h"
+#include "scheduler/persist.h"
 #include "tests/test.h"
 
 #include <fcntl.h>
@@ -255,6 +256,58 @@ START_TEST(a_torn_record_is_written_over)
 }
 END_TEST
 
+/* ---- with a scheduler ---- */
+
+static void give(struct scheduler *scheduler, struct journal *journal, struct log *log,
+                 const struct message *message)
+{
+    scheduler_message(scheduler, (struct peer_id){1}, message, 1);
+    persist_records(journal, scheduler, log);
+}
+
+START_TEST(what_is_of_no_use_leaves_the_file)
+{
+    struct scheduler_config config = scheduler_defaults;
+    struct scheduler *scheduler;
+    struct journal *journal;
+    struct err_text text;
+    struct stat stat_of;
+    struct log log;
+    struct task_key keys[20000];
+    log_init(&log, open("/dev/null", O_WRONLY), LOG_ERROR, "test");
+    config.journal = true;
+    ck_assert_int_eq(scheduler_create(&config, 1, &scheduler), 0);
+    ck_assert_int_eq(persist_open(path, scheduler, &log, &text, &journal), 0);
+    give(scheduler, journal, &log,
+         MESSAGE(hello, .magic = PROTOCOL_MAGIC, .major = PROTOCOL_MAJOR,
+                 .role = ROLE_CLIENT, .epoch = 1, .client = 1));
+    give(scheduler, journal, &log,
+         MESSAGE(submit, .key = key_make(1, 1), .function = str_of("f")));
+    for (size_t i = 0; i < 20000; i++)
+        keys[i] = key_make(1, 1);
+    for (uint64_t i = 1; i <= 40; i++) {
+        give(scheduler, journal, &log,
+             MESSAGE(publish, .name = str_of("set"), .request = i,
+                     .keys = {keys, 20000}));
+        ck_assert_int_eq(stat(path, &stat_of), 0);
+        ck_assert_int_lt(stat_of.st_size, 2 << 20);
+        if (i < 40)
+            give(scheduler, journal, &log,
+                 MESSAGE(unpublish, .name = str_of("set"), .request = i));
+    }
+    journal_close(journal);
+    scheduler_destroy(scheduler);
+    /* What is left is whole. */
+    ck_assert_int_eq(scheduler_create(&config, 1, &scheduler), 0);
+    ck_assert_int_eq(persist_open(path, scheduler, &log, &text, &journal), 0);
+    struct scheduler_counts counts;
+    scheduler_count(scheduler, &counts);
+    ck_assert_uint_eq(counts.tasks, 1);
+    journal_close(journal);
+    scheduler_destroy(scheduler);
+}
+END_TEST
+
 START_TEST(files_that_cannot_be_used_are_named)
 {
     struct err_text text;
@@ -263,6 +316,8 @@ START_TEST(files_that_cannot_be_used_are_named)
     ck_assert_str_eq(text.line,
                      "journal /nowhere/journal: cannot open it: No such file "
                      "or directory");
+    ck_assert_int_eq(journal_open("/dev/null", &text, &journal), DUSK_E_IO);
+    ck_assert_str_eq(text.line, "journal /dev/null: it is no regular file");
     int fd = open(path, O_WRONLY | O_CREAT, 0600);
     ck_assert_int_eq(write(fd, "something else", 14), 14);
     close(fd);
@@ -288,6 +343,7 @@ int main(void)
     tcase_add_test(tests, random_bytes_harm_nobody);
     tcase_add_test(tests, records_come_back_from_the_file);
     tcase_add_test(tests, a_torn_record_is_written_over);
+    tcase_add_test(tests, what_is_of_no_use_leaves_the_file);
     tcase_add_test(tests, files_that_cannot_be_used_are_named);
     suite_add_tcase(suite, tests);
     return test_main(suite);

@@ -104,6 +104,38 @@ START_TEST(names_are_taken_once)
 }
 END_TEST
 
+START_TEST(published_tasks_are_limited)
+{
+    enum { MANY = 800000, TOO_MANY = 1200000 };
+    struct task_key *keys = malloc(TOO_MANY * sizeof *keys);
+    char name[] = "set 0";
+    ck_assert_ptr_nonnull(keys);
+    for (size_t i = 0; i < TOO_MANY; i++)
+        keys[i] = KEY(1);
+    script_client(&s, C1);
+    script_message(&s, C1, SUBMIT(1, "load"));
+    /* What one answer to get_published could not hold. */
+    expect(
+        "c1:published LIMIT: 'big' has 1200000 tasks: too many for one name, or "
+        "with the 0 that are published",
+        script_message(
+            &s, C1, MESSAGE(publish, .name = str_of("big"), .keys = {keys, TOO_MANY})));
+    for (; name[4] < '5'; name[4]++)
+        expect("c1:published", script_message(&s, C1,
+                                              MESSAGE(publish, .name = str_of(name),
+                                                      .keys = {keys, MANY})));
+    expect("c1:published LIMIT: 'set 5' has 800000 tasks: too many for one name, or "
+           "with the 4000000 that are published",
+           script_message(
+               &s, C1, MESSAGE(publish, .name = str_of(name), .keys = {keys, MANY})));
+    script_message(&s, C1, MESSAGE(unpublish, .name = str_of("set 0")));
+    expect("c1:published",
+           script_message(
+               &s, C1, MESSAGE(publish, .name = str_of(name), .keys = {keys, MANY})));
+    free(keys);
+}
+END_TEST
+
 START_TEST(keys_of_others_are_wanted_by_name_and_by_key)
 {
     script_worker(&s, W1, 1, 1);
@@ -505,6 +537,89 @@ START_TEST(ends_and_copies_are_recorded)
 }
 END_TEST
 
+/* A second life with room for few tasks. */
+static void restored_allows(unsigned tasks)
+{
+    struct scheduler_config config = *second_life(true);
+    config.tasks_allowed = tasks;
+    scheduler_destroy(restored);
+    ck_assert_int_eq(scheduler_create(&config, s.now_ns, &restored), 0);
+}
+
+START_TEST(what_is_unpublished_takes_no_room_in_the_next_life)
+{
+    restored_allows(3);
+    script_client(&s, C1);
+    for (uint64_t i = 1; i < 20; i += 2) {
+        script_message(&s, C1, SUBMIT(i, "load"));
+        script_message(&s, C1, SUBMIT(i + 1, "scale", ON(KEY(i))));
+        script_message(&s, C1, PUBLISH("set", i, KEY(i + 1)));
+        ck_assert_uint_eq(records_take(s.scheduler, restored), 3);
+        recorded(0, "");
+        script_message(&s, C1, MESSAGE(unpublish, .name = str_of("set")));
+        ck_assert_uint_eq(records_take(s.scheduler, restored), 1);
+        recorded(0, "");
+    }
+    journal_start_again();
+    ck_assert_uint_eq(records_take(s.scheduler, NULL), 0);
+}
+END_TEST
+
+START_TEST(what_several_names_share_is_recorded_once)
+{
+    publish_two();
+    script_message(&s, C1, PUBLISH("other", 5, KEY(2)));
+    ck_assert_uint_eq(records_take(s.scheduler, restored), 3);
+    recorded(0, "");
+    journal_start_again();
+    ck_assert_uint_eq(records_take(s.scheduler, NULL), 5);
+}
+END_TEST
+
+START_TEST(a_number_of_copies_is_recorded_once)
+{
+    publish_two();
+    script_message(&s, C1, REPLICATE(2, KEY(2)));
+    ck_assert_uint_eq(records_take(s.scheduler, NULL), 1);
+    recorded(0, "");
+    script_message(&s, C1, REPLICATE(2, KEY(2)));
+    ck_assert_uint_eq(records_take(s.scheduler, NULL), 0);
+}
+END_TEST
+
+START_TEST(what_was_cancelled_stays_so)
+{
+    publish_two();
+    script_message(&s, C1, MESSAGE(cancel, .keys = KEYS(KEY(1))));
+    ck_assert_uint_eq(records_take(s.scheduler, restored), 1);
+    recorded(0, "");
+    journal_start_again();
+    ck_assert_uint_eq(records_take(s.scheduler, NULL), 2);
+    script_client(&s, C2);
+    expect("c2:published 2=cancelled 3=scattered data; c2:failed 2 NOT_FOUND: the "
+           "scheduler does not know this key",
+           script_message(&s, C2, GET("set")));
+}
+END_TEST
+
+START_TEST(a_deadline_holds_in_the_next_life)
+{
+    script_client(&s, C1);
+    script_message(&s, C1, SUBMIT(1, "load", .deadline_ms = 5000));
+    script_message(&s, C1, PUBLISH("set", 1, KEY(1)));
+    records_take(s.scheduler, restored);
+    recorded(0, "");
+    journal_start_again();
+    script_client(&s, C1);
+    expect("", script_message(&s, C1, SUBMIT(1, "load", .deadline_ms = 3000)));
+    script_wait(&s, 2900);
+    script_message(&s, C1, MESSAGE(alive));
+    expect("c1:failed 1 DEADLINE: task 000001-1 (load) was not done within 3.00 s: the "
+           "scheduler was started again and waits for workers and clients to come back",
+           script_wait(&s, 200));
+}
+END_TEST
+
 START_TEST(a_journal_with_other_things_is_an_error)
 {
     struct err_text text;
@@ -525,6 +640,7 @@ int main(void)
     tcase_add_test(tests, what_a_dead_client_wanted_is_freed_after_a_while);
     tcase_add_test(tests, what_is_published_stays);
     tcase_add_test(tests, names_are_taken_once);
+    tcase_add_test(tests, published_tasks_are_limited);
     tcase_add_test(tests, keys_of_others_are_wanted_by_name_and_by_key);
     tcase_add_test(tests, replicas_are_kept_at_their_number);
     tcase_add_test(tests, who_cannot_take_a_copy_is_not_asked_at_once);
@@ -544,6 +660,11 @@ int main(void)
     tcase_add_test(journal, published_results_are_made_again_after_a_restart);
     tcase_add_test(journal, what_is_not_on_disk_is_not_published);
     tcase_add_test(journal, ends_and_copies_are_recorded);
+    tcase_add_test(journal, what_is_unpublished_takes_no_room_in_the_next_life);
+    tcase_add_test(journal, what_several_names_share_is_recorded_once);
+    tcase_add_test(journal, a_number_of_copies_is_recorded_once);
+    tcase_add_test(journal, what_was_cancelled_stays_so);
+    tcase_add_test(journal, a_deadline_holds_in_the_next_life);
     tcase_add_test(journal, a_journal_with_other_things_is_an_error);
     suite_add_tcase(suite, journal);
     return test_main(suite);

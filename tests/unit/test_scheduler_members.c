@@ -7,8 +7,8 @@
 
 static struct script s;
 
-/* Lists are written as "w c s": a letter for the role, which is name and key too; a
- * capital is a submitter with the key of the client of that letter. */
+/* Lists are written as "w c s": a letter for the role, which is name and key too; "C"
+ * is a submitter and "W" a worker with the key of the client "c". */
 static void set_members(const char *letters)
 {
     struct members members = {calloc(8, sizeof(struct member)), 0};
@@ -17,11 +17,11 @@ static void set_members(const char *letters)
         if (*letters == ' ')
             continue;
         members.count++;
-        member->role = *letters == 'w'   ? MEMBER_WORKER
-                       : *letters == 'c' ? MEMBER_CLIENT
-                                         : MEMBER_SUBMITTER;
+        member->role = strchr("wW", *letters) ? MEMBER_WORKER
+                       : *letters == 'c'      ? MEMBER_CLIENT
+                                              : MEMBER_SUBMITTER;
         member->name[0] = *letters;
-        member->key[0] = *letters == 'C' ? 'c' : *letters;
+        member->key[0] = strchr("CW", *letters) ? 'c' : *letters;
     }
     ck_assert_int_eq(scheduler_set_members(s.scheduler, &members, s.now_ns), 0);
     ck_assert_ptr_null(members.items);
@@ -133,6 +133,24 @@ START_TEST(a_role_that_changes_counts_at_once)
 }
 END_TEST
 
+START_TEST(who_may_be_no_client_any_more_is_closed)
+{
+    struct peer_id closed;
+    set_members("w c");
+    is(W1, "w");
+    is(C1, "c");
+    script_worker(&s, W1, 1, 8);
+    script_client(&s, C1);
+    set_members("w W");
+    ck_assert(scheduler_next_closed(s.scheduler, &closed));
+    ck_assert_int_eq(closed.number, C1);
+    ck_assert(!scheduler_next_closed(s.scheduler, &closed));
+    expect("w1:members w W; c1:refuse FORBIDDEN: the key of worker 'W' does not let it "
+           "be a client",
+           script_client(&s, C1));
+}
+END_TEST
+
 #define S UINT64_C(1000000000)
 #define HOUR (3600 * S)
 
@@ -184,6 +202,7 @@ int main(void)
     tcase_add_test(tcase, without_a_known_key_there_are_no_rights);
     tcase_add_test(tcase, who_is_revoked_is_closed_and_workers_are_told);
     tcase_add_test(tcase, a_role_that_changes_counts_at_once);
+    tcase_add_test(tcase, who_may_be_no_client_any_more_is_closed);
     tcase_add_loop_test(tcase, clocks_must_agree, 0,
                         (int)(sizeof clocks / sizeof clocks[0]));
     tcase_add_test(tcase, any_clock_can_be_said_to_be_wrong);

@@ -85,8 +85,7 @@ START_TEST(one_that_was_refused_and_stays_is_not_taken_for_the_next)
     ck_assert_int_eq(load_file(PLUGIN_STAYS, 1), DUSK_E_PLUGIN);
     ck_assert_str_eq(text.line, "p.so: function 'middle' is there already (built in)");
     ck_assert_int_eq(load_file(PLUGIN_EMPTY, 2), DUSK_E_PLUGIN);
-    ck_assert_str_eq(text.line,
-                     "plugin p.so does not export the table dusk_functions");
+    ck_assert_str_eq(text.line, "plugin p.so does not export the table dusk_functions");
     expect_only_middle();
 }
 END_TEST
