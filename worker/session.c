@@ -70,7 +70,9 @@ static void session_hello(struct worker_core *core)
             .unix_ns = core->now_ns + core->unix_offset_ns,
             .scheduler_epoch = session->scheduler_epoch,
             .resources = str_of(config->resources));
-        rc = outbox_send(&core->outbox, session->peer, hello);
+        rc = PLANTED(lost_registration) && session->ever_registered
+                 ? 0
+                 : outbox_send(&core->outbox, session->peer, hello);
     }
     session->greeted = rc == 0;
     session->dial_at_ns = rc < 0 ? core->now_ns + REDIAL_NS : 0;
@@ -236,8 +238,6 @@ static void session_welcome(struct worker_core *core, const struct msg_welcome *
 static void session_again(struct worker_core *core)
 {
     struct session *session = &core->session;
-    if (PLANTED(lost_registration))
-        return;
     if (!session->registered && core->now_ns < session->hello_ns + NS_PER_S)
         return;
     session_lost(core, "does not know this worker");

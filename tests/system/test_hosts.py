@@ -25,8 +25,8 @@ FIT = ["admm", "--family", "logistic", "--rows", str(5000 * CHUNKS), "--columns"
        "--chunk-rows", "5000", "--tolerance", "1e-10", "--json"]
 # Data, responses, Gram matrices and factors of all chunks: then updates begin.
 PREPARED = 4 * CHUNKS
-# So short that narrow cables carry them soon, too long to ride along with messages.
-SHORT = 9000
+# Of arrays that narrow cables carry soon.
+SHORT = 1000
 RUN_SECONDS = 300
 BAD_LINES = re.compile("internal error|assert|Sanitizer|runtime error|level=error",
                        re.IGNORECASE)

@@ -98,7 +98,7 @@ static bool same_i64(int64_t a, int64_t b)
 
 static bool same_str(struct str a, struct str b)
 {
-    return a.size == b.size && memcmp(a.text, b.text, a.size) == 0;
+    return a.size == b.size && (!a.size || memcmp(a.text, b.text, a.size) == 0);
 }
 
 static bool same_key(struct task_key a, struct task_key b)
