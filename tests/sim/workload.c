@@ -40,7 +40,9 @@ unsigned program_count(const struct process *process)
 void program_keeps(struct process *process, bool keeps)
 {
     uint64_t *kept = &process->world->kept[program_number(process)];
-    *kept += !program_is_killed(process) && *kept % 2 != keeps;
+    /* What a former life has sent may still arrive. */
+    bool certain = keeps && process->life == 1;
+    *kept += !program_is_killed(process) && *kept % 2 != certain;
 }
 
 uint64_t program_kept(const struct process *process, unsigned number)
