@@ -61,7 +61,7 @@ def a_client_that_stops_reading():
 def a_worker_that_stops_reading():
     """A worker that takes no tasks is parted with, and they run elsewhere"""
     with SchedulerAlone(check=False) as scheduler, scheduler.connect() as stuck, \
-            scheduler.connect() as worker, scheduler.connect() as client:
+            scheduler.connect() as client:
         stuck.hello_worker("stuck", "tcp://127.0.0.1:1", nthreads=RESULTS)
         stuck.expect(WELCOME)
         client.hello_client(1)
@@ -76,11 +76,13 @@ def a_worker_that_stops_reading():
         else:
             raise AssertionError("it was kept")
         is_well(client)
-        worker.hello_worker("w", "tcp://127.0.0.1:2")
-        worker.expect(WELCOME)
-        first = worker.expect(RUN_TASK)
-        worker.send([DONE, first[1], first[2], 8, 0, 5, 6, [b"\x91\x01", 0]])
-        worker.expect(RUN_TASK)
+        # Whoever connects and says nothing for long is closed: only now.
+        with scheduler.connect() as worker:
+            worker.hello_worker("w", "tcp://127.0.0.1:2")
+            worker.expect(WELCOME)
+            first = worker.expect(RUN_TASK)
+            worker.send([DONE, first[1], first[2], 8, 0, 5, 6, [b"\x91\x01", 0]])
+            worker.expect(RUN_TASK)
         assert scheduler.end() == 0
 
 
