@@ -162,6 +162,18 @@ START_TEST(a_deadline_ends_a_rest)
 }
 END_TEST
 
+/* Both timers fire before the task is looked at. */
+START_TEST(a_deadline_comes_when_a_rest_ends)
+{
+    script_message(&s, C1, SUBMIT(1, "sum", .deadline_ms = 210, .retries = 1));
+    script_wait(&s, 100);
+    script_message(&s, W1, ERRED(1, 1, DUSK_E_TASK));
+    expect("c1:failed 1 DEADLINE: task 000001-1 (sum) was not done within 210 ms: all "
+           "its inputs are there: it is queued next",
+           script_wait(&s, 150));
+}
+END_TEST
+
 START_TEST(a_far_deadline_never_comes)
 {
     script_message(&s, C1, SUBMIT(1, "sum", .deadline_ms = UINT64_MAX));
@@ -446,6 +458,7 @@ int main(void)
     tcase_add_test(tests, a_deadline_that_was_met_is_over);
     tcase_add_test(tests, a_deadline_ends_with_its_task);
     tcase_add_test(tests, a_deadline_ends_a_rest);
+    tcase_add_test(tests, a_deadline_comes_when_a_rest_ends);
     tcase_add_test(tests, a_far_deadline_never_comes);
     tcase_add_test(tests, clean_stops_do_not_count);
     tcase_add_test(tests, what_is_done_is_not_charged);
