@@ -44,7 +44,7 @@ def a_client_that_stops_reading():
             task = worker.expect(RUN_TASK)
             worker.send([DONE, task[1], task[2], MIB, 0, 5, 6, result])
             if i % 50 == 0:
-                stuck.send([ALIVE, 0])
+                stuck.send([ALIVE, 0, 0])
                 is_well(other)
                 most = max(most, scheduler.rss_mib())
             if log_has(scheduler, "peer dropped", "too much waits"):
@@ -73,7 +73,7 @@ def a_worker_that_stops_reading():
             if i % 50 == 0:
                 # It may be closed already; the log tells why.
                 with contextlib.suppress(ConnectionError):
-                    stuck.send([ALIVE, 0])
+                    stuck.send([ALIVE, 0, 0])
             if log_has(scheduler, "peer dropped", "too much waits"):
                 break
         else:
@@ -91,7 +91,7 @@ def a_worker_that_stops_reading():
 
 def too_large():
     """Texts, headers, frames and their number beyond the limits close a connection"""
-    alive = pack([ALIVE, 0])
+    alive = pack([ALIVE, 0, 0])
     with SchedulerAlone() as scheduler, scheduler.connect() as other:
         other.hello_client(1)
         other.expect(WELCOME)
@@ -114,7 +114,7 @@ def too_large():
                     pass
                 except TimeoutError:
                     raise AssertionError(f"{what} was not minded") from None
-            other.send([ALIVE, 0])
+            other.send([ALIVE, 0, 0])
             is_well(other)
         assert sum("peer dropped" in line for line in scheduler.lines()) >= 3
         assert scheduler.end() == 0

@@ -119,7 +119,7 @@ def refusals():
             other.hello_worker("w", "tcp://127.0.0.1:1", nthreads=0)
             assert b"0 threads" in other.expect(REFUSE)[2]
         with scheduler.connect() as other:
-            other.send([ALIVE, 1])
+            other.send([ALIVE, 1, 0])
             other.expect(REGISTER_AGAIN)
         is_well(client)
 
