@@ -84,7 +84,7 @@ def resources():
         assert wrong.startswith("noop: resources: 'GPU=many' is no resource"), wrong
     job = subprocess.run([daemons.WORKER, "tcp://127.0.0.1:1", "--resources", "GPU"],
                          capture_output=True, text=True, timeout=SECONDS)
-    assert job.returncode == 1, job
+    assert job.returncode == 2, job
     assert job.stderr == ("dusk-worker: --resources: 'GPU' is no resource: write "
                           "NAME=QUANTITY, as in GPU=1,disk=2, with whole numbers from 1\n")
 

@@ -125,7 +125,7 @@ static const struct {
      "no-such-host.invalid"},
     {{"tcp://no-such-host.invalid:1", "--connect-timeout", "200ms", "--resources",
       "GPU=x", NULL},
-     1,
+     2,
      "--resources: "},
     {{"tcp://127.0.0.1:1", "--on-scheduler-lost", "x", NULL}, 2, "keep"},
     {{"tcp://127.0.0.1:1", "--preload", "/nonexistent.so", NULL},
