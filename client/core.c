@@ -341,14 +341,16 @@ static int on_failed(struct client_core *core, const struct msg_failed *failed)
 {
     struct dusk_future *future = map_get(&core->by_key, failed->key.bits);
     int code = failure_code(failed->code, DUSK_E_TASK);
+    /* The scheduler forgets what failed.  A task that was submitted before that was
+     * told here needs what it does not know any more; if the task is released already,
+     * others that need it ask it for the cause. */
+    if (future && code == DUSK_E_NOT_FOUND && client_fail_like_dependency(future))
+        return 0;
     if (!future || !future_is_needed(future)) {
         core->late++;
         return 0;
     }
-    /* The scheduler forgets what failed.  A task that was submitted before that was
-     * told here needs what it does not know any more. */
-    if (code != DUSK_E_NOT_FOUND || !client_fail_like_dependency(future))
-        future_fail(future, code, failed->reason);
+    future_fail(future, code, failed->reason);
     return 0;
 }
 

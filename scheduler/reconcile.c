@@ -54,6 +54,8 @@ void worker_reconcile(struct scheduler *scheduler, struct worker *worker,
     replicas_worker_gone(scheduler, worker);
     LIST_FOREACH (link, &worker->processing) {
         struct task *task = CONTAINER_OF(link, struct task, link);
+        /* What it holds from an earlier attempt is in its inventory, and useful. */
+        task->flags &= (uint8_t)~TASK_STALE_DATA;
         if (!map_get(&said.runs, task->attempt))
             task_attempt_over(scheduler, task);
     }

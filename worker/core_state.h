@@ -299,7 +299,7 @@ void gather_no_data(struct worker_core *core, struct peer_id peer,
                     const struct msg_no_data *message);
 void gather_peer_gone(struct worker_core *core, struct peer_id peer);
 /* Tells the scheduler that the data are here. */
-void gather_tell_have(struct worker_core *core, const struct store_entry *entry);
+void gather_tell_have(struct worker_core *core, struct store_entry *entry);
 /* The key came here by another way. */
 void gather_settled(struct worker_core *core, struct store_entry *entry);
 /* Nobody needs it any more. */

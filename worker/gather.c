@@ -94,9 +94,10 @@ void gather_settled(struct worker_core *core, struct store_entry *entry)
     store_touch(&core->store, entry);
 }
 
-void gather_tell_have(struct worker_core *core, const struct store_entry *entry)
+void gather_tell_have(struct worker_core *core, struct store_entry *entry)
 {
     struct holding row = {entry->key, entry->bytes};
+    entry->told = true;
     session_send(core, MESSAGE(have, .holdings = {&row, 1}));
 }
 
@@ -251,8 +252,12 @@ void gather_free(struct worker_core *core, struct task_key key, uint64_t attempt
             want_destroy(core, want);
     }
     struct store_entry *entry = store_get(&core->store, key);
-    if (entry && !attempt_is_later(entry->attempt, attempt))
-        memory_drop(core, entry, DUSK_E_NOT_FOUND, "freed");
+    if (!entry || attempt_is_later(entry->attempt, attempt))
+        return;
+    /* The scheduler may have freed it before it read that it is here. */
+    if (entry->told)
+        session_send(core, MESSAGE(dropped, .keys = {&key, 1}));
+    memory_drop(core, entry, DUSK_E_NOT_FOUND, "freed");
 }
 
 /* ---- life ---- */

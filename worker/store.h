@@ -40,6 +40,7 @@ struct store_entry {
     unsigned pins;
     enum store_state state;
     bool copy;    /* another worker has it */
+    bool told;    /* a `have` named it to the scheduler */
     bool written; /* the file is complete */
     bool removed; /* no longer under its key; goes when nobody needs it */
 };

@@ -1015,6 +1015,17 @@ START_TEST(what_depends_on_a_forgotten_failure_fails_likewise)
 }
 END_TEST
 
+START_TEST(a_released_task_passes_on_why_it_was_never_known)
+{
+    struct world world = world_up();
+    RUN(&world, {"submit", "submit:1"}, {"submit 1", "needs:1 submit:2"},
+        {"submit 2", "needs:2 submit:3"}, {"release 2", "release:2"},
+        {"cancelled 1", ""}, {"unknown 2", ""}, {"unknown 3", ""});
+    ck_assert_int_eq(status_of(&world, 3), DUSK_CANCELLED);
+    world_end(&world);
+}
+END_TEST
+
 /* ---- watches ---- */
 
 START_TEST(watches_come_in_the_order_of_the_ends)
@@ -1084,6 +1095,7 @@ int main(void)
     tcase_add_test(good, scattered_data_are_waited_for_with_their_worker);
     tcase_add_test(good, data_that_only_tasks_need_are_brought_all_the_same);
     tcase_add_test(good, what_depends_on_a_forgotten_failure_fails_likewise);
+    tcase_add_test(good, a_released_task_passes_on_why_it_was_never_known);
     tcase_add_test(good, watches_come_in_the_order_of_the_ends);
     tcase_add_test(good, each_scheduler_is_told_of_uploads_ahead_of_tasks);
     tcase_add_test(good, a_refused_upload_is_not_told_again);

@@ -101,6 +101,24 @@ START_TEST(what_a_silent_worker_holds_is_not_missing)
 }
 END_TEST
 
+/* A late result, which the worker was about to make anew: its answer was lost with the
+ * connection, and the inventory names what it has. */
+START_TEST(a_late_result_in_an_inventory_is_not_freed)
+{
+    struct message hello = *MESSAGE(
+        hello, .magic = PROTOCOL_MAGIC, .major = 1, .role = ROLE_WORKER,
+        .name = str_of("w1"), .address = str_of("w1"), .epoch = 101, .nthreads = 1);
+    script_worker(&s, W1, 1, 1);
+    script_client(&s, C1);
+    script_message(&s, C1, SUBMIT(1, "load"));
+    expect("w1:welcome 1; w1:run_task 1#2 load", script_message(&s, W1, &hello));
+    expect("", script_message(&s, W1, DONE(1, 1, 8)));
+    script_gone(&s, W1);
+    hello.hello.inventory = (field_holdings)HOLDS({KEY(1), 8});
+    expect("w1:welcome 1; c1:finished 1 8B w1", script_message(&s, W1, &hello));
+}
+END_TEST
+
 START_TEST(what_a_silent_worker_holds_is_waited_for)
 {
     script_worker(&s, W1, 1, 1);
@@ -354,6 +372,7 @@ int main(void)
     tcase_add_test(tests, a_copy_saves_the_work);
     tcase_add_test(tests, missing_inputs_are_made_again);
     tcase_add_test(tests, what_a_silent_worker_holds_is_not_missing);
+    tcase_add_test(tests, a_late_result_in_an_inventory_is_not_freed);
     tcase_add_test(tests, what_a_silent_worker_holds_is_waited_for);
     tcase_add_test(tests, scatter_places_and_finishes);
     tcase_add_test(tests, only_who_scatters_is_told_the_place);

@@ -726,6 +726,21 @@ START_TEST(acquired_copies_are_kept_and_refusals_told)
 }
 END_TEST
 
+/* The answer may cross with the word that frees it. */
+START_TEST(what_was_acquired_here_is_told_gone_when_it_is_freed)
+{
+    make(9, 80);
+    make(10, 80);
+    struct task_key keys[2] = {key_of(9), key_of(10)};
+    struct source row = source(9, 80, "tcp://a:1");
+    from_scheduler(MESSAGE(acquire, .sources = {&row, 1}));
+    ck_assert_uint_eq(expect_have()->holdings.items[0].key.bits, keys[0].bits);
+    from_scheduler(MESSAGE(free_data, .keys = {keys, 2}));
+    ck_assert_uint_eq(expect_dropped()->keys.items[0].bits, keys[0].bits);
+    nothing_of(MSG_dropped);
+}
+END_TEST
+
 START_TEST(freeing_an_input_makes_it_missing)
 {
     make(9, 80);
@@ -1221,6 +1236,7 @@ int main(void)
     tcase_add_test(tcase, a_host_that_does_not_answer_is_given_up);
     tcase_add_test(tcase, idle_connections_are_closed);
     tcase_add_test(tcase, acquired_copies_are_kept_and_refusals_told);
+    tcase_add_test(tcase, what_was_acquired_here_is_told_gone_when_it_is_freed);
     tcase_add_test(tcase, freeing_an_input_makes_it_missing);
     tcase_add_test(tcase, data_brought_after_a_free_was_said_stay);
     tcase_add_test(tcase, a_retiring_worker_says_so_again_when_it_is_welcomed);
