@@ -191,13 +191,19 @@ bool client_submit_again(struct client_core *core, bool same_scheduler)
 
 /* ---- the queues ---- */
 
+/* A result that is here stays, unless it is cancelled, but nothing can be built on it
+ * any more: what needs it fails for the same reason. */
 static void fail_like(struct dusk_future *future, const struct dusk_future *cause)
 {
     char line[600];
     snprintf(line, sizeof line, "%s needs %s: %s", future_name(future).text,
              future_name(cause).text,
              cause->line ? cause->line : "it cannot be made again");
-    future_fail(future, cause->code < 0 ? cause->code : DUSK_E_DATA_LOST, str_of(line));
+    int code = cause->code < 0 ? cause->code : DUSK_E_DATA_LOST;
+    if (future->state == FUTURE_HERE && cause->state != FUTURE_CANCELLED)
+        future_reason_set(future, code, str_of(line));
+    else
+        future_fail(future, code, str_of(line));
 }
 
 bool client_fail_like_dependency(struct dusk_future *future)
@@ -228,15 +234,6 @@ static void leave_queue(struct dusk_future *future)
 {
     bool release = future->wanted == 0 && future->session;
     client_queue(future, release ? QUEUE_RELEASE : QUEUE_NONE);
-}
-
-/* A result that is here stays, unless it is cancelled, but nothing can be built on it
- * any more. */
-static void fail_with(struct dusk_future *future, const struct dusk_future *cause)
-{
-    leave_queue(future);
-    if (future->state != FUTURE_HERE || cause->state == FUTURE_CANCELLED)
-        fail_like(future, cause);
 }
 
 /* 0 when there is no limit, or it was met. */
@@ -329,7 +326,8 @@ static bool submit_first(struct client_core *core, struct dusk_future *future,
     }
     const struct dusk_future *cause = known ? NULL : useless_dependency(future);
     if (cause) {
-        fail_with(future, cause);
+        leave_queue(future);
+        fail_like(future, cause);
         return true;
     }
     if (!tell_all(core, future, now_ns))

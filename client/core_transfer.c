@@ -163,9 +163,7 @@ static void give_up(struct client_transfer *transfer)
         bring_fail(future, DUSK_E_UNREACHABLE, str_of(line));
         return;
     }
-    future->code = DUSK_E_UNREACHABLE;
-    free(future->line);
-    future->line = str_copy(str_of(line));
+    future_reason_set(future, DUSK_E_UNREACHABLE, str_of(line));
     client_transfer_end(future);
 }
 

@@ -176,13 +176,18 @@ static enum future_event event_of_code(int code)
     }
 }
 
+void future_reason_set(struct dusk_future *future, int code, struct str reason)
+{
+    future->code = code;
+    free(future->line);
+    future->line = str_copy(reason);
+}
+
 bool future_fail(struct dusk_future *future, int code, struct str reason)
 {
     if (!future_apply(future, event_of_code(code)))
         return false;
-    future->code = code;
-    free(future->line);
-    future->line = str_copy(reason);
+    future_reason_set(future, code, reason);
     client_transfer_end(future);
     return true;
 }

@@ -75,7 +75,8 @@ struct dusk_future {
     struct dusk_value *items;         /* owned; the same as plain values */
     struct client_site *site;         /* that has the result, when AWAY */
     char *line;                       /* owned; of an error */
-    int code;                         /* of an error, or of a vain try to fetch */
+    int code;                         /* of an error, of a vain try to fetch, or of what
+                                         cannot be made again though its result is here */
     unsigned references;              /* the program's, and those of specs */
     unsigned wanted;                  /* the program's */
     uint32_t session;                 /* when the scheduler was told; 0: never */
@@ -139,6 +140,9 @@ void future_spec_destroy(struct future_spec *spec);
 /* Moves a future along the table, and its watches when it is done.  False, and
  * counted as late, when the event comes after the end. */
 bool future_apply(struct dusk_future *future, enum future_event event);
+
+/* Why it failed, or why not all can be had of it; the reason is copied. */
+void future_reason_set(struct dusk_future *future, int code, struct str reason);
 
 /* The end in ERROR, CANCELLED or LOST, as the code says; the reason is copied. */
 bool future_fail(struct dusk_future *future, int code, struct str reason);

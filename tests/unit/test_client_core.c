@@ -1026,6 +1026,20 @@ START_TEST(a_released_task_passes_on_why_it_was_never_known)
 }
 END_TEST
 
+/* A new scheduler is not told of 2, whose result is here, since 1 has failed. */
+START_TEST(a_result_that_is_here_passes_on_why_nothing_can_be_built_on_it)
+{
+    struct world world = world_up();
+    RUN(&world, {"submit", "submit:1"}, {"submit 1", "needs:1 submit:2"},
+        {"submit 2", "needs:2 submit:3"}, {"finished 2", ""}, {"failed 1", ""},
+        {"gone", ""}, {"tick 300", "hello"}, {"welcome 2", ""});
+    ck_assert_int_eq(world.futures[2]->state, FUTURE_HERE);
+    ck_assert_int_eq(world.futures[3]->code, DUSK_E_TASK);
+    ck_assert_ptr_nonnull(strstr(world.futures[3]->line, "no luck"));
+    world_end(&world);
+}
+END_TEST
+
 /* ---- watches ---- */
 
 START_TEST(watches_come_in_the_order_of_the_ends)
@@ -1096,6 +1110,8 @@ int main(void)
     tcase_add_test(good, data_that_only_tasks_need_are_brought_all_the_same);
     tcase_add_test(good, what_depends_on_a_forgotten_failure_fails_likewise);
     tcase_add_test(good, a_released_task_passes_on_why_it_was_never_known);
+    tcase_add_test(good,
+                   a_result_that_is_here_passes_on_why_nothing_can_be_built_on_it);
     tcase_add_test(good, watches_come_in_the_order_of_the_ends);
     tcase_add_test(good, each_scheduler_is_told_of_uploads_ahead_of_tasks);
     tcase_add_test(good, a_refused_upload_is_not_told_again);
