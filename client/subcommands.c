@@ -1,6 +1,7 @@
 #include "client/subcommands.h"
 
 #include "client/commands.h"
+#include "common/options.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -44,7 +45,7 @@ int subcommands_run(const struct subcommands *group, int argc, char **argv)
         strcmp(argv[1], "help") == 0)
         return help(group, stdout);
     if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
-        printf("%s " DUSK_VERSION "\n", group->name);
+        options_version(group->name, stdout);
         return fflush(stdout) == 0 ? COMMAND_DONE : COMMAND_FAILED;
     }
     const struct subcommand *item = find(group, argv[1]);
