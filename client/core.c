@@ -346,11 +346,13 @@ static int on_failed(struct client_core *core, const struct msg_failed *failed)
      * others that need it ask it for the cause. */
     if (future && code == DUSK_E_NOT_FOUND && client_fail_like_dependency(future))
         return 0;
-    if (!future || !future_is_needed(future)) {
+    /* One that only others need keeps the cause for them; that it is unknown is none.
+     */
+    bool kept = future && future->references > 0 && code != DUSK_E_NOT_FOUND;
+    if (kept || (future && future_is_needed(future)))
+        future_fail(future, code, failed->reason);
+    else
         core->late++;
-        return 0;
-    }
-    future_fail(future, code, failed->reason);
     return 0;
 }
 

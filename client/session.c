@@ -72,12 +72,12 @@ const char *session_scheduler(const struct session_options *options)
 int session_check(const struct session_options *options, const struct command *command)
 {
     const char *scheduler = session_scheduler(options);
-    if (!scheduler || (!options->workers && !options->memory_limit))
-        return 0;
-    return options_complain(command, stderr,
-                            "--workers and --memory-limit are for a cluster of its "
-                            "own, not for the one at %s",
-                            scheduler);
+    if (scheduler && (options->workers || options->memory_limit))
+        return options_complain(command, stderr,
+                                "--workers and --memory-limit are for a cluster of its "
+                                "own, not for the one at %s",
+                                scheduler);
+    return OPTIONS_RUN;
 }
 
 static int session_cluster(const struct session_options *options,

@@ -61,7 +61,8 @@ struct session {
  * borrowed from them; NULL: an own cluster. */
 const char *session_scheduler(const struct session_options *options);
 
-/* Complains of options that do not go together (common/options.h). */
+/* Options of an own cluster do not go with somebody else's: says so and returns as
+ * options_complain does; otherwise OPTIONS_RUN. */
 int session_check(const struct session_options *options, const struct command *command);
 
 /* Starts or reaches the cluster and waits for its workers.  A signal from then on
