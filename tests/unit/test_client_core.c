@@ -518,6 +518,20 @@ START_TEST(a_taken_number_is_replaced_and_another_refusal_is_final)
 }
 END_TEST
 
+START_TEST(a_scheduler_without_memory_is_asked_again_to_take_a_client_back)
+{
+    struct world world = world_up();
+    RUN(&world, {"submit", "submit:1"}, {"gone", ""}, {"tick 300", "hello"});
+    ck_assert_int_eq(
+        FROM_SCHEDULER(&world, refuse, .code = DUSK_E_NOMEM, .reason = str_of("full")),
+        DUSK_E_CLOSED);
+    RUN(&world, {"gone", ""}, {"tick 9000", "hello"}, {"welcome 1", "submit:1"},
+        {"finished 1", ""});
+    ck_assert_int_eq(status_of(&world, 1), DUSK_FINISHED);
+    world_end(&world);
+}
+END_TEST
+
 /* ---- queues ---- */
 
 START_TEST(what_was_never_told_is_never_sent)
@@ -1089,6 +1103,8 @@ int main(void)
     tcase_add_test(bad, failures_have_their_kind);
     tcase_add_test(bad, what_needs_a_failed_future_fails_without_a_message);
     tcase_add_test(bad, a_taken_number_is_replaced_and_another_refusal_is_final);
+    tcase_add_test(bad,
+                   a_scheduler_without_memory_is_asked_again_to_take_a_client_back);
     suite_add_tcase(suite, bad);
     TCase *good = tcase_create("good");
     tcase_set_timeout(good, 60);
