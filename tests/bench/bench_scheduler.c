@@ -51,12 +51,12 @@ static void measure_graph(uint64_t tasks, unsigned inputs)
     malloc_trim(0);
     struct mallinfo2 done = mallinfo2();
     double each = 1 / (double)tasks;
-    printf("graph: %8" PRIu64
-           " tasks on %u, %9.0f tasks/s, submit %4.0f ns, %4.0f bytes "
-           "a waiting task, %4.0f a finished one\n",
-           tasks, inputs, per_second(tasks, flow.core_ns), (double)submit_ns * each,
-           (double)(full.uordblks + full.hblkhd - empty.uordblks - empty.hblkhd) * each,
-           (double)(done.uordblks + done.hblkhd - empty.uordblks - empty.hblkhd) * each);
+    printf(
+        "graph: %8" PRIu64 " tasks on %u, %9.0f tasks/s, submit %4.0f ns, %4.0f bytes "
+        "a waiting task, %4.0f a finished one\n",
+        tasks, inputs, per_second(tasks, flow.core_ns), (double)submit_ns * each,
+        (double)(full.uordblks + full.hblkhd - empty.uordblks - empty.hblkhd) * each,
+        (double)(done.uordblks + done.hblkhd - empty.uordblks - empty.hblkhd) * each);
     flow_stop(&flow);
 }
 

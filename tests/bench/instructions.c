@@ -92,9 +92,8 @@ static void encode(struct batch *batch)
         struct task_key key = key_make(1, i + 3);
         batch_add(batch, MESSAGE(submit, .key = key, .function = str_of("noop"),
                                  .dependencies = {inputs, 2}));
-        batch_add(batch,
-                  MESSAGE(run_task, .key = key, .attempt = i, .inputs = {sources, 1},
-                          .function = str_of("noop")));
+        batch_add(batch, MESSAGE(run_task, .key = key, .attempt = i,
+                                 .inputs = {sources, 1}, .function = str_of("noop")));
         batch_add(batch, MESSAGE(done, .key = key, .attempt = i, .nbytes = 8,
                                  .start_ns = 1000000 + i, .stop_ns = 2000000 + i));
         batch_add(batch, MESSAGE(finished, .key = key, .nbytes = 8, .worker = 3,

@@ -24,7 +24,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "system"))
 import tap  # noqa: E402
 
-TOLERANCE = 0.05
+TOLERANCE = 0.02
 # Rows that changed by less are left alone, so that branches seldom meet in them.
 WORTH_WRITING = 0.01
 

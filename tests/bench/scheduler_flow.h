@@ -16,7 +16,7 @@ struct flow_run {
 struct flow {
     struct scheduler *scheduler;
     uint64_t now_ns;
-    uint64_t core_ns;  /* processor time in the core, without the decoding */
+    uint64_t core_ns; /* processor time in the core, without the decoding */
     uint64_t submitted, finished;
     struct task_key *done; /* finished in this turn */
     size_t done_count;
