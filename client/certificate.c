@@ -50,7 +50,7 @@ static double excess(const struct certificate *c, const double *values, double f
 static void set_dual(struct certificate *c, double dual)
 {
     c->dual = dual;
-    c->gap = c->objective - dual;
+    c->gap = c->objective + c->rounding - dual;
     double size = fabs(c->objective);
     c->relative_gap = size > 0 ? c->gap / size : c->gap;
     c->has_gap = isfinite(c->gap);
@@ -90,12 +90,12 @@ static void finish_normal(struct certificate *c, const struct certificate_sums *
     double most = 0;
     for (int64_t j = 0; j < limited_columns(c); j++)
         if (c->problem.penalty[j] > 0)
-            most =
-                fmax(most, fabs(gradient[j]) / (c->problem.l1 * c->problem.penalty[j]));
+            most = fmax(most, (fabs(gradient[j]) + sums->gradient_rounding) /
+                                  (c->problem.l1 * c->problem.penalty[j]));
     double s = r_r > 0 ? r_y / r_r : 0;
     if (fabs(s) * most > 1)
         s = copysign(1 / most, s);
-    set_dual(c, 2 * s * r_y - s * s * r_r);
+    set_dual(c, 2 * s * r_y - s * s * r_r - (2 * fabs(s) + s * s) * sums->rounding);
 }
 
 /* Residuals are 1 - sigma >= 0 in class 1, of sum r'y, and -sigma <= 0 in class 0:
@@ -121,6 +121,7 @@ void certificate_evaluated(struct certificate *c, const struct certificate_sums 
                            const double *gradient)
 {
     c->objective = sums->loss + penalised_terms(&c->problem, c->b);
+    c->rounding = sums->rounding;
     c->kkt = penalised_kkt(&c->problem, c->b, gradient);
     c->relative_kkt = penalised_relative_kkt(&c->problem, c->b, gradient, c->objective);
     if (!has_simple_dual(c) || !isfinite(c->objective))

@@ -36,6 +36,9 @@ struct certificate_sums {
     double sum_r;
     double sum_y;
     double rows;
+    double
+        rounding; /* bounds the errors of loss, r_r and r_y; 0: not worth a mention */
+    double gradient_rounding; /* and those of the gradient's elements */
 };
 
 struct certificate {
@@ -46,13 +49,14 @@ struct certificate {
     enum certificate_want want;
     double dual_scale[2]; /* of classes 0 and 1, <= 1 */
     int duals;            /* passes of glm_dual so far */
+    double rounding;      /* bounds the error of `objective` */
     /* Results. */
     double objective;    /* F(b) */
     double kkt;          /* absolute, the largest over the columns */
     double relative_kkt; /* penalised_relative_kkt */
     bool has_gap;
     double dual;         /* D(theta) */
-    double gap;          /* F - D */
+    double gap;          /* F - D, each at the worst of its rounding */
     double relative_gap; /* gap / |F| */
 };
 

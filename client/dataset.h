@@ -19,8 +19,10 @@ struct dataset {
     struct dusk_future **x;     /* N: item 0 is X_i (n_i x p) */
     struct dusk_future **y;     /* N: item y_item is y_i (n_i) */
     int y_item;
-    char **columns_named; /* p names, or NULL */
-    int64_t image_width;  /* of data whose columns are pixels, else 0 */
+    struct dusk_future **gram; /* N: what glm_gram gives, of rows that are not kept,
+                                * instead of x and y, which are NULL then */
+    char **columns_named;      /* p names, or NULL */
+    int64_t image_width;       /* of data whose columns are pixels, else 0 */
 };
 
 /* The published experiment: X ~ N(0,1); coefficients U(0,1), a tenth of them (ten at
@@ -32,6 +34,8 @@ struct published {
     int64_t chunk_rows; /* the last chunk takes what is left; or, other than 0, */
     int64_t chunks;     /* so many, divided evenly */
     uint64_t seed;
+    bool reduced; /* chunks are reduced to their Gram matrices as they are made, and
+                   * their rows are not kept: normal family, without an intercept */
 };
 
 int dataset_published(struct dusk_client *client, const struct published *spec,

@@ -1,10 +1,13 @@
 #include "client/model.h"
 
+#include "client/gram_sums.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define SUM_FAN_IN 8
+#define GRAM_BLOCK_ROWS 512 /* as worker/functions.h promises */
 #define LOSSES_PER_TASK 64
 
 /* ---- futures by the chunk ---- */
@@ -89,8 +92,8 @@ static int take_moments(struct model *model, int64_t chunk, struct dusk_future *
     return 0;
 }
 
-/* The first pass over the data: it also waits for them to be made. */
-static int model_moments(struct model *model, struct err_text *text)
+/* Waits for rows to be made, and is the first to look at them all. */
+static int rows_moments(struct model *model, struct err_text *text)
 {
     struct dataset *data = model->data;
     int rc = model_await(model, "data", data->x, data->chunks, text);
@@ -103,6 +106,15 @@ static int model_moments(struct model *model, struct err_text *text)
     if (rc == 0)
         rc = for_chunks(model, "moments", "glm_moments", submit_moments, NULL,
                         take_moments, NULL, text);
+    return rc;
+}
+
+/* The first pass over the data.  Rows that are not kept were neither centred nor
+ * looked at. */
+static int model_moments(struct model *model, struct err_text *text)
+{
+    struct dataset *data = model->data;
+    int rc = data->gram ? 0 : rows_moments(model, text);
     if (rc < 0)
         return rc;
     data->rows = 0;
@@ -115,7 +127,7 @@ static int model_moments(struct model *model, struct err_text *text)
     return 0;
 }
 
-static int model_gram(struct model *model, struct err_text *text)
+static int submit_grams(struct model *model, struct err_text *text)
 {
     struct dataset *data = model->data;
     struct dusk_submit_options keep = {.keep_on_worker = 1};
@@ -127,9 +139,21 @@ static int model_gram(struct model *model, struct err_text *text)
         if (rc < 0)
             return watch_failed(rc, text);
     }
-    int rc = model_await(model, "gram", model->gram, data->chunks, text);
+    return 0;
+}
+
+static int model_gram(struct model *model, struct err_text *text)
+{
+    struct dataset *data = model->data;
+    int rc = 0;
+    for (int64_t i = 0; data->gram && i < data->chunks; i++)
+        model->gram[i] = dusk_future_ref(data->gram[i]);
+    if (!data->gram)
+        rc = submit_grams(model, text);
     if (rc == 0)
-        note_all(model, "glm_gram", model->gram);
+        rc = model_await(model, "gram", model->gram, data->chunks, text);
+    if (rc == 0)
+        note_all(model, data->gram ? "random_gram" : "glm_gram", model->gram);
     return rc;
 }
 
@@ -143,14 +167,11 @@ static int submit_summary(struct model *model, int64_t chunk, const void *arg,
 static int take_summary(struct model *model, int64_t chunk, struct dusk_future *future,
                         void *arg)
 {
-    struct dusk_array diag, c;
-    int rc = dusk_result(future, 0, "aa***", &diag, &c);
-    if (rc < 0)
-        return rc;
-    metric_set(&model->metric, chunk, model->data->chunk_rows[chunk], diag.data);
-    for (int64_t j = 0; model->normal && j < model->q; j++)
-        model->total_c[j] += ((double *)c.data)[j];
-    return 0;
+    struct dusk_array diag;
+    int rc = dusk_result(future, 0, "a****", &diag);
+    if (rc == 0)
+        metric_set(&model->metric, chunk, model->data->chunk_rows[chunk], diag.data);
+    return rc;
 }
 
 static int model_factor(struct model *model, struct err_text *text)
@@ -224,17 +245,20 @@ static int tree_sum(struct model *model, struct dusk_future *const *leaves,
 static int model_total_gram(struct model *model, struct err_text *text)
 {
     struct dusk_future *sum = NULL;
-    struct dusk_array gram;
+    struct dusk_array gram, c;
     int rc = tree_sum(model, model->gram, model->data->chunks, &sum, text);
     if (rc == 0)
         rc = model_await(model, "gram", &sum, 1, text);
     if (rc == 0)
         rc = watch_fetch(&model->watch, &sum, 1, text);
-    if (rc == 0 && (rc = dusk_result(sum, 0, "a*****", &gram)) < 0)
+    if (rc == 0 &&
+        (rc = dusk_result(sum, 0, "aa*d**", &gram, &c, &model->total_y_y)) < 0)
         watch_failed(rc, text);
-    if (rc == 0)
-        memcpy(model->total_gram, gram.data,
-               (size_t)(model->q * model->q) * sizeof *model->total_gram);
+    if (rc == 0) {
+        size_t row = (size_t)model->q * sizeof *model->total_c;
+        memcpy(model->total_gram, gram.data, (size_t)model->q * row);
+        memcpy(model->total_c, c.data, row);
+    }
     dusk_release(&sum, 1);
     return rc;
 }
@@ -357,10 +381,30 @@ static int take_evaluation(struct model *model, int64_t chunk,
     return 0;
 }
 
+/* Additions that a product goes through on its way into the sums over all rows: a
+ * chunk's are made in blocks (worker/functions.h), then chunks are added in a tree. */
+static double sum_depth(const struct model *model)
+{
+    const struct dataset *data = model->data;
+    int64_t rows = 0, depth = GRAM_BLOCK_ROWS;
+    for (int64_t i = 0; i < data->chunks; i++)
+        rows = data->chunk_rows[i] > rows ? data->chunk_rows[i] : rows;
+    for (int64_t width = data->chunks; width > 1;
+         width = (width + SUM_FAN_IN - 1) / SUM_FAN_IN)
+        depth += SUM_FAN_IN - 1;
+    return (double)(depth + rows / GRAM_BLOCK_ROWS + 1);
+}
+
 int model_evaluate(struct model *model, const double *b,
                    struct certificate_sums *ret_sums, double *ret_gradient,
                    struct err_text *text)
 {
+    if (model->data->gram) {
+        const struct gram_totals totals = {model->q, model->total_gram, model->total_c,
+                                           model->total_y_y, sum_depth(model)};
+        gram_sums(&totals, b, ret_sums, ret_gradient);
+        return 0;
+    }
     struct point point = {.b = b};
     struct evaluation total = {ret_sums, ret_gradient};
     *ret_sums = (struct certificate_sums){0};

@@ -5,7 +5,10 @@
  *   q    unknowns: p slopes, then the intercept of the centred model, if any
  *   mu   column means, zeros without an intercept:  eta = (x - mu)'b + b_p
  *
- * And what needs all chunks: sums of losses, gradients and Hessians at a point. */
+ * And what needs all chunks: sums of losses, gradients and Hessians at a point.
+ *
+ * A data set that was reduced to Gram matrices as it was made has no rows to look at:
+ * then the sums come from these (client/gram_sums.h). */
 #ifndef CLIENT_MODEL_H
 #define CLIENT_MODEL_H
 
@@ -31,6 +34,7 @@ struct model {
     struct dusk_future **factor; /* (N) glm_factor of the metric */
     double *total_gram;          /* (q x q), normal family: sum_i X~_i'X~_i */
     double *total_c;             /* (q), normal family: sum_i X~_i'y_i */
+    double total_y_y;            /* normal family: sum_i y_i'y_i */
 };
 
 /* Waits for the data, then computes all of the above.  DUSK_E_DATA names chunk,
