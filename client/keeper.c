@@ -135,6 +135,8 @@ static void start_worker(struct keeper *keeper, int index)
         daemon_args_add(&args, "--nthreads=%d", options->threads);
     if (options->memory_limit)
         daemon_args_add(&args, "--memory-limit=%" PRId64, options->memory_limit);
+    if (options->last_slow_down > 0 && index == options->workers - 1)
+        daemon_args_add(&args, "--slow-down=%g", options->last_slow_down);
     add_further(&args, options->worker_args);
     launch(keeper, daemon_add(keeper, name, options->worker_data_limit),
            plan->worker_path, &args);

@@ -73,11 +73,12 @@ const char *session_scheduler(const struct session_options *options)
 int session_check(const struct session_options *options, const struct command *command)
 {
     const char *scheduler = session_scheduler(options);
-    if (scheduler &&
-        (options->workers || options->memory_limit || options->memory_total))
+    if (scheduler && (options->workers || options->memory_limit ||
+                      options->memory_total || options->slow_worker > 0))
         return options_complain(command, stderr,
-                                "--workers, --memory-limit and --memory-total are for "
-                                "a cluster of its own, not for the one at %s",
+                                "--workers, --memory-limit, --memory-total and "
+                                "--slow-worker are for a cluster of its own, not for "
+                                "the one at %s",
                                 scheduler);
     if (options->memory_limit && options->memory_total)
         return options_complain(command, stderr,
@@ -108,6 +109,7 @@ static int session_cluster(const struct session_options *options,
                                           : 1),
         .threads = 1,
         .memory_limit = options->memory_limit,
+        .last_slow_down = options->slow_worker,
         .stop = &stop_signal,
     };
     if (options->memory_total)
@@ -137,7 +139,7 @@ static int session_count(struct session *session, double timeout_s,
     session->workers = cluster->worker_count;
     for (int i = 0; i < cluster->worker_count; i++)
         session->threads += (int)cluster->workers[i].nthreads;
-    dusk_cluster_free(cluster);
+    session->members = cluster;
     return 0;
 }
 
@@ -175,6 +177,7 @@ void session_stop(struct session *session)
 {
     if (session->progress.stream)
         progress_clear(&session->progress);
+    dusk_cluster_free(session->members);
     dusk_close(session->client);
     cluster_stop(session->cluster);
     *session = (struct session){0};
