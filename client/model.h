@@ -11,6 +11,7 @@
 
 #include "client/certificate.h"
 #include "client/dataset.h"
+#include "client/gram.h"
 #include "client/metric.h"
 #include "client/stream.h"
 #include "client/watch.h"
@@ -29,8 +30,7 @@ struct model {
     struct penalised problem;
     struct dusk_future **gram;   /* (N) glm_gram */
     struct dusk_future **factor; /* (N) glm_factor of the metric */
-    double *total_gram;          /* (q x q), normal family: sum_i X~_i'X~_i */
-    double *total_c;             /* (q), normal family: sum_i X~_i'y_i */
+    struct gram total;           /* of all chunks, normal family only */
 };
 
 /* Waits for the data, then computes all of the above.  DUSK_E_DATA names chunk,
