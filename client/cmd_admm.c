@@ -228,12 +228,9 @@ static int arguments_parse(struct admm_arguments *a, struct command *command, in
 /* Mistakes that only several options together show. */
 static int arguments_check(struct admm_arguments *a, const struct command *command)
 {
-    const char *scheduler = session_scheduler(&a->session);
-    if (scheduler && (a->session.workers || a->session.memory_limit))
-        return options_complain(command, stderr,
-                                "--workers and --memory-limit are for a cluster of its "
-                                "own, not for the one at %s",
-                                scheduler);
+    int rc = session_check(&a->session, command);
+    if (rc < 0)
+        return rc;
     if (a->chunks && a->chunk_rows)
         return options_complain(command, stderr,
                                 "--chunks and --chunk-rows exclude each other");

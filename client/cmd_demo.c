@@ -103,14 +103,7 @@ static int arguments_parse(struct demo_arguments *a, int argc, char **argv)
         .options = options,
         .epilogue = "Exit codes: 0 done, 1 failed, 2 usage, 3 not certified."};
     int rc = options_parse(&command, argc, argv, stdout, stderr);
-    const char *scheduler = session_scheduler(&a->session);
-    if (rc == OPTIONS_RUN && scheduler &&
-        (a->session.workers || a->session.memory_limit))
-        return options_complain(&command, stderr,
-                                "--workers and --memory-limit are for a cluster of its "
-                                "own, not for the one at %s",
-                                scheduler);
-    return rc;
+    return rc == OPTIONS_RUN ? session_check(&a->session, &command) : rc;
 }
 
 /* ---- the two problems ---- */

@@ -69,6 +69,17 @@ const char *session_scheduler(const struct session_options *options)
     return variable && variable[0] ? variable : NULL;
 }
 
+int session_check(const struct session_options *options, const struct command *command)
+{
+    const char *scheduler = session_scheduler(options);
+    if (scheduler && (options->workers || options->memory_limit))
+        return options_complain(command, stderr,
+                                "--workers and --memory-limit are for a cluster of its "
+                                "own, not for the one at %s",
+                                scheduler);
+    return OPTIONS_RUN;
+}
+
 static int session_cluster(const struct session_options *options,
                            struct session *session, const char **ret_address,
                            struct err_text *text)

@@ -7,6 +7,7 @@
 #include "client/commands.h"
 #include "client/progress.h"
 #include "client/watch.h"
+#include "common/options.h"
 
 struct session_options {
     const char *scheduler; /* NULL: $DUSK_SCHEDULER_ADDRESS, or an own cluster */
@@ -59,6 +60,10 @@ struct session {
 /* The address of somebody else's cluster that these options and the environment name,
  * borrowed from them; NULL: an own cluster. */
 const char *session_scheduler(const struct session_options *options);
+
+/* Options of an own cluster do not go with somebody else's: says so and returns as
+ * options_complain does; otherwise OPTIONS_RUN. */
+int session_check(const struct session_options *options, const struct command *command);
 
 /* Starts or reaches the cluster and waits for its workers.  A signal from then on
  * stops what watches `watch`.  The session must not move. */

@@ -226,10 +226,7 @@ static void scatter_again(struct scheduler *scheduler, struct client *client,
                           struct task *task)
 {
     if (task->state == TASK_WAITING && task->worker)
-        client_send(scheduler, client,
-                    MESSAGE(place, .key = task->key,
-                            .address = str_of(task->worker->address),
-                            .attempt = task->attempt));
+        task_tell_place(scheduler, task, client);
     if (task->state == TASK_RELEASED || task->state == TASK_NO_WORKER)
         task->flags &= (uint8_t)~TASK_HAD_DATA;
 }

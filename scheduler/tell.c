@@ -70,3 +70,12 @@ void task_tell_all(struct scheduler *scheduler, struct task *task)
     BONDS_FOREACH (want, &task->want)
         task_tell(scheduler, task, want);
 }
+
+void task_tell_place(struct scheduler *scheduler, const struct task *task,
+                     struct client *client)
+{
+    client_send(scheduler, client,
+                MESSAGE(place, .key = task->key,
+                        .address = str_of(task->worker->address),
+                        .attempt = task->attempt));
+}

@@ -63,10 +63,7 @@ static void await_data(struct scheduler *scheduler, struct task *task)
         if (!(want->flags & WANT_BRINGS))
             continue;
         told = true;
-        client_send(scheduler, want_client(want),
-                    MESSAGE(place, .key = task->key,
-                            .address = str_of(task->worker->address),
-                            .attempt = task->attempt));
+        task_tell_place(scheduler, task, want_client(want));
     }
     if (!told)
         task_fail(scheduler, task, DUSK_E_DATA_LOST,

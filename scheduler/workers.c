@@ -433,12 +433,18 @@ void worker_stop_attempt(struct scheduler *scheduler, struct worker *worker,
     placement_refill(scheduler, worker);
 }
 
+static void send_frees(struct scheduler *scheduler, struct worker *worker,
+                       struct task_key *keys, size_t count)
+{
+    worker_send(
+        scheduler, worker,
+        MESSAGE(free_data, .keys = {keys, count}, .attempt = scheduler->attempts));
+}
+
 void worker_flush_frees(struct scheduler *scheduler, struct worker *worker)
 {
     if (worker->free_count)
-        worker_send(scheduler, worker,
-                    MESSAGE(free_data, .keys = {worker->frees, worker->free_count},
-                            .attempt = scheduler->attempts));
+        send_frees(scheduler, worker, worker->frees, worker->free_count);
     worker->free_count = 0;
     list_remove(&worker->freeing);
 }
@@ -455,9 +461,7 @@ void worker_free_data(struct scheduler *scheduler, struct worker *worker,
                           : NULL;
         if (!frees) {
             worker_flush_frees(scheduler, worker);
-            worker_send(
-                scheduler, worker,
-                MESSAGE(free_data, .keys = {&key, 1}, .attempt = scheduler->attempts));
+            send_frees(scheduler, worker, &key, 1);
             return;
         }
         worker->frees = frees;
