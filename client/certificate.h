@@ -11,6 +11,9 @@
  * one get scales s_0, s_1 that balance.  Other unpenalised columns, or no penalty
  * at all, leave no simple theta: then the KKT residual stands alone.
  *
+ * Sums that come with bounds of their errors (normal only) are taken at their worst:
+ * theta is feasible, and the gap a bound, whatever their values within these.
+ *
  * The machine asks for one or two sums at b:
  *
  *     loss, gradient and residual sums                    glm_evaluate
@@ -36,9 +39,8 @@ struct certificate_sums {
     double sum_r;
     double sum_y;
     double rows;
-    double
-        rounding; /* bounds the errors of loss, r_r and r_y; 0: not worth a mention */
-    double gradient_rounding; /* and those of the gradient's elements */
+    double value_error;    /* of loss, r_y and r_r; 0: not known */
+    double gradient_error; /* of the gradient in column j, over sqrt(scale_j) */
 };
 
 struct certificate {
@@ -49,14 +51,13 @@ struct certificate {
     enum certificate_want want;
     double dual_scale[2]; /* of classes 0 and 1, <= 1 */
     int duals;            /* passes of glm_dual so far */
-    double rounding;      /* bounds the error of `objective` */
     /* Results. */
     double objective;    /* F(b) */
     double kkt;          /* absolute, the largest over the columns */
     double relative_kkt; /* penalised_relative_kkt */
     bool has_gap;
     double dual;         /* D(theta) */
-    double gap;          /* F - D, each at the worst of its rounding */
+    double gap;          /* F - D, and what errors may hide of it */
     double relative_gap; /* gap / |F| */
 };
 

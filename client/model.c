@@ -1,13 +1,11 @@
 #include "client/model.h"
 
-#include "client/gram_sums.h"
-
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define SUM_FAN_IN 8
-#define GRAM_BLOCK_ROWS 512 /* as worker/functions.h promises */
+#define REDUCED_BLOCK_ROWS 512 /* of random_gram */
 #define LOSSES_PER_TASK 64
 
 /* ---- futures by the chunk ---- */
@@ -82,48 +80,40 @@ static int take_moments(struct model *model, int64_t chunk, struct dusk_future *
                         void *arg)
 {
     struct dusk_array sum;
-    int64_t rows;
+    int64_t rows, *total = arg;
     int rc = dusk_result(future, 0, "la*", &rows, &sum);
     if (rc < 0)
         return rc;
-    model->data->chunk_rows[chunk] = rows;
+    *total += rows;
     for (int64_t j = 0; j < model->data->columns; j++)
         model->mu[j] += ((double *)sum.data)[j];
     return 0;
 }
 
-/* Waits for rows to be made, and is the first to look at them all. */
-static int rows_moments(struct model *model, struct err_text *text)
+/* A pass over the data that only the means of a centred model need. */
+static int model_means(struct model *model, struct err_text *text)
 {
-    struct dataset *data = model->data;
-    int rc = model_await(model, "data", data->x, data->chunks, text);
-    if (rc == 0 &&
-        (rc = model_await(model, "data", data->y, data->chunks, text)) == 0) {
-        note_all(model, "data", data->x);
-        if (data->y != data->x)
-            note_all(model, "response", data->y);
-    }
-    if (rc == 0)
-        rc = for_chunks(model, "moments", "glm_moments", submit_moments, NULL,
-                        take_moments, NULL, text);
+    int64_t rows = 0;
+    int rc = for_chunks(model, "moments", "glm_moments", submit_moments, NULL,
+                        take_moments, &rows, text);
+    for (int64_t j = 0; rows > 0 && j < model->data->columns; j++)
+        model->mu[j] /= (double)rows;
     return rc;
 }
 
-/* The first pass over the data.  Rows that are not kept were neither centred nor
- * looked at. */
-static int model_moments(struct model *model, struct err_text *text)
+static int model_await_data(struct model *model, struct err_text *text)
 {
     struct dataset *data = model->data;
-    int rc = data->gram ? 0 : rows_moments(model, text);
+    if (data->gram)
+        return 0;
+    int rc = model_await(model, "data", data->x, data->chunks, text);
+    if (rc == 0)
+        rc = model_await(model, "data", data->y, data->chunks, text);
     if (rc < 0)
         return rc;
-    data->rows = 0;
-    for (int64_t i = 0; i < data->chunks; i++)
-        data->rows += data->chunk_rows[i];
-    if (data->rows == 0)
-        return err_set(text, DUSK_E_DATA, "%s has no rows", data->name);
-    for (int64_t j = 0; j < data->columns; j++)
-        model->mu[j] = model->intercept ? model->mu[j] / (double)data->rows : 0;
+    note_all(model, "data", data->x);
+    if (data->y != data->x)
+        note_all(model, "response", data->y);
     return 0;
 }
 
@@ -132,29 +122,16 @@ static int submit_grams(struct model *model, struct err_text *text)
     struct dataset *data = model->data;
     struct dusk_submit_options keep = {.keep_on_worker = 1};
     struct dusk_array mu = dusk_vector(model->mu, data->columns);
-    for (int64_t i = 0; i < data->chunks; i++) {
+    for (int64_t i = 0; data->gram && i < data->chunks; i++)
+        model->gram[i] = dusk_future_ref(data->gram[i]);
+    for (int64_t i = 0; !data->gram && i < data->chunks; i++) {
         int rc = dusk_submit_with(data->client, &keep, &model->gram[i], "glm_gram",
-                                  "FFal", data->x[i], 0, data->y[i], data->y_item, &mu,
-                                  (int64_t)model->intercept);
+                                  "lFFasl", i, data->x[i], 0, data->y[i], data->y_item,
+                                  &mu, data->family, (int64_t)model->intercept);
         if (rc < 0)
             return watch_failed(rc, text);
     }
     return 0;
-}
-
-static int model_gram(struct model *model, struct err_text *text)
-{
-    struct dataset *data = model->data;
-    int rc = 0;
-    for (int64_t i = 0; data->gram && i < data->chunks; i++)
-        model->gram[i] = dusk_future_ref(data->gram[i]);
-    if (!data->gram)
-        rc = submit_grams(model, text);
-    if (rc == 0)
-        rc = model_await(model, "gram", model->gram, data->chunks, text);
-    if (rc == 0)
-        note_all(model, data->gram ? "random_gram" : "glm_gram", model->gram);
-    return rc;
 }
 
 static int submit_summary(struct model *model, int64_t chunk, const void *arg,
@@ -168,13 +145,16 @@ static int take_summary(struct model *model, int64_t chunk, struct dusk_future *
                         void *arg)
 {
     struct dusk_array diag;
-    int rc = dusk_result(future, 0, "a****", &diag);
-    if (rc == 0)
-        metric_set(&model->metric, chunk, model->data->chunk_rows[chunk], diag.data);
-    return rc;
+    int64_t rows;
+    int rc = dusk_result(future, 0, "al", &diag, &rows);
+    if (rc < 0)
+        return rc;
+    model->data->chunk_rows[chunk] = rows;
+    metric_set(&model->metric, chunk, rows, diag.data);
+    return 0;
 }
 
-static int model_factor(struct model *model, struct err_text *text)
+static int submit_factors(struct model *model, struct err_text *text)
 {
     struct dataset *data = model->data;
     struct dusk_submit_options keep = {.keep_on_worker = 1};
@@ -187,10 +167,7 @@ static int model_factor(struct model *model, struct err_text *text)
         if (rc < 0)
             return watch_failed(rc, text);
     }
-    int rc = model_await(model, "factor", model->factor, data->chunks, text);
-    if (rc == 0)
-        note_all(model, "glm_factor", model->factor);
-    return rc;
+    return 0;
 }
 
 /* Replaces the `n` futures at `group` by one of their sum; a lone one is its own. */
@@ -242,23 +219,69 @@ static int tree_sum(struct model *model, struct dusk_future *const *leaves,
     return rc;
 }
 
-static int model_total_gram(struct model *model, struct err_text *text)
+/* The sum of all Gram matrices, and of what else glm_gram answers. */
+static int take_total(struct model *model, struct dusk_future *sum,
+                      struct err_text *text)
 {
-    struct dusk_future *sum = NULL;
     struct dusk_array gram, c;
-    int rc = tree_sum(model, model->gram, model->data->chunks, &sum, text);
-    if (rc == 0)
-        rc = model_await(model, "gram", &sum, 1, text);
+    size_t q = (size_t)model->q;
+    int rc = model_await(model, "gram", &sum, 1, text);
     if (rc == 0)
         rc = watch_fetch(&model->watch, &sum, 1, text);
     if (rc == 0 &&
-        (rc = dusk_result(sum, 0, "aa*d**", &gram, &c, &model->total_y_y)) < 0)
+        (rc = dusk_result(sum, 0, "aa*d**", &gram, &c, &model->total.y_y)) < 0)
         watch_failed(rc, text);
-    if (rc == 0) {
-        size_t row = (size_t)model->q * sizeof *model->total_c;
-        memcpy(model->total_gram, gram.data, (size_t)model->q * row);
-        memcpy(model->total_c, c.data, row);
+    if (rc < 0)
+        return rc;
+    memcpy(model->total.G, gram.data, q * q * sizeof(double));
+    memcpy(model->total.c, c.data, q * sizeof(double));
+    return 0;
+}
+
+static int count_rows(struct model *model, struct err_text *text)
+{
+    struct dataset *data = model->data;
+    int64_t most = 0;
+    data->rows = 0;
+    for (int64_t i = 0; i < data->chunks; i++) {
+        data->rows += data->chunk_rows[i];
+        most = data->chunk_rows[i] > most ? data->chunk_rows[i] : most;
     }
+    if (data->gram) /* see worker/functions.h */
+        most = REDUCED_BLOCK_ROWS + most / REDUCED_BLOCK_ROWS + 1;
+    model->total.additions = most + data->chunks;
+    return data->rows > 0 ? 0
+                          : err_set(text, DUSK_E_DATA, "%s has no rows", data->name);
+}
+
+/* The pass over the data: Gram matrices stay where they are made, their diagonals come
+ * here, and from them goes back what each chunk is factorised with.  The sums are
+ * submitted with their terms, and their result travels while factors are computed. */
+static int model_pass(struct model *model, struct err_text *text)
+{
+    struct dusk_future *sum = NULL;
+    int64_t chunks = model->data->chunks;
+    int rc = submit_grams(model, text);
+    if (rc == 0 && model->normal)
+        rc = tree_sum(model, model->gram, chunks, &sum, text);
+    if (rc == 0)
+        rc = for_chunks(model, "gram", "glm_gram_summary", submit_summary, NULL,
+                        take_summary, NULL, text);
+    if (rc == 0) {
+        note_all(model, model->data->gram ? "random_gram" : "glm_gram", model->gram);
+        rc = count_rows(model, text);
+    }
+    if (rc == 0) {
+        metric_finish(&model->metric, model->normal ? 2 : 0.25,
+                      model->normal ? 1 : 0.5);
+        rc = submit_factors(model, text);
+    }
+    if (rc == 0 && model->normal)
+        rc = take_total(model, sum, text);
+    if (rc == 0)
+        rc = model_await(model, "factor", model->factor, chunks, text);
+    if (rc == 0)
+        note_all(model, "glm_factor", model->factor);
     dusk_release(&sum, 1);
     return rc;
 }
@@ -271,13 +294,10 @@ static int model_allocate(struct model *model)
     model->mu = calloc((size_t)model->data->columns, sizeof *model->mu);
     model->gram = futures_create((unsigned)chunks);
     model->factor = futures_create((unsigned)chunks);
-    if (model->normal) {
-        model->total_gram = calloc(q * q, sizeof *model->total_gram);
-        model->total_c = calloc(q, sizeof *model->total_c);
-    }
-    bool whole = model->penalty && model->mu && model->gram && model->factor &&
-                 (!model->normal || (model->total_gram && model->total_c));
-    return whole ? metric_init(&model->metric, chunks, model->q) : DUSK_E_NOMEM;
+    if (!model->penalty || !model->mu || !model->gram || !model->factor)
+        return DUSK_E_NOMEM;
+    int rc = model->normal ? gram_init(&model->total, model->q) : 0;
+    return rc < 0 ? rc : metric_init(&model->metric, chunks, model->q);
 }
 
 int model_create(struct dataset *data, double l1, bool intercept,
@@ -297,18 +317,11 @@ int model_create(struct dataset *data, double l1, bool intercept,
     for (int64_t j = 0; rc == 0 && j < data->columns; j++)
         model.penalty[j] = 1;
     if (rc == 0)
-        rc = model_moments(&model, text);
+        rc = model_await_data(&model, text);
+    if (rc == 0 && intercept)
+        rc = model_means(&model, text);
     if (rc == 0)
-        rc = model_gram(&model, text);
-    if (rc == 0)
-        rc = for_chunks(&model, "summary", "glm_gram_summary", submit_summary, NULL,
-                        take_summary, NULL, text);
-    if (rc == 0) {
-        metric_finish(&model.metric, model.normal ? 2 : 0.25, model.normal ? 1 : 0.5);
-        rc = model_factor(&model, text);
-    }
-    if (rc == 0 && model.normal)
-        rc = model_total_gram(&model, text);
+        rc = model_pass(&model, text);
     if (rc < 0) {
         model_fini(&model);
         return rc;
@@ -326,8 +339,7 @@ void model_fini(struct model *model)
     futures_destroy(model->gram, model->data->chunks);
     futures_destroy(model->factor, model->data->chunks);
     metric_fini(&model->metric);
-    free(model->total_gram);
-    free(model->total_c);
+    gram_fini(&model->total);
     free(model->penalty);
     free(model->mu);
     *model = (struct model){0};
@@ -381,30 +393,10 @@ static int take_evaluation(struct model *model, int64_t chunk,
     return 0;
 }
 
-/* Additions that a product goes through on its way into the sums over all rows: a
- * chunk's are made in blocks (worker/functions.h), then chunks are added in a tree. */
-static double sum_depth(const struct model *model)
-{
-    const struct dataset *data = model->data;
-    int64_t rows = 0, depth = GRAM_BLOCK_ROWS;
-    for (int64_t i = 0; i < data->chunks; i++)
-        rows = data->chunk_rows[i] > rows ? data->chunk_rows[i] : rows;
-    for (int64_t width = data->chunks; width > 1;
-         width = (width + SUM_FAN_IN - 1) / SUM_FAN_IN)
-        depth += SUM_FAN_IN - 1;
-    return (double)(depth + rows / GRAM_BLOCK_ROWS + 1);
-}
-
 int model_evaluate(struct model *model, const double *b,
                    struct certificate_sums *ret_sums, double *ret_gradient,
                    struct err_text *text)
 {
-    if (model->data->gram) {
-        const struct gram_totals totals = {model->q, model->total_gram, model->total_c,
-                                           model->total_y_y, sum_depth(model)};
-        gram_sums(&totals, b, ret_sums, ret_gradient);
-        return 0;
-    }
     struct point point = {.b = b};
     struct evaluation total = {ret_sums, ret_gradient};
     *ret_sums = (struct certificate_sums){0};
@@ -458,16 +450,6 @@ int model_dual(struct model *model, const double *b, const double scale[2],
     return rc;
 }
 
-/* The normal family's Hessian is twice the Gram matrix, which is here. */
-static void hessian_of_gram(const struct model *model, const int64_t *columns,
-                            int64_t count, double *ret_hessian)
-{
-    for (int64_t i = 0; i < count; i++)
-        for (int64_t j = 0; j < count; j++)
-            ret_hessian[i * count + j] =
-                2 * model->total_gram[columns[i] * model->q + columns[j]];
-}
-
 static int hessian_tasks(struct model *model, const double *b, const double *columns,
                          int64_t count, struct dusk_future **tasks)
 {
@@ -488,7 +470,7 @@ int model_hessian(struct model *model, const double *b, const int64_t *columns,
                   int64_t count, double *ret_hessian, struct err_text *text)
 {
     if (model->normal) {
-        hessian_of_gram(model, columns, count, ret_hessian);
+        gram_hessian(&model->total, columns, count, ret_hessian);
         return 0;
     }
     int64_t chunks = model->data->chunks;
@@ -521,21 +503,6 @@ int model_hessian(struct model *model, const double *b, const int64_t *columns,
 }
 
 /* ---- objectives of many points ---- */
-
-/* With d = b - b*: loss(b) - loss(b*) = d'Gd + 2 (G b* - c)'d, no cancellation. */
-static double normal_excess(const struct model *model, const double *reference,
-                            const double *b)
-{
-    double excess = 0;
-    for (int64_t i = 0; i < model->q; i++) {
-        const double *row = model->total_gram + i * model->q;
-        double step = b[i] - reference[i], both = 0;
-        for (int64_t j = 0; j < model->q; j++)
-            both += row[j] * (b[j] + reference[j]);
-        excess += step * (both - 2 * model->total_c[i]);
-    }
-    return excess;
-}
 
 static int submit_losses(struct model *model, int64_t chunk, const void *arg,
                          struct dusk_future **ret_future)
@@ -589,7 +556,7 @@ int model_excess(struct model *model, const double *reference, const double *b,
 {
     int rc = 0;
     for (int64_t k = 0; model->normal && k < count; k++)
-        ret_excess[k] = normal_excess(model, reference, b + k * model->q);
+        ret_excess[k] = gram_excess(&model->total, reference, b + k * model->q);
     for (int64_t k = 0; !model->normal && rc == 0 && k < count; k += LOSSES_PER_TASK)
         rc = logistic_excess(model, reference, b + k * model->q,
                              count - k < LOSSES_PER_TASK ? count - k : LOSSES_PER_TASK,

@@ -54,9 +54,8 @@ static int find_reference(const struct results *results, struct answer *ret_refe
         return err_set(text, DUSK_E_NOMEM, "no memory for coefficients");
     if (best)
         memcpy(b, best->b, q * sizeof *b);
-    int rc = best && best->certified ? 0 : finish_polish(model, b, text);
-    if (rc == 0)
-        rc = finish_certify(model, b, tolerance, ret_reference, text);
+    bool polish = !best || !best->certified;
+    int rc = finish(model, b, polish, tolerance, ret_reference, text);
     free(b);
     return rc;
 }

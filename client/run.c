@@ -17,11 +17,10 @@
 #define CLASSIC_ITERATIONS 200
 #define CLASSIC_EVALUATIONS 250
 
-/* ADMM hands over to polish at these relative residuals; when the certificate does
- * not hold then, it goes on with a tenth.  Newton steps on a logistic loss converge
- * from far away, and quicker than ADMM. */
-#define HANDOVER_NORMAL 1e-3
-#define HANDOVER_LOGISTIC 1e-2
+/* ADMM hands over to polish at this relative residual; when the certificate does not
+ * hold then, it goes on with a tenth.  Newton steps converge from far away, and quicker
+ * than ADMM. */
+#define HANDOVER 1e-2
 #define HANDOVER_LEAST 1e-7
 
 /* An update that was submitted and has not been heard of. */
@@ -195,11 +194,6 @@ static bool driver_out_of_time(const struct driver *driver)
     return most > 0 && seconds >= most;
 }
 
-static double handover(const struct model *model)
-{
-    return model->normal ? HANDOVER_NORMAL : HANDOVER_LOGISTIC;
-}
-
 /* Progress as the eye understands it: how far the residual has come on its way down
  * to the tolerance, on a logarithmic scale. */
 static void driver_progress(struct driver *driver)
@@ -207,8 +201,7 @@ static void driver_progress(struct driver *driver)
     struct admm_counts counts;
     admm_counts(driver->admm, &counts);
     double worst = fmax(counts.primal, counts.dual);
-    double way =
-        worst > 0 && worst < 1 ? log10(worst) / log10(handover(driver->model)) : 0;
+    double way = worst > 0 && worst < 1 ? log10(worst) / log10(HANDOVER) : 0;
     watch_progress(&driver->model->watch, "admm", (int64_t)(1000 * fmin(way, 1)), 1000);
 }
 
@@ -294,7 +287,7 @@ static int driver_start(struct driver *driver)
     admm.slots = options->variant == ADMM_SYNC ? 0 : 2 * options->threads;
     if (options->form == ADMM_ROBUST && admm.slots > problem.chunks)
         admm.slots = problem.chunks;
-    admm.tolerance = handover(model);
+    admm.tolerance = HANDOVER;
     admm.staleness = options->staleness;
     if (options->form == ADMM_CLASSIC)
         admm.rho = options->rho;
@@ -322,13 +315,9 @@ static int driver_finish(struct driver *driver)
     memcpy(b, admm_z(driver->admm), bytes);
     if (driver_is_raw(&run->options))
         model_centre(model, b);
-    int rc = 0;
-    if (run->options.form == ADMM_ROBUST)
-        rc = finish_polish(model, b, driver->text);
     answer_fini(&run->answer);
-    if (rc == 0)
-        rc = finish_certify(model, b, run->options.tolerance, &run->answer,
-                            driver->text);
+    int rc = finish(model, b, run->options.form == ADMM_ROBUST, run->options.tolerance,
+                    &run->answer, driver->text);
     free(b);
     return rc;
 }
@@ -338,7 +327,7 @@ static int driver_finish(struct driver *driver)
 static int driver_run(struct driver *driver)
 {
     struct run *run = driver->run;
-    double tolerance = handover(driver->model);
+    double tolerance = HANDOVER;
     run->status = RUN_NOT_CONVERGED;
     for (;;) {
         int rc = driver_begin_flight(driver);

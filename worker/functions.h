@@ -16,9 +16,9 @@
  *                    blocks of 512 rows, which are added up one by one
  *   sum              f, f, ... (2 to 64) -> the items, added one by one
  *   glm_moments      l chunk, a X, a y, s family -> l n, a sum x(p), a sum x^2(p)
- *   glm_gram         a X, a y, a mu(p), l intercept
+ *   glm_gram         l chunk, a X, a y, a mu(p), s family, l intercept
  *                    -> a G(q,q), a c(q), a diag G(q), d y'y, d sum y, l n
- *   glm_gram_summary f gram -> a diag G(q), a c(q), d y'y, d sum y, l n
+ *   glm_gram_summary f gram -> a diag G(q), l n
  *   glm_factor       a G, a R(q), a mu(p), d curvature
  *                    -> a L(q,q), a R(q), a mu(p): L L' = curvature G + diag R
  *   glm_prox         a X, a y, f factor, s family, l intercept, a v(q), a x0(q),
