@@ -54,6 +54,15 @@ void dataset_fini(struct dataset *data)
     *data = (struct dataset){0};
 }
 
+struct dusk_submit_options dataset_options(const struct dataset *data, int64_t chunk,
+                                           bool keep)
+{
+    struct dusk_submit_options options = {.keep_on_worker = keep};
+    if (data->pinned)
+        options.worker = data->homes->workers[chunk % data->homes->worker_count].name;
+    return options;
+}
+
 /* X and y are one and the same future, of two items. */
 static void dataset_pair_items(struct dataset *data)
 {
@@ -105,7 +114,7 @@ static int64_t published_rows(const struct published *spec, int64_t i)
 static int published_chunk(const struct published *spec, struct dusk_array *beta,
                            int64_t chunk, struct dataset *data)
 {
-    struct dusk_submit_options keep = {.keep_on_worker = 1};
+    struct dusk_submit_options keep = dataset_options(data, chunk, true);
     if (spec->reduced)
         return dusk_submit_with(data->client, &keep, &data->gram[chunk], "random_gram",
                                 "lllllad", (int64_t)spec->seed, (int64_t)STREAM_X,
@@ -137,6 +146,8 @@ int dataset_published(struct dusk_client *client, const struct published *spec,
     if (rc == 0) {
         data.rows = spec->rows;
         data.columns = spec->columns;
+        data.homes = spec->homes;
+        data.pinned = spec->homes != NULL;
         if (spec->reduced)
             dataset_reduce(&data);
         published_coefficients(spec, beta);

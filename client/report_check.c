@@ -58,6 +58,7 @@ static const struct member image_members[] = {
 static const struct member run_members[] = {{"variant", STRING},
                                             {"form", STRING},
                                             {"local", STRING},
+                                            {"pinned", BOOLEAN | ABSENT},
                                             {"status", STRING},
                                             {"updates", INTEGER},
                                             {"seconds", NUMBER},
