@@ -1,5 +1,5 @@
 #include "common/clock.h"
-#include "worker/resident.h"
+#include "common/resident.h"
 #include "worker/route.h"
 #include "worker/shell_state.h"
 

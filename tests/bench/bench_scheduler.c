@@ -1,15 +1,16 @@
 /* The scheduler's core alone: how many tasks a second go through it, from submit to
  * release, and what a task costs that it holds.  No sockets; the batches that come
- * out are decoded as peers would, which is timed apart.
+ * out are decoded as peers would, which is timed apart.  Times are processor times,
+ * since the machine may have other things to do.
  *
  *     bench_scheduler [tasks [inputs]] */
+#include "common/clock.h"
 #include "proto/limits.h"
 #include "scheduler/scheduler.h"
 
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #define WORKERS 2
 #define CLIENT 100
@@ -29,14 +30,6 @@ struct bench {
     } * runs;
     size_t run_count;
 };
-
-/* Processor time, since the machine may have other things to do. */
-static uint64_t spent_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
 
 static void give(struct bench *bench, uint32_t peer, const struct message *message)
 {
@@ -80,14 +73,14 @@ static void turn(struct bench *bench, bool release)
     }
     size_t runs = bench->run_count, done = bench->done_count;
     bench->run_count = bench->done_count = 0;
-    uint64_t before = spent_ns();
+    uint64_t before = clock_cpu_ns();
     for (size_t i = 0; i < runs; i++)
         give(bench, bench->runs[i].worker,
              MESSAGE(done, .key = bench->runs[i].key, .attempt = bench->runs[i].attempt,
                      .nbytes = 8, .start_ns = 1, .stop_ns = 1001));
     if (release && done)
         give(bench, CLIENT, MESSAGE(release, .keys = {bench->done, done}));
-    bench->core_ns += spent_ns() - before;
+    bench->core_ns += clock_cpu_ns() - before;
 }
 
 static void start(struct bench *bench, uint64_t tasks)
@@ -130,12 +123,12 @@ static void flow(uint64_t tasks)
 {
     struct bench bench;
     start(&bench, tasks);
-    uint64_t begin = spent_ns();
+    uint64_t begin = clock_cpu_ns();
     for (uint64_t count = 1; count <= tasks;) {
-        uint64_t before = spent_ns();
+        uint64_t before = clock_cpu_ns();
         for (unsigned i = 0; i < TURN && count <= tasks; i++)
             submit(&bench, count++, 0);
-        bench.core_ns += spent_ns() - before;
+        bench.core_ns += clock_cpu_ns() - before;
         turn(&bench, true);
     }
     while (bench.finished < tasks)
@@ -143,7 +136,7 @@ static void flow(uint64_t tasks)
     printf("flow:  %8" PRIu64
            " tasks, %9.0f tasks/s in the core, %9.0f with decoding\n",
            tasks, (double)tasks / (double)bench.core_ns * 1e9,
-           (double)tasks / (double)(spent_ns() - begin) * 1e9);
+           (double)tasks / (double)(clock_cpu_ns() - begin) * 1e9);
     stop(&bench);
 }
 
@@ -153,10 +146,10 @@ static void graph(uint64_t tasks, unsigned inputs)
     struct bench bench;
     start(&bench, tasks);
     size_t empty = mallinfo2().uordblks;
-    uint64_t before = spent_ns();
+    uint64_t before = clock_cpu_ns();
     for (uint64_t count = 1; count <= tasks; count++)
         submit(&bench, count, inputs);
-    uint64_t submit_ns = spent_ns() - before;
+    uint64_t submit_ns = clock_cpu_ns() - before;
     bench.core_ns += submit_ns;
     size_t full = mallinfo2().uordblks;
     while (bench.finished < tasks)

@@ -21,15 +21,50 @@ def bench(*arguments, **options):
     return run([daemons.DUSK, "bench", *arguments], **options)
 
 
+TASKS_FIGURES = ("tasks_per_second", "submit_tasks_per_second",
+                 "as_completed_tasks_per_second", "chains_tasks_per_second",
+                 "tree_tasks_per_second", "rtt_p50_us", "rtt_p99_us",
+                 "relay_tasks_per_second", "relay_rtt_p50_us", "relay_rtt_p99_us",
+                 "rate_to_relay", "rtt_to_relay", "scheduler_cpu_us_per_task",
+                 "client_cpu_us_per_task")
+OWN_CLUSTER_FIGURES = ("encrypted_tasks_per_second", "encrypted_rtt_p50_us",
+                       "encrypted_rtt_p99_us", "encrypted_rate_to_plain",
+                       "workers_cpu_us_per_task")
+SCHEDULER_MEMORY = "scheduler_bytes_per_task"
+
+
+def check_figures(text, expected, workers, rounds):
+    figures = json.loads(text)
+    spread = figures.pop("spread")
+    assert set(spread) == set(expected if rounds > 1 else ()), spread
+    assert set(expected) | {SCHEDULER_MEMORY} <= set(figures), figures
+    assert all(value > 0 for value in figures.values()), figures
+    for name, (least, most) in spread.items():
+        assert least <= figures[name] <= most, (name, figures, spread)
+    assert figures["workers"] == workers and figures["rounds"] == rounds, figures
+
+
 def tasks():
     """dusk bench tasks prints JSON with positive figures, and what they vary between"""
-    figures = json.loads(bench("tasks", "--workers", "2", "--tasks", "200", "--rounds", "2",
-                               "--json").stdout)
-    spread = figures.pop("spread")
-    for name in ("tasks_per_second", "rtt_p50_us", "rtt_p99_us"):
-        assert figures[name] > 0, (name, figures)
-        assert spread[name][0] <= figures[name] <= spread[name][1], (name, spread)
-    assert all(value > 0 for value in figures.values()), figures
+    done = bench("tasks", "--workers", "2", "--tasks", "200", "--rounds", "2", "--json")
+    check_figures(done.stdout, TASKS_FIGURES + OWN_CLUSTER_FIGURES, 2, 2)
+
+
+def one_task():
+    """One task is measured too"""
+    done = bench("tasks", "--workers", "1", "--tasks", "1", "--rounds", "1",
+                 "--in-flight", "1", "--json")
+    check_figures(done.stdout, TASKS_FIGURES + OWN_CLUSTER_FIGURES, 1, 1)
+
+
+def given_scheduler():
+    """The cluster of a scheduler that is named is measured, and left as it was"""
+    with daemons.Cluster() as cluster:
+        done = bench("tasks", "--tasks", "200", "--rounds", "2", "--json",
+                     environment={"DUSK_SCHEDULER_ADDRESS": cluster.address})
+        check_figures(done.stdout, TASKS_FIGURES, 2, 2)
+        daemons.wait_for("the last task to be forgotten",
+                         lambda: sum(cluster.status()["tasks"].values()) == 0)
 
 
 def table():
@@ -46,6 +81,7 @@ def wrong_input():
             ("--tasks", ["tasks", "--tasks", "0"]),
             ("--tasks", ["tasks", "--tasks", "many"]),
             ("--rounds", ["tasks", "--rounds", "0"]),
+            ("--in-flight", ["tasks", "--in-flight", "0"]),
             ("extra", ["tasks", "extra"]),
             ("--workers", ["tasks", "--workers", "2", "--scheduler", "tcp://h:1"])]:
         done = bench(*arguments, code=2)
@@ -64,4 +100,4 @@ def help_texts():
 
 
 if __name__ == "__main__":
-    tap.run(tasks, table, wrong_input, help_texts)
+    tap.run(tasks, one_task, given_scheduler, table, wrong_input, help_texts)
