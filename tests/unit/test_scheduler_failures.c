@@ -18,7 +18,6 @@ static void teardown(void)
     script_fini(&s);
 }
 
-#define ON(...) .dependencies = KEYS(__VA_ARGS__)
 #define ERRED(count_, attempt_, code_)                                                 \
     MESSAGE(erred, .key = KEY(count_), .attempt = attempt_, .code = code_,             \
             .reason = str_of("no luck"))
