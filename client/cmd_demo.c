@@ -11,6 +11,14 @@
 
 /* The published problem, at a size that two cores manage while one watches. */
 #define PUBLISHED_CHUNK_ROWS 50000
+#define SHOWN_ROWS 2000000
+#define SHOWN_CLASSIC_NS (5 * (int64_t)NS_PER_S)
+
+/* As it was published: 40 GB of doubles. */
+#define FULL_ROWS 50000000
+#define FULL_MEMORY (INT64_C(4) << 30)
+
+#define NOT_GIVEN (-1)
 #define PUBLISHED_L1 7.2
 #define PUBLISHED_RHO 1.2
 
@@ -31,21 +39,26 @@ struct demo_arguments {
     int64_t rows, columns, classic_time_ns, seed;
     const char *images, *report, *report_json;
     struct session_options session;
-    bool json;
+    bool full, json;
 };
 
 static int arguments_parse(struct demo_arguments *a, int argc, char **argv)
 {
     const struct option_spec options[] = {
         {.kind = OPTION_GROUP, .help = "Problems"},
+        {.name = "full",
+         .kind = OPTION_FLAG,
+         .to.flag = &a->full,
+         .help = "the published problem at its full size, 50000000 rows, none of which "
+                 "is kept: chunks are reduced to Gram matrices as they are made; with "
+                 "--memory-total 4GiB unless told otherwise"},
         {.name = "rows",
          .argument = "N",
          .kind = OPTION_INTEGER,
          .least = PUBLISHED_CHUNK_ROWS,
          .most = INT64_C(1) << 40,
          .to.integer = &a->rows,
-         .shown = true,
-         .help = "rows of the published problem"},
+         .help = "rows of the published problem (default 2000000, or 50000000)"},
         {.name = "columns",
          .argument = "P",
          .kind = OPTION_INTEGER,
@@ -57,11 +70,11 @@ static int arguments_parse(struct demo_arguments *a, int argc, char **argv)
         {.name = "classic-time",
          .argument = "TIME",
          .kind = OPTION_DURATION,
-         .least = 1,
+         .least = 0,
          .most = INT64_MAX,
          .to.integer = &a->classic_time_ns,
-         .shown = true,
-         .help = "how long each run in the classic form may take"},
+         .help = "how long each run in the classic form may take; 0: leave them out "
+                 "(default 5s, 0 with --full)"},
         {.name = "seed",
          .argument = "S",
          .kind = OPTION_INTEGER,
@@ -103,7 +116,16 @@ static int arguments_parse(struct demo_arguments *a, int argc, char **argv)
         .options = options,
         .epilogue = "Exit codes: 0 done, 1 failed, 2 usage, 3 not certified."};
     int rc = options_parse(&command, argc, argv, stdout, stderr);
-    return rc == OPTIONS_RUN ? session_check(&a->session, &command) : rc;
+    if (rc != OPTIONS_RUN || (rc = session_check(&a->session, &command)) != OPTIONS_RUN)
+        return rc;
+    if (!a->rows)
+        a->rows = a->full ? FULL_ROWS : SHOWN_ROWS;
+    if (a->classic_time_ns == NOT_GIVEN)
+        a->classic_time_ns = a->full ? 0 : SHOWN_CLASSIC_NS;
+    if (a->full && !session_scheduler(&a->session) && !a->session.memory_limit &&
+        !a->session.memory_total)
+        a->session.memory_total = FULL_MEMORY;
+    return rc;
 }
 
 /* ---- the two problems ---- */
@@ -124,26 +146,28 @@ static int published(const struct demo_arguments *a, struct session *session,
                      json_t **ret_problem, bool *ret_certified, struct err_text *text)
 {
     struct run_options runs[2 * VARIANTS];
-    for (int i = 0; i < VARIANTS; i++) {
-        runs[i] = (struct run_options){
+    int count = 0;
+    for (int i = 0; a->classic_time_ns > 0 && i < VARIANTS; i++)
+        runs[count++] = (struct run_options){
             .form = ADMM_CLASSIC,
             .variant = variants[i],
-            .local = LOCAL_LBFGS,
+            .local = a->full ? LOCAL_GRAM : LOCAL_LBFGS,
             .tolerance = TOLERANCE,
             .rho = PUBLISHED_RHO,
             .seed = (uint64_t)a->seed,
             .max_time_s = (double)a->classic_time_ns / (double)NS_PER_S,
         };
-        runs[VARIANTS + i] = robust_run(variants[i], LOCAL_GRAM);
-    }
+    for (int i = 0; i < VARIANTS; i++)
+        runs[count++] = robust_run(variants[i], LOCAL_GRAM);
     struct published problem = {.family = "normal",
                                 .rows = a->rows,
                                 .columns = a->columns,
                                 .chunk_rows = PUBLISHED_CHUNK_ROWS,
-                                .seed = (uint64_t)a->seed};
+                                .seed = (uint64_t)a->seed,
+                                .reduced = a->full};
     struct fit_plan plan = {.l1 = PUBLISHED_L1,
                             .runs = runs,
-                            .run_count = 2 * VARIANTS,
+                            .run_count = count,
                             .seed = (uint64_t)a->seed};
     struct dataset data = {0};
     int rc = dataset_published(session->client, &problem, &data, text);
@@ -214,10 +238,11 @@ static int demo_run(const struct demo_arguments *a, struct session *session,
         return rc;
     if (!a->images || !find_file(a->images, FASHION_IMAGES, images) ||
         !find_file(a->images, FASHION_LABELS, labels)) {
-        fprintf(stderr,
-                "dusk demo: no Fashion-MNIST files%s%s, that problem is left "
-                "out\n",
-                a->images ? " in " : "", a->images ? a->images : "");
+        if (a->images || !a->full)
+            fprintf(stderr,
+                    "dusk demo: no Fashion-MNIST files%s%s, that problem is left "
+                    "out\n",
+                    a->images ? " in " : "", a->images ? a->images : "");
         return 0;
     }
     bool certified;
@@ -246,9 +271,8 @@ static int demo_write(const struct demo_arguments *a, const struct session *sess
 int command_demo(int argc, char **argv)
 {
     struct demo_arguments arguments = {
-        .rows = 2000000,
         .columns = 100,
-        .classic_time_ns = 5 * (int64_t)NS_PER_S,
+        .classic_time_ns = NOT_GIVEN,
         .seed = 1,
         .report = "report.html",
         .report_json = "report.json",

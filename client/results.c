@@ -54,9 +54,8 @@ static int find_reference(const struct results *results, struct answer *ret_refe
         return err_set(text, DUSK_E_NOMEM, "no memory for coefficients");
     if (best)
         memcpy(b, best->b, q * sizeof *b);
-    int rc = best && best->certified ? 0 : finish_polish(model, b, text);
-    if (rc == 0)
-        rc = finish_certify(model, b, tolerance, ret_reference, text);
+    bool polish = !best || !best->certified;
+    int rc = finish(model, b, polish, tolerance, ret_reference, text);
     free(b);
     return rc;
 }
@@ -173,6 +172,7 @@ static json_t *run_json(const struct model *model, const struct run *run,
         "updates", (json_int_t)run->counts.accepted, "seconds", number(run->seconds),
         "admm_seconds", number(run->admm_seconds), "updates_per_second",
         number((double)run->counts.accepted / admm));
+    json_object_set_new(object, "pinned", json_boolean(options->pinned));
     json_object_set_new(object, "objective", number(known ? answer->objective : NAN));
     json_object_set_new(object, "gap", number(gap));
     json_object_set_new(object, "kkt", number(known ? answer->kkt : NAN));

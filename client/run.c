@@ -17,11 +17,10 @@
 #define CLASSIC_ITERATIONS 200
 #define CLASSIC_EVALUATIONS 250
 
-/* ADMM hands over to polish at these relative residuals; when the certificate does
- * not hold then, it goes on with a tenth.  Newton steps on a logistic loss converge
- * from far away, and quicker than ADMM. */
-#define HANDOVER_NORMAL 1e-3
-#define HANDOVER_LOGISTIC 1e-2
+/* ADMM hands over to polish at this relative residual; when the certificate does not
+ * hold then, it goes on with a tenth.  Newton steps converge from far away, and quicker
+ * than ADMM. */
+#define HANDOVER 1e-2
 #define HANDOVER_LEAST 1e-7
 
 /* An update that was submitted and has not been heard of. */
@@ -68,17 +67,19 @@ static int submit_update(struct driver *driver, const struct admm_update *update
     int64_t i = update->ticket.chunk, intercept = model->intercept;
     struct dusk_array v = dusk_vector(update->v, model->q),
                       x0 = dusk_vector(update->x0, model->q);
+    struct dusk_submit_options at = dataset_options(data, i, false);
     if (options->local == LOCAL_GRAM)
-        return dusk_submit(data->client, ret_future, kind, "fFad", driver->factor[i],
-                           model->gram[i], 1, &v, 2.0);
+        return dusk_submit_with(data->client, &at, ret_future, kind, "fFad",
+                                driver->factor[i], model->gram[i], 1, &v, 2.0);
     if (options->form == ADMM_CLASSIC)
-        return dusk_submit(data->client, ret_future, kind, "FFsldaall", data->x[i], 0,
-                           data->y[i], data->y_item, data->family, intercept,
-                           options->rho, &v, &x0, (int64_t)CLASSIC_ITERATIONS,
-                           (int64_t)CLASSIC_EVALUATIONS);
-    return dusk_submit(data->client, ret_future, kind, "FFfslaal", data->x[i], 0,
-                       data->y[i], data->y_item, driver->factor[i], data->family,
-                       intercept, &v, &x0, (int64_t)ROBUST_ITERATIONS);
+        return dusk_submit_with(
+            data->client, &at, ret_future, kind, "FFsldaall", data->x[i], 0, data->y[i],
+            data->y_item, data->family, intercept, options->rho, &v, &x0,
+            (int64_t)CLASSIC_ITERATIONS, (int64_t)CLASSIC_EVALUATIONS);
+    return dusk_submit_with(data->client, &at, ret_future, kind, "FFfslaal", data->x[i],
+                            0, data->y[i], data->y_item, driver->factor[i],
+                            data->family, intercept, &v, &x0,
+                            (int64_t)ROBUST_ITERATIONS);
 }
 
 static int driver_launch(struct driver *driver, const struct admm_update *update)
@@ -195,11 +196,6 @@ static bool driver_out_of_time(const struct driver *driver)
     return most > 0 && seconds >= most;
 }
 
-static double handover(const struct model *model)
-{
-    return model->normal ? HANDOVER_NORMAL : HANDOVER_LOGISTIC;
-}
-
 /* Progress as the eye understands it: how far the residual has come on its way down
  * to the tolerance, on a logarithmic scale. */
 static void driver_progress(struct driver *driver)
@@ -207,8 +203,7 @@ static void driver_progress(struct driver *driver)
     struct admm_counts counts;
     admm_counts(driver->admm, &counts);
     double worst = fmax(counts.primal, counts.dual);
-    double way =
-        worst > 0 && worst < 1 ? log10(worst) / log10(handover(driver->model)) : 0;
+    double way = worst > 0 && worst < 1 ? log10(worst) / log10(HANDOVER) : 0;
     watch_progress(&driver->model->watch, "admm", (int64_t)(1000 * fmin(way, 1)), 1000);
 }
 
@@ -265,7 +260,9 @@ static int driver_factor(struct driver *driver)
     struct dusk_array metric = dusk_vector(driver->rho_metric, model->q);
     struct dusk_array mu = dusk_vector(model->mu, model->data->columns);
     for (int64_t i = 0; i < chunks; i++) {
-        int rc = dusk_submit(model->data->client, &driver->factor[i], "glm_factor",
+        struct dusk_submit_options at = dataset_options(model->data, i, false);
+        int rc =
+            dusk_submit_with(model->data->client, &at, &driver->factor[i], "glm_factor",
                              "Faad", model->gram[i], 0, &metric, &mu, 2.0);
         if (rc < 0)
             return watch_failed(rc, driver->text);
@@ -294,7 +291,7 @@ static int driver_start(struct driver *driver)
     admm.slots = options->variant == ADMM_SYNC ? 0 : 2 * options->threads;
     if (options->form == ADMM_ROBUST && admm.slots > problem.chunks)
         admm.slots = problem.chunks;
-    admm.tolerance = handover(model);
+    admm.tolerance = HANDOVER;
     admm.staleness = options->staleness;
     if (options->form == ADMM_CLASSIC)
         admm.rho = options->rho;
@@ -322,13 +319,9 @@ static int driver_finish(struct driver *driver)
     memcpy(b, admm_z(driver->admm), bytes);
     if (driver_is_raw(&run->options))
         model_centre(model, b);
-    int rc = 0;
-    if (run->options.form == ADMM_ROBUST)
-        rc = finish_polish(model, b, driver->text);
     answer_fini(&run->answer);
-    if (rc == 0)
-        rc = finish_certify(model, b, run->options.tolerance, &run->answer,
-                            driver->text);
+    int rc = finish(model, b, run->options.form == ADMM_ROBUST, run->options.tolerance,
+                    &run->answer, driver->text);
     free(b);
     return rc;
 }
@@ -338,7 +331,7 @@ static int driver_finish(struct driver *driver)
 static int driver_run(struct driver *driver)
 {
     struct run *run = driver->run;
-    double tolerance = handover(driver->model);
+    double tolerance = HANDOVER;
     run->status = RUN_NOT_CONVERGED;
     for (;;) {
         int rc = driver_begin_flight(driver);
@@ -412,6 +405,7 @@ int run_execute(struct model *model, const struct run_options *options,
     struct run run = {.options = *options};
     struct driver driver = {.model = model, .run = &run, .text = text};
     list_init(&driver.flights);
+    model->data->pinned = options->pinned;
     int rc = driver_factor(&driver);
     stream_init(&run.stream);
     driver.start_ns = clock_monotonic_ns();

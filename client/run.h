@@ -20,6 +20,7 @@ struct run_options {
     double rho;              /* classic */
     uint64_t seed;           /* classic */
     double max_time_s;       /* 0: no limit */
+    bool pinned;             /* chunks to their workers; the data set needs homes */
 };
 
 enum run_status {

@@ -1,6 +1,7 @@
 #include "worker/executor.h"
 
 #include "common/clock.h"
+#include "worker/dusk_task.h"
 #include "worker/task.h"
 
 #include <errno.h>
@@ -33,6 +34,7 @@ struct executor {
     struct list asks;
     struct registry *registry;
     uint64_t *running;
+    double slowness; /* at least 1 */
     unsigned idle;
     unsigned alive;
     bool stopping;
@@ -84,14 +86,30 @@ static void running_set(const struct executor *executor, unsigned thread, uint64
         __atomic_store_n(&executor->running[thread], key, __ATOMIC_RELEASE);
 }
 
+#define NAP_NS NS_PER_MS
+
+/* Between two looks at the flag that cancels. */
+static void nap(const struct job *job, uint64_t ns)
+{
+    uint64_t end = clock_monotonic_ns() + ns, now;
+    while ((now = clock_monotonic_ns()) < end && !dusk_flag(&job->cancelled)) {
+        uint64_t left = end - now < NAP_NS ? end - now : NAP_NS;
+        nanosleep(&(struct timespec){.tv_nsec = (long)left}, NULL);
+    }
+}
+
 static void run(struct compute_thread *thread, struct job *job, struct scratch *scratch)
 {
     const struct executor *executor = thread->executor;
     job->thread = thread->number;
     job->start_ns = clock_unix_ns();
     running_set(executor, thread->number, job->key.bits);
+    uint64_t begin_ns = clock_monotonic_ns();
     task_run(job, registry_find(executor->registry, job->function), scratch, ask,
              thread);
+    if (executor->slowness > 1)
+        nap(job, (uint64_t)((executor->slowness - 1) *
+                            (double)(clock_monotonic_ns() - begin_ns)));
     running_set(executor, thread->number, 0);
     job->stop_ns = clock_unix_ns();
 }
@@ -178,6 +196,7 @@ int executor_create(unsigned nthreads, struct registry *registry, uint64_t *runn
     list_init(&executor->asks);
     executor->registry = registry;
     executor->running = running;
+    executor->slowness = 1;
     int rc = 0;
     pthread_mutex_lock(&executor->lock);
     while (rc == 0 && executor->thread_count < nthreads)
@@ -195,6 +214,11 @@ int executor_create(unsigned nthreads, struct registry *registry, uint64_t *runn
     }
     *ret_executor = executor;
     return 0;
+}
+
+void executor_slow_down(struct executor *executor, double factor)
+{
+    executor->slowness = factor;
 }
 
 static void deadline_after(uint64_t ns, struct timespec *ret_time)

@@ -169,6 +169,8 @@ static int open_threads(struct shell *shell, struct err_text *text)
                          shell->config->page ? shell->config->page->running : NULL,
                          &shell->executor, text);
     if (rc == 0)
+        executor_slow_down(shell->executor, shell->config->slowness);
+    if (rc == 0)
         rc = files_create(shell->config->directory, &shell->files, text);
     if (rc == 0)
         rc = loop_add(&shell->loop, NULL, executor_fd(shell->executor), executor_ready,

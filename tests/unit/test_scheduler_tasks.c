@@ -23,7 +23,6 @@ static void teardown(void)
             .reason = str_of(reason_))
 #define RELEASE(...) MESSAGE(release, .keys = KEYS(__VA_ARGS__))
 #define CANCEL(...) MESSAGE(cancel, .keys = KEYS(__VA_ARGS__))
-#define ON(...) .dependencies = KEYS(__VA_ARGS__)
 
 /* ---- the straight way ---- */
 

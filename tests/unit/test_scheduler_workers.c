@@ -21,12 +21,6 @@ static void teardown(void)
     MESSAGE(hello, .magic = PROTOCOL_MAGIC, .major = PROTOCOL_MAJOR,                   \
             .role = ROLE_WORKER, .name = str_of("w1"), .address = str_of("w1"),        \
             .nthreads = 1, .epoch = epoch_, .credits = credits_, __VA_ARGS__)
-#define ON(...) .dependencies = KEYS(__VA_ARGS__)
-#define HOLDS(...)                                                                     \
-    {                                                                                  \
-        (const struct holding[]){__VA_ARGS__},                                         \
-            sizeof((const struct holding[]){__VA_ARGS__}) / sizeof(struct holding)     \
-    }
 
 /* ---- hello ---- */
 
