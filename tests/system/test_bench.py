@@ -33,10 +33,10 @@ TASKS_FIGURES = ("tasks_per_second", "submit_tasks_per_second",
                  "tree_tasks_per_second", "rtt_p50_us", "rtt_p99_us",
                  "relay_tasks_per_second", "relay_rtt_p50_us", "relay_rtt_p99_us",
                  "rate_to_relay", "rtt_to_relay", "scheduler_cpu_us_per_task",
-                 "client_cpu_us_per_task")
+                 "client_cpu_us_per_task", "relay_cpu_us_per_task")
 OWN_CLUSTER_FIGURES = ("encrypted_tasks_per_second", "encrypted_rtt_p50_us",
                        "encrypted_rtt_p99_us", "encrypted_rate_to_plain",
-                       "workers_cpu_us_per_task")
+                       "workers_cpu_us_per_task", "cpu_to_relay")
 SCHEDULER_MEMORY = "scheduler_bytes_per_task"
 
 
