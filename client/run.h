@@ -20,11 +20,12 @@ struct run_options {
     double rho;              /* classic */
     uint64_t seed;           /* classic */
     double max_time_s;       /* 0: no limit */
+    int64_t max_updates;     /* 0: no limit */
 };
 
 enum run_status {
     RUN_CERTIFIED,
-    RUN_NOT_CONVERGED, /* out of time, or the certificate does not hold */
+    RUN_NOT_CONVERGED, /* at a limit, or the certificate does not hold */
     RUN_DIVERGED,
 };
 
