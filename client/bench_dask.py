@@ -115,8 +115,7 @@ class Fit:
     def run(self, variant, updates):
         {"sync": self.sync, "async": self.run_async,
          "batched": self.batched}[variant](updates)
-        self.client.cancel(list(self.number))
-        wait(list(self.number))
+        wait(list(self.number))  # the workers are free for the next run
         return self.trace
 
 

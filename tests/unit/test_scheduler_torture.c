@@ -184,7 +184,7 @@ static struct payload *plugin_create(void)
     static uint8_t code[16];
     struct frame frame = {.data = code, .size = sizeof code};
     struct payload *plugin;
-    ck_assert_int_eq(payload_create(calloc(1, 1), 1, &frame, 1, &plugin), 0);
+    ck_assert_int_eq(payload_create(code, 1, &frame, 1, &plugin), 0);
     return plugin;
 }
 
