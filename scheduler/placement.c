@@ -10,6 +10,8 @@
 #define COPIES_MAX 16
 /* Tasks looked at, from the end of a queue, for one that can be stolen. */
 #define STEAL_TRIES 8
+/* Very short tasks sent to one worker before another gets some. */
+#define BUNCH_MAX 32
 /* Assumed of functions that have never run. */
 #define UNKNOWN_NS (100 * UINT64_C(1000000))
 
@@ -128,10 +130,24 @@ static void set_member(struct heap *heap, struct heap_link *link, bool member,
         heap_push(heap, link); /* has room: workers.c saw to it */
 }
 
+/* One longer task among those that it has, and it gets no bunches until all are done:
+ * short ones are not to wait behind that while others idle. */
+void placement_bunch(const struct scheduler *scheduler, struct worker *worker,
+                     const struct function *function)
+{
+    uint64_t most = worker->outstanding ? worker->bunch : BUNCH_MAX;
+    uint64_t bunch =
+        function->mean_ns ? scheduler->config.bunch_ns / function->mean_ns : 1;
+    if (bunch > most)
+        bunch = most;
+    worker->bunch = bunch ? (unsigned)bunch : 1;
+}
+
 void placement_update(struct scheduler *scheduler, struct worker *worker)
 {
     int64_t threads = worker->nthreads;
-    int64_t load = ((int64_t)worker->outstanding - threads) * 1024 / threads;
+    int64_t bunches = worker->outstanding / worker->bunch;
+    int64_t load = (bunches * worker->bunch - threads) * 1024 / threads;
     bool takes = worker_takes_work(worker);
     set_member(&scheduler->open, &worker->open,
                takes && worker->outstanding < worker->nthreads + worker->credits, load);
