@@ -20,7 +20,8 @@
 
 /* One slow worker: tasks of a few milliseconds, enough of them that each worker has
  * many, and a worker more than there are cores, since the slow one mostly sleeps. */
-#define SLOW_CHUNK_ROWS 10000
+#define SLOW_CHUNK_ROWS 40000
+#define SLOW_COLUMNS 10
 #define SLOW_CHUNKS 48
 #define SLOW_WORKERS 3
 /* So late that ADMM has reached the tolerance by itself. */
@@ -201,9 +202,9 @@ static int slow_run(const struct demo_arguments *a, struct session *session,
     snprintf(name, sizeof name, "one of %d workers %g times slower", session->workers,
              a->session.slow_worker);
     struct published problem = {.name = name,
-                                .family = "normal",
+                                .family = "logistic",
                                 .rows = SLOW_CHUNK_ROWS * SLOW_CHUNKS,
-                                .columns = a->columns,
+                                .columns = SLOW_COLUMNS,
                                 .chunk_rows = SLOW_CHUNK_ROWS,
                                 .seed = (uint64_t)a->seed,
                                 .homes = session->members};
