@@ -113,7 +113,8 @@ static void start_scheduler(struct keeper *keeper)
     daemon_args_add(&args, "dusk-scheduler");
     daemon_args_add(&args, "--host=127.0.0.1");
     daemon_args_add(&args, "--port=0");
-    daemon_args_add(&args, "--keys=%s", plan->keys_directory);
+    if (!plan->options->plain)
+        daemon_args_add(&args, "--keys=%s", plan->keys_directory);
     add_further(&args, plan->options->scheduler_args);
     launch(keeper,
            daemon_add(keeper, "dusk-scheduler", plan->options->scheduler_data_limit),
@@ -130,7 +131,10 @@ static void start_worker(struct keeper *keeper, int index)
     daemon_args_add(&args, "dusk-worker");
     daemon_args_add(&args, "%s", keeper->daemons[0].address);
     daemon_args_add(&args, "--name=worker-%d", index);
-    daemon_args_add(&args, "--keys=%s/worker.join", plan->keys_directory);
+    if (options->plain)
+        daemon_args_add(&args, "--keys="); /* whatever $DUSK_KEYS says */
+    else
+        daemon_args_add(&args, "--keys=%s/worker.join", plan->keys_directory);
     if (options->threads)
         daemon_args_add(&args, "--nthreads=%d", options->threads);
     if (options->memory_limit)
@@ -343,7 +347,8 @@ _Noreturn void keeper_run(const struct keeper_plan *plan)
         turn(keeper);
     while (kill_orphans() > 0 && waitpid(-1, NULL, 0) > 0)
         continue;
-    keygen_remove(plan->keys_directory);
+    if (*plan->keys_directory)
+        keygen_remove(plan->keys_directory);
     tell(keeper, KEEPER_STOPPED, keeper->killed, 0, 0, "");
     _exit(0);
 }

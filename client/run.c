@@ -188,12 +188,14 @@ static int driver_wait(struct driver *driver)
     return rc;
 }
 
-/* By the clock that never jumps. */
-static bool driver_out_of_time(const struct driver *driver)
+/* Of time, by the clock that never jumps, or of updates. */
+static bool driver_at_limit(const struct driver *driver)
 {
+    const struct run_options *options = &driver->run->options;
+    const struct admm_counts *counts = &driver->run->counts;
     double seconds = (double)(clock_monotonic_ns() - driver->start_ns) * 1e-9;
-    double most = driver->run->options.max_time_s;
-    return most > 0 && seconds >= most;
+    return (options->max_time_s > 0 && seconds >= options->max_time_s) ||
+           (options->max_updates > 0 && counts->accepted >= options->max_updates);
 }
 
 static double handover(const struct driver *driver)
@@ -206,19 +208,18 @@ static double handover(const struct driver *driver)
  * to the tolerance, on a logarithmic scale. */
 static void driver_progress(struct driver *driver)
 {
-    struct admm_counts counts;
-    admm_counts(driver->admm, &counts);
-    double worst = fmax(counts.primal, counts.dual);
+    const struct admm_counts *counts = &driver->run->counts;
+    double worst = fmax(counts->primal, counts->dual);
     double way = worst > 0 && worst < 1 ? log10(worst) / log10(handover(driver)) : 0;
     watch_progress(&driver->model->watch, "admm", (int64_t)(1000 * fmin(way, 1)), 1000);
 }
 
-/* Until converged, diverged, stopped or out of time. */
+/* Until converged, diverged, stopped or at a limit. */
 static int driver_iterate(struct driver *driver)
 {
     int rc = 0;
     while (rc == 0 && admm_status(driver->admm) == ADMM_RUNNING &&
-           !driver_out_of_time(driver)) {
+           !driver_at_limit(driver)) {
         rc = watch_stopped(&driver->model->watch, driver->text);
         if (rc == 0)
             rc = driver_refill(driver);
@@ -227,6 +228,7 @@ static int driver_iterate(struct driver *driver)
             rc = driver_wait(driver);
         if (rc == 0)
             rc = driver_cancel_obsolete(driver);
+        admm_counts(driver->admm, &driver->run->counts);
         driver_progress(driver);
     }
     return rc;
@@ -359,7 +361,7 @@ static int driver_run(struct driver *driver)
             run->status = RUN_CERTIFIED;
         tolerance /= 10;
         if (run->answer.certified || run->options.form == ADMM_CLASSIC ||
-            driver_out_of_time(driver) || tolerance < HANDOVER_LEAST)
+            driver_at_limit(driver) || tolerance < HANDOVER_LEAST)
             return 0;
         admm_resume(driver->admm, tolerance);
     }

@@ -22,11 +22,12 @@ struct run_options {
     uint64_t seed;           /* classic */
     double max_time_s;       /* 0: no limit */
     bool pinned;             /* chunks to their workers; the data set needs homes */
+    int64_t max_updates;     /* 0: no limit */
 };
 
 enum run_status {
     RUN_CERTIFIED,
-    RUN_NOT_CONVERGED, /* out of time, or the certificate does not hold */
+    RUN_NOT_CONVERGED, /* at a limit, or the certificate does not hold */
     RUN_DIVERGED,
 };
 

@@ -108,6 +108,7 @@ static int session_cluster(const struct session_options *options,
                          : cores > 0      ? cores
                                           : 1),
         .threads = 1,
+        .plain = options->plain,
         .memory_limit = options->memory_limit,
         .last_slow_down = options->slow_worker,
         .stop = &stop_signal,

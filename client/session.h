@@ -12,6 +12,7 @@
 struct session_options {
     const char *scheduler; /* NULL: $DUSK_SCHEDULER_ADDRESS, or an own cluster */
     const char *keys;      /* the join file for it; NULL: $DUSK_KEYS, or none */
+    bool plain;            /* an own cluster without keys */
     int64_t workers;       /* of an own cluster; 0: one a core */
     int64_t memory_limit;  /* of each of them, in bytes; 0: the worker's default */
     int64_t memory_total;  /* of all its processes and this one, enforced; 0: none */

@@ -20,9 +20,8 @@ static struct task *queued_task(struct heap_link *link)
 
 struct worker *placement_source(const struct task *task)
 {
-    struct bond *chain = (struct bond *)&task->holder;
     struct worker *silent = NULL;
-    BONDS_FOREACH (holder, chain) {
+    BONDS_FOREACH (holder, task, BOND_HOLDER) {
         struct worker *worker = holder_worker(holder);
         if (!worker->silent)
             return worker;
@@ -62,7 +61,7 @@ static struct worker *most_bytes(struct scheduler *scheduler, struct task *task,
     for (uint32_t i = 0; i < task->edge_count; i++) {
         struct task *input = task->edges[i].dependency;
         unsigned copies = 0;
-        BONDS_FOREACH (holder, &input->holder) {
+        BONDS_FOREACH (holder, input, BOND_HOLDER) {
             struct worker *worker = holder_worker(holder);
             if (copies++ == COPIES_MAX)
                 break;
@@ -282,7 +281,7 @@ static double transfer_ns(const struct scheduler *scheduler, struct task *task,
     uint64_t bytes = 0;
     for (uint32_t i = 0; i < task->edge_count; i++) {
         struct task *input = task->edges[i].dependency;
-        if (!bond_find(&input->holder, &to->held))
+        if (!bond_find(input, &to->held))
             bytes += input->nbytes;
     }
     return (double)scheduler->config.latency_ns +
@@ -407,7 +406,7 @@ struct worker *placement_emptiest(struct scheduler *scheduler, struct task *task
         struct worker *worker = CONTAINER_OF(link, struct worker, link);
         double limit = worker->memory_limit ? (double)worker->memory_limit : 1e12;
         if (!worker_takes_work(worker) || (double)task->nbytes > limit ||
-            bond_find(&task->holder, &worker->held) || task_is_asked(task, worker))
+            bond_find(task, &worker->held) || task_is_asked(task, worker))
             continue;
         double fill = (double)worker->memory / limit;
         if (!best || fill < best_fill) {

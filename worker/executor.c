@@ -32,6 +32,8 @@ struct executor {
     struct list queue;
     struct list done;
     struct list asks;
+    struct list taken; /* from `done`: the main thread's, without the lock */
+    bool told;         /* the main thread will look at what has come out */
     struct registry *registry;
     uint64_t *running;
     double slowness; /* at least 1 */
@@ -44,16 +46,12 @@ struct executor {
 };
 
 /* The main thread empties all lists when it is woken: one wake-up is enough. */
-static void wake(struct executor *executor, bool was_empty)
+static void wake(struct executor *executor)
 {
     uint64_t one = 1;
-    if (was_empty && write(executor->fd, &one, sizeof one) < 0 && errno != EAGAIN)
+    if (!executor->told && write(executor->fd, &one, sizeof one) < 0 && errno != EAGAIN)
         abort();
-}
-
-static bool nothing_out(const struct executor *executor)
-{
-    return list_is_empty(&executor->done) && list_is_empty(&executor->asks);
+    executor->told = true;
 }
 
 /* ---- compute threads ---- */
@@ -63,11 +61,10 @@ static int ask(void *context, struct job *job, size_t bytes, struct err_text *te
     struct compute_thread *thread = context;
     struct executor *executor = thread->executor;
     pthread_mutex_lock(&executor->lock);
-    bool was_empty = nothing_out(executor);
     thread->bytes = bytes;
     thread->waits = true;
     list_append(&executor->asks, &thread->asks);
-    wake(executor, was_empty);
+    wake(executor);
     while (thread->waits && !executor->stopping)
         pthread_cond_wait(&thread->answered, &executor->lock);
     list_remove(&thread->asks);
@@ -142,9 +139,8 @@ static void *compute(void *context)
         run(thread, job, &scratch);
         pthread_mutex_lock(&executor->lock);
         thread->job = NULL;
-        bool was_empty = nothing_out(executor);
         list_append(&executor->done, &job->link);
-        wake(executor, was_empty);
+        wake(executor);
     }
     executor->alive--;
     pthread_cond_signal(&executor->exits);
@@ -194,6 +190,7 @@ int executor_create(unsigned nthreads, struct registry *registry, uint64_t *runn
     list_init(&executor->queue);
     list_init(&executor->done);
     list_init(&executor->asks);
+    list_init(&executor->taken);
     executor->registry = registry;
     executor->running = running;
     executor->slowness = 1;
@@ -259,8 +256,9 @@ void executor_destroy(struct executor *executor)
         return;
     while (!list_is_empty(&executor->queue))
         list_remove(executor->queue.next);
-    while (!list_is_empty(&executor->done))
-        list_remove(executor->done.next);
+    list_append_all(&executor->taken, &executor->done);
+    while (!list_is_empty(&executor->taken))
+        list_remove(executor->taken.next);
     for (unsigned i = 0; i < executor->thread_count; i++)
         pthread_cond_destroy(&executor->threads[i].answered);
     pthread_cond_destroy(&executor->work);
@@ -275,14 +273,19 @@ int executor_fd(const struct executor *executor)
     return executor->fd;
 }
 
-void executor_start(struct executor *executor, struct job *job)
+void executor_start(struct executor *executor, struct list *jobs)
 {
+    if (list_is_empty(jobs))
+        return;
+    bool one = jobs->next == jobs->prev;
     pthread_mutex_lock(&executor->lock);
-    list_append(&executor->queue, &job->link);
-    bool wakes = executor->idle > 0;
+    list_append_all(&executor->queue, jobs);
+    unsigned idle = executor->idle;
     pthread_mutex_unlock(&executor->lock);
-    if (wakes)
+    if (idle && one)
         pthread_cond_signal(&executor->work);
+    else if (idle)
+        pthread_cond_broadcast(&executor->work);
 }
 
 void executor_answer(struct executor *executor, struct job *job, int code,
@@ -302,32 +305,43 @@ void executor_answer(struct executor *executor, struct job *job, int code,
 }
 
 /* Questions come before what is done: their threads are blocked. */
-static bool take_event(struct executor *executor, struct executor_event *event)
+static bool take_ask(struct executor *executor, struct executor_event *event)
 {
-    if (!list_is_empty(&executor->asks)) {
-        struct compute_thread *thread =
-            CONTAINER_OF(executor->asks.next, struct compute_thread, asks);
-        list_remove(&thread->asks);
-        *event = (struct executor_event){EXECUTOR_ASKS, thread->job, thread->bytes};
-        return true;
-    }
-    if (list_is_empty(&executor->done))
+    if (list_is_empty(&executor->asks))
         return false;
-    struct list *link = executor->done.next;
+    struct compute_thread *thread =
+        CONTAINER_OF(executor->asks.next, struct compute_thread, asks);
+    list_remove(&thread->asks);
+    *event = (struct executor_event){EXECUTOR_ASKS, thread->job, thread->bytes};
+    return true;
+}
+
+static bool take_done(struct executor *executor, struct executor_event *event)
+{
+    if (list_is_empty(&executor->taken))
+        return false;
+    struct list *link = executor->taken.next;
     list_remove(link);
     *event = (struct executor_event){.kind = EXECUTOR_FINISHED,
                                      .job = CONTAINER_OF(link, struct job, link)};
     return true;
 }
 
-/* The descriptor is cleared when all is taken: one system call for many events. */
+/* All that is done is taken at once, and the descriptor cleared when there is nothing:
+ * one lock and one system call for many events. */
 bool executor_next(struct executor *executor, struct executor_event *ret_event)
 {
     uint64_t count;
+    if (take_done(executor, ret_event))
+        return true;
     pthread_mutex_lock(&executor->lock);
-    bool found = take_event(executor, ret_event);
-    if (!found && read(executor->fd, &count, sizeof count) < 0 && errno != EAGAIN)
-        abort();
+    list_append_all(&executor->taken, &executor->done);
+    bool asks = take_ask(executor, ret_event);
+    if (!asks && list_is_empty(&executor->taken)) {
+        if (read(executor->fd, &count, sizeof count) < 0 && errno != EAGAIN)
+            abort();
+        executor->told = false;
+    }
     pthread_mutex_unlock(&executor->lock);
-    return found;
+    return asks || take_done(executor, ret_event);
 }

@@ -43,8 +43,9 @@ void executor_destroy(struct executor *executor);
 
 int executor_fd(const struct executor *executor);
 
-/* Jobs are taken in this order by whichever thread is free. */
-void executor_start(struct executor *executor, struct job *job);
+/* Takes all jobs of the list, by their links; whichever thread is free runs the next.
+ */
+void executor_start(struct executor *executor, struct list *jobs);
 
 /* Lets the job's thread go on, with its memory or with an error and its line. */
 void executor_answer(struct executor *executor, struct job *job, int code,

@@ -2,10 +2,13 @@
  * shapes, call a kernel and hand in the items.
  *
  * Letters: l integer, d number, s string, a array (or the first item of a future,
- * or the item that the client named), f all items of a future.  X is a chunk's rows
- * (n x p), y its responses (n); glm.h has the other symbols.
+ * or the item that the client named), f all items of a future; [] may be left out.
+ * X is a chunk's rows (n x p), y its responses (n); glm.h has the other symbols.
+ * Arrays are of doubles (f64); any X may be of floats (f32) instead, with products
+ * and sums in double all the same.
  *
- *   random_normal    l seed, l stream, l chunk, l rows, l columns -> a X
+ *   random_normal    l seed, l stream, l chunk, l rows, l columns [, s type] -> a X
+ *                    type "f64" or "f32": the same numbers, rounded
  *   linear_response  a X, a beta(p), d noise, s family, l seed, l stream, l chunk
  *                    -> a y: X beta + noise N(0,1), or for logistic 1 with
  *                    probability 1 / (1 + e^-x'beta), else 0

@@ -11,14 +11,17 @@
 #define PIECE (RANDOM_BLOCK * 4096)
 
 static int fill_normal(struct dusk_task *task, const struct random_stream *stream,
-                       int64_t count, double *values)
+                       int64_t count, const struct dusk_array *x)
 {
     const volatile int *cancel = dusk_task_cancel_flag(task);
     for (int64_t first = 0; first < count; first += PIECE) {
-        int64_t left = count - first;
+        int64_t left = count - first, piece = left < PIECE ? left : PIECE;
         if (dusk_flag(cancel))
             return DUSK_E_CANCELLED;
-        random_normal(stream, first, left < PIECE ? left : PIECE, values + first);
+        if (x->dtype == DUSK_F32)
+            random_normal_f32(stream, first, piece, (float *)x->data + first);
+        else
+            random_normal(stream, first, piece, numbers(x) + first);
     }
     return 0;
 }
@@ -26,18 +29,24 @@ static int fill_normal(struct dusk_task *task, const struct random_stream *strea
 static int run_random_normal(struct dusk_task *task)
 {
     int64_t seed, number, chunk, rows, columns;
-    struct dusk_array x;
-    int rc = dusk_task_args(task, "lllll", &seed, &number, &chunk, &rows, &columns);
+    const char *type = "f64";
+    struct dusk_array x = {.ndim = 2};
+    int rc = dusk_task_args(task, dusk_task_count(task) > 5 ? "llllls" : "lllll", &seed,
+                            &number, &chunk, &rows, &columns, &type);
+    if (rc == 0)
+        rc = args_dtype(task, type, &x.dtype);
     if (rc < 0)
         return rc;
     if (rows < 0 || columns < 1 || rows > INT64_MAX / 16 / columns)
         return dusk_task_fail(task, DUSK_E_INVALID,
                               "%" PRId64 " rows x %" PRId64 " columns", rows, columns);
-    rc = args_result(task, rows, columns, &x);
+    x.shape[0] = rows;
+    x.shape[1] = columns;
+    rc = dusk_task_array(task, &x);
     if (rc < 0)
         return rc;
     struct random_stream stream = random_stream(seed, number, chunk);
-    rc = fill_normal(task, &stream, rows * columns, numbers(&x));
+    rc = fill_normal(task, &stream, rows * columns, &x);
     return rc < 0 ? rc : dusk_task_return(task, "a", &x);
 }
 
@@ -63,7 +72,8 @@ static void draw_responses(enum glm_family family, const struct random_stream *s
 static int run_linear_response(struct dusk_task *task)
 {
     struct dusk_array x, beta, y;
-    const double *x_data, *beta_data;
+    struct glm_chunk rows;
+    const double *beta_data;
     const char *name;
     double noise;
     int64_t seed, number, chunk;
@@ -75,16 +85,16 @@ static int run_linear_response(struct dusk_task *task)
     int family = glm_family_parse(name, &err);
     if (family < 0)
         return dusk_task_fail(task, family, "%s", err.line);
-    rc = args_matrix(task, "X", &x, -1, -1, &x_data);
+    rc = args_rows(task, &x, &rows);
     if (rc == 0)
-        rc = args_vector(task, "beta", &beta, x.shape[1], &beta_data);
+        rc = args_vector(task, "beta", &beta, rows.columns, &beta_data);
     if (rc == 0)
-        rc = args_result(task, x.shape[0], -1, &y);
+        rc = args_result(task, rows.rows, -1, &y);
     if (rc < 0)
         return rc;
     struct random_stream stream = random_stream(seed, number, chunk);
-    rows_dot(x_data, x.shape[0], x.shape[1], beta_data, 0.0, numbers(&y));
-    draw_responses((enum glm_family)family, &stream, noise, 0, x.shape[0], numbers(&y));
+    rows_dot(&rows, 0, rows.rows, beta_data, 0.0, numbers(&y));
+    draw_responses((enum glm_family)family, &stream, noise, 0, rows.rows, numbers(&y));
     return dusk_task_return(task, "a", &y);
 }
 

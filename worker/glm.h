@@ -1,6 +1,8 @@
 /* A chunk of a generalised linear model, and what can be computed on it.
  *
- *   X   n x p, row-major      y   n responses      mu   p column means
+ *   X   n x p, row-major, of doubles or of floats, which count as the doubles they
+ *       are equal to: results are the same bits
+ *   y   n responses           mu  p column means
  *   x~  a row as the model sees it: (x - mu, 1) with an intercept, else x - mu
  *   q   its length, p + intercept; coefficient vectors b have this length
  *   eta x~'b = x'b + (b[p] - mu'b): the columns are centred without a copy
@@ -27,11 +29,12 @@ enum glm_family {
 struct glm_chunk {
     int64_t rows;     /* n >= 0 */
     int64_t columns;  /* p >= 1 */
-    const double *x;  /* n x p */
+    const void *x;    /* n x p */
     const double *y;  /* n */
     const double *mu; /* p, or NULL for zeros */
     enum glm_family family;
     bool intercept;
+    bool x_is_f32; /* X holds floats */
 };
 
 /* The family called "normal" or "logistic", or DUSK_E_INVALID with a line. */

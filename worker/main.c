@@ -1,13 +1,13 @@
 /* dusk-worker: options, the nanny, and a worker under it. */
 #include "common/clock.h"
 #include "common/options.h"
+#include "common/resident.h"
 #include "common/units.h"
 #include "proto/limits.h"
 #include "proto/link.h"
 #include "proto/resources.h"
 #include "worker/functions.h"
 #include "worker/nanny.h"
-#include "worker/resident.h"
 #include "worker/route.h"
 #include "worker/shell.h"
 

@@ -21,10 +21,12 @@
 
 typedef double v4 __attribute__((vector_size(32)));
 typedef double v4_unaligned __attribute__((vector_size(32), aligned(8), may_alias));
+typedef float f4_unaligned __attribute__((vector_size(16), aligned(4), may_alias));
 
 /* Macros, since a function that returned a vector would have another ABI in each
  * of the clones. */
 #define v4_load(from) ((v4) * (const v4_unaligned *)(from))
+#define v4_load_f32(from) __builtin_convertvector(*(const f4_unaligned *)(from), v4)
 #define v4_store(to, value) (*(v4_unaligned *)(to) = (value))
 
 /* The sum of the four lanes. */
