@@ -198,13 +198,19 @@ static bool driver_at_limit(const struct driver *driver)
            (options->max_updates > 0 && counts->accepted >= options->max_updates);
 }
 
+static double handover(const struct driver *driver)
+{
+    double given = driver->run->options.handover;
+    return given > 0 ? given : HANDOVER;
+}
+
 /* Progress as the eye understands it: how far the residual has come on its way down
  * to the tolerance, on a logarithmic scale. */
 static void driver_progress(struct driver *driver)
 {
     const struct admm_counts *counts = &driver->run->counts;
     double worst = fmax(counts->primal, counts->dual);
-    double way = worst > 0 && worst < 1 ? log10(worst) / log10(HANDOVER) : 0;
+    double way = worst > 0 && worst < 1 ? log10(worst) / log10(handover(driver)) : 0;
     watch_progress(&driver->model->watch, "admm", (int64_t)(1000 * fmin(way, 1)), 1000);
 }
 
@@ -293,7 +299,7 @@ static int driver_start(struct driver *driver)
     admm.slots = options->variant == ADMM_SYNC ? 0 : 2 * options->threads;
     if (options->form == ADMM_ROBUST && admm.slots > problem.chunks)
         admm.slots = problem.chunks;
-    admm.tolerance = HANDOVER;
+    admm.tolerance = handover(driver);
     admm.staleness = options->staleness;
     if (options->form == ADMM_CLASSIC)
         admm.rho = options->rho;
@@ -333,7 +339,7 @@ static int driver_finish(struct driver *driver)
 static int driver_run(struct driver *driver)
 {
     struct run *run = driver->run;
-    double tolerance = HANDOVER;
+    double tolerance = handover(driver);
     run->status = RUN_NOT_CONVERGED;
     for (;;) {
         int rc = driver_begin_flight(driver);
