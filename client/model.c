@@ -129,11 +129,14 @@ static int submit_grams(struct model *model, struct err_text *text)
     return 0;
 }
 
+/* What is short and waited for runs before what is long. */
+static const struct dusk_submit_options at_once = {.priority = -1};
+
 static int submit_summary(struct model *model, int64_t chunk, const void *arg,
                           struct dusk_future **ret_future)
 {
-    return dusk_submit(model->data->client, ret_future, "glm_gram_summary", "f",
-                       model->gram[chunk]);
+    return dusk_submit_with(model->data->client, &at_once, ret_future,
+                            "glm_gram_summary", "f", model->gram[chunk]);
 }
 
 static int take_summary(struct model *model, int64_t chunk, struct dusk_future *future,
@@ -170,7 +173,7 @@ static int sum_group(struct model *model, struct dusk_future **group, int n,
                      struct dusk_future **ret_sum)
 {
     struct dusk_argument arguments[SUM_FAN_IN] = {0};
-    struct dusk_submit_options keep = {.keep_on_worker = 1};
+    struct dusk_submit_options keep = {.priority = -1, .keep_on_worker = 1};
     struct dusk_future *sum = NULL;
     int rc = 0;
     if (n == 1) {

@@ -108,11 +108,12 @@ struct heap *placement_heap(struct scheduler *scheduler, const struct task *task
 
 /* ---- heaps ---- */
 
-/* How long a task may wait behind the others that are at the worker. */
+/* How long the last task in its queue may wait behind the others that are at the
+ * worker. */
 static double expected_wait_ns(const struct worker *worker, const struct function *of)
 {
     double each = of->mean_ns ? (double)of->mean_ns * worker->pace : UNKNOWN_NS;
-    size_t before = worker->outstanding + worker->queue.count;
+    size_t before = worker->outstanding + worker->queue.count - 1;
     return each * (double)before / worker->nthreads;
 }
 
