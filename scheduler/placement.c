@@ -39,16 +39,16 @@ static double expected_run_ns(const struct worker *worker, const struct function
     return of->mean_ns ? (double)of->mean_ns * worker->pace : UNKNOWN_NS;
 }
 
-/* How long a task may wait behind the others that are at the worker. */
-static double expected_wait_ns(const struct worker *worker, const struct function *of)
+static size_t load_of(const struct worker *worker)
 {
-    size_t before = worker->outstanding + worker->queue.count;
-    return expected_run_ns(worker, of) * (double)before / worker->nthreads;
+    return worker->outstanding + worker->queue.count;
 }
 
-static double expected_end_ns(const struct worker *worker, const struct function *of)
+/* How long it may take until a task is done that runs there after so many others. */
+static double expected_end_ns(const struct worker *worker, const struct function *of,
+                              size_t others)
 {
-    return expected_wait_ns(worker, of) + expected_run_ns(worker, of);
+    return expected_run_ns(worker, of) * (1 + (double)others / worker->nthreads);
 }
 
 /* ---- homes ---- */
@@ -75,8 +75,8 @@ static struct worker *most_bytes(struct scheduler *scheduler, struct task *task,
             worker->input_bytes += input->nbytes + 1;
             if (!best || worker->input_bytes > best->input_bytes ||
                 (worker->input_bytes == best->input_bytes &&
-                 expected_end_ns(worker, task->function) <
-                     expected_end_ns(best, task->function)))
+                 expected_end_ns(worker, task->function, load_of(worker)) <
+                     expected_end_ns(best, task->function, load_of(best))))
                 best = worker;
         }
     }
@@ -309,7 +309,7 @@ static bool worth_stealing(const struct scheduler *scheduler, struct task *task,
 {
     return placement_suits(task, placement_bytes(task), to) &&
            has_room(scheduler, to, task) &&
-           expected_end_ns(from, task->function) >
+           expected_end_ns(from, task->function, load_of(from) - 1) >
                transfer_ns(scheduler, task, to) + expected_run_ns(to, task->function);
 }
 
