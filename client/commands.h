@@ -42,6 +42,7 @@ int command_ask(const char *name, const struct dusk_options *connection,
                 int (*ask)(struct dusk_client *client, void *arg), void *arg);
 
 int command_admm(int argc, char **argv);
+int command_bench(int argc, char **argv);
 int command_demo(int argc, char **argv);
 int command_keygen(int argc, char **argv);
 int command_status(int argc, char **argv);

@@ -222,11 +222,15 @@ static void gone_end(struct client_core *core, uint64_t now_ns)
     core->gone_ns = 0;
 }
 
-/* A number may only change while no key has been made with it. */
-static int on_refuse(struct client_core *core, const struct msg_refuse *refuse)
+static int on_refuse(struct client_core *core, const struct msg_refuse *refuse,
+                     struct err_text *text)
 {
+    /* Who was let in before comes again when there may be memory. */
+    if (refuse->code == DUSK_E_NOMEM && core->session > 0)
+        return err_set(text, DUSK_E_CLOSED, STR_FORMAT, STR_ARGS(refuse->reason));
     client_site_close(core, core->scheduler);
     core->link = LINK_DOWN;
+    /* A number may only change while no key has been made with it. */
     if (refuse->code == DUSK_E_BUSY && core->key_count == 0 && core->session == 0) {
         number_propose(core);
         return 0;
@@ -346,11 +350,13 @@ static int on_failed(struct client_core *core, const struct msg_failed *failed)
      * others that need it ask it for the cause. */
     if (future && code == DUSK_E_NOT_FOUND && client_fail_like_dependency(future))
         return 0;
-    if (!future || !future_is_needed(future)) {
+    /* One that only others need keeps the cause for them; that it is unknown is none.
+     */
+    bool kept = future && future->references > 0 && code != DUSK_E_NOT_FOUND;
+    if (kept || (future && future_is_needed(future)))
+        future_fail(future, code, failed->reason);
+    else
         core->late++;
-        return 0;
-    }
-    future_fail(future, code, failed->reason);
     return 0;
 }
 
@@ -361,7 +367,7 @@ static int scheduler_message(struct client_core *core, const struct message *mes
     case MSG_welcome:
         return on_welcome(core, &message->welcome, now_ns);
     case MSG_refuse:
-        return on_refuse(core, &message->refuse);
+        return on_refuse(core, &message->refuse, text);
     case MSG_register_again:
         return on_register_again(core, now_ns);
     case MSG_alive:

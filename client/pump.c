@@ -218,17 +218,14 @@ static void wire_explain(struct dusk_client *client, const struct wire *wire,
     struct err_text text;
     struct curve_record other = {0};
     int rc = curve_explain(event, client->keyed ? &client->join : NULL,
-                           wire->to_scheduler ? &client->pump->record : &other, &text);
+                           wire->to_scheduler ? &client->pump->record : &other,
+                           wire->to_scheduler ? "scheduler" : "worker", &text);
     const char *sentence = link_event_sentence(event);
     if (rc < 0) {
-        char line[sizeof text.line + sizeof event->address + 32];
-        snprintf(line, sizeof line, "the %s at %s %s",
-                 wire->to_scheduler ? "scheduler" : "worker", event->address,
-                 text.line);
         if (wire->to_scheduler)
-            client_core_refuse(client->core, rc, line);
+            client_core_refuse(client->core, rc, text.line);
         else
-            say(client, DUSK_LOG_WARNING, line);
+            say(client, DUSK_LOG_WARNING, text.line);
     } else if (sentence) {
         say(client, DUSK_LOG_WARNING, sentence);
     }

@@ -284,7 +284,7 @@ static int take_positionals(const struct positional_spec *spec, int argc, char *
 }
 
 /* "dusk-admm (dusk) 0.1.0": help2man takes the page's name from the first word. */
-static void write_version(const char *name, FILE *out)
+void options_version(const char *name, FILE *out)
 {
     for (; *name; name++)
         fputc(*name == ' ' ? '-' : *name, out);
@@ -313,7 +313,7 @@ static int take_options(const struct command *command, int argc, char **argv, FI
             options_help(command, out);
             return OPTIONS_DONE;
         case VALUE_VERSION:
-            write_version(command->name, out);
+            options_version(command->name, out);
             return OPTIONS_DONE;
         }
         const struct option_spec *spec = spec_find(command->options, value, &negated);

@@ -93,6 +93,9 @@ int options_parse(const struct command *command, int argc, char **argv, FILE *ou
 /* Prints what --help prints. */
 void options_help(const struct command *command, FILE *out);
 
+/* Prints what --version prints, of the command `name`. */
+void options_version(const char *name, FILE *out);
+
 /* Prints "NAME: MESSAGE" in one line, for mistakes that only the command can see
  * ("--input and --rows exclude each other"); returns DUSK_E_INVALID. */
 int options_complain(const struct command *command, FILE *err, const char *format, ...)

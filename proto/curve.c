@@ -66,8 +66,8 @@ static int explain_closed(const struct join *join, struct curve_record *record,
                    member_role_name(join->role), join->name);
 }
 
-int curve_explain(const struct link_event *event, const struct join *join,
-                  struct curve_record *record, struct err_text *text)
+static int explain(const struct link_event *event, const struct join *join,
+                   struct curve_record *record, struct err_text *text)
 {
     switch (event->event) {
     case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
@@ -88,6 +88,16 @@ int curve_explain(const struct link_event *event, const struct join *join,
     default:
         return 0;
     }
+}
+
+int curve_explain(const struct link_event *event, const struct join *join,
+                  struct curve_record *record, const char *other, struct err_text *text)
+{
+    struct err_text what;
+    int rc = explain(event, join, record, &what);
+    return rc < 0
+               ? err_set(text, rc, "the %s at %s %s", other, event->address, what.line)
+               : 0;
 }
 
 const char *curve_sender(struct delivery *delivery)

@@ -24,10 +24,11 @@ struct curve_record {
 };
 
 /* Looks at an event of a connecting socket's monitor: DUSK_E_KEYS, with what is wrong
- * on the other side ("uses no keys, ..."), when trying again is of no use; else 0.
- * `join` is NULL without keys. */
+ * on the other side ("the scheduler at ADDRESS uses no keys, ..."), when trying again
+ * is of no use; else 0.  `join` is NULL without keys; `other` names the other side. */
 int curve_explain(const struct link_event *event, const struct join *join,
-                  struct curve_record *record, struct err_text *text);
+                  struct curve_record *record, const char *other,
+                  struct err_text *text);
 
 /* The public key of the sender of a message that came to a socket of curve_listen,
  * as the authenticator knows it, borrowed from the delivery; NULL: none. */

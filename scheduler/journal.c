@@ -5,8 +5,6 @@
 #include <string.h>
 #include <xxhash.h>
 
-#define MAGIC "duskjrn1"
-#define MAGIC_BYTES 8
 #define HEAD_BYTES 24 /* of a record */
 
 static uint64_t u64_at(const uint8_t *bytes)
@@ -87,10 +85,10 @@ static bool all_zero(const uint8_t *bytes, size_t size)
 
 static int magic_read(const uint8_t *bytes, size_t size, struct err_text *text)
 {
-    size_t there = size < MAGIC_BYTES ? size : MAGIC_BYTES;
-    if (there && memcmp(bytes, MAGIC, there) != 0 && !all_zero(bytes, size))
+    size_t there = size < JOURNAL_MAGIC_BYTES ? size : JOURNAL_MAGIC_BYTES;
+    if (there && memcmp(bytes, JOURNAL_MAGIC, there) != 0 && !all_zero(bytes, size))
         return err_set(text, DUSK_E_DATA, "it is no journal of dusk");
-    return there == MAGIC_BYTES && bytes[0] ? 0 : JOURNAL_TORN;
+    return there == JOURNAL_MAGIC_BYTES && bytes[0] ? 0 : JOURNAL_TORN;
 }
 
 /* Whether the sizes inside the body add up. */
@@ -133,7 +131,7 @@ int journal_read(const uint8_t *bytes, size_t size, size_t *offset,
     int rc = *offset == 0 ? magic_read(bytes, size, text) : 0;
     if (rc != 0)
         return rc;
-    size_t at = *offset ? *offset : MAGIC_BYTES;
+    size_t at = *offset ? *offset : JOURNAL_MAGIC_BYTES;
     const uint8_t *head = bytes + at;
     size_t left = size - at;
     *offset = at;

@@ -16,6 +16,9 @@
 
 /* ---- the bytes ---- */
 
+#define JOURNAL_MAGIC "duskjrn1"
+#define JOURNAL_MAGIC_BYTES 8
+
 /* A batch as a record, owned by the caller.  DUSK_E_NOMEM. */
 int journal_encode(const struct batch *batch, uint8_t **ret_bytes, size_t *ret_size);
 

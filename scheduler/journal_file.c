@@ -9,8 +9,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MAGIC "duskjrn1"
-
 struct journal {
     char *path; /* owned */
     int fd;
@@ -158,7 +156,8 @@ int journal_renew(struct journal *journal, struct err_text *text)
         return fail(journal, "make a new one beside it", text);
     int rc = flock(journal->new_fd, LOCK_EX | LOCK_NB) < 0
                  ? fail(journal, "lock a new one", text)
-                 : write_all(journal, journal->new_fd, MAGIC, strlen(MAGIC), text);
+                 : write_all(journal, journal->new_fd, JOURNAL_MAGIC,
+                             JOURNAL_MAGIC_BYTES, text);
     if (rc < 0)
         journal_rollback(journal);
     return rc;

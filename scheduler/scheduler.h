@@ -26,6 +26,7 @@ struct scheduler_config {
     uint64_t stalled_ns;       /* whatever waits longer is noted */
     uint64_t retire_ns;        /* the longest that a retiring worker waits */
     uint64_t pipeline_ns;      /* work kept ready at each thread */
+    uint64_t bunch_ns;         /* less work than that is not spread over workers */
     uint64_t latency_ns;       /* assumed of a transfer */
     double bandwidth;          /* assumed of a transfer, bytes a second */
     uint64_t clock_skew_ns;    /* that a peer's clock may differ from ours */
@@ -51,6 +52,9 @@ void scheduler_destroy(struct scheduler *scheduler);
  * something else are refused.  Until then it is taken for `now_ns`. */
 void scheduler_set_clock(struct scheduler *scheduler, uint64_t unix_ns,
                          uint64_t now_ns);
+
+/* What the process takes, to be told to whoever asks next for the status. */
+void scheduler_set_usage(struct scheduler *scheduler, uint64_t rss, uint64_t cpu_ns);
 
 /* From now on only these may connect, with the rights of their roles: takes the list.
  * Who is no longer on it is closed, and workers are told.  Without this call everybody

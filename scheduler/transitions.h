@@ -43,4 +43,8 @@ void task_cancel(struct scheduler *scheduler, struct task *task);
 void task_tell(struct scheduler *scheduler, struct task *task, struct bond *want);
 void task_tell_all(struct scheduler *scheduler, struct task *task);
 
+/* Tells a client which worker its scattered data go to. */
+void task_tell_place(struct scheduler *scheduler, const struct task *task,
+                     struct client *client);
+
 #endif

@@ -193,14 +193,15 @@ static struct worker *worker_create(const struct msg_hello *hello, struct str na
     worker->memory_limit = hello->memory_limit;
     resources_parse(hello->resources, NULL, &worker->resources);
     worker->pace = 1;
+    worker->bunch = 1;
     worker->timer.fire = worker_timer;
     list_init(&worker->link);
     list_init(&worker->refill);
     list_init(&worker->freeing);
     list_init(&worker->processing);
     list_init(&worker->awaited);
-    party_init(&worker->held);
-    party_init(&worker->asked);
+    party_init(&worker->held, BOND_HOLDER);
+    party_init(&worker->asked, BOND_ASKED);
     map_init(&worker->stopping);
     heap_init(&worker->queue);
     if (worker->name && worker->address)
@@ -354,7 +355,7 @@ static void give_up_work(struct scheduler *scheduler, struct worker *worker)
         task_displaced(scheduler, CONTAINER_OF(waiting, struct task, link));
     LIST_FOREACH (held, &worker->held.bonds) {
         struct bond *holder = CONTAINER_OF(held, struct bond, link);
-        task_not_located(scheduler, holder->task, holder);
+        task_not_located(scheduler, bond_task(holder), holder);
     }
     retire_heir_gone(scheduler, worker);
     replicas_worker_gone(scheduler, worker);
@@ -433,12 +434,18 @@ void worker_stop_attempt(struct scheduler *scheduler, struct worker *worker,
     placement_refill(scheduler, worker);
 }
 
+static void send_frees(struct scheduler *scheduler, struct worker *worker,
+                       struct task_key *keys, size_t count)
+{
+    worker_send(
+        scheduler, worker,
+        MESSAGE(free_data, .keys = {keys, count}, .attempt = scheduler->attempts));
+}
+
 void worker_flush_frees(struct scheduler *scheduler, struct worker *worker)
 {
     if (worker->free_count)
-        worker_send(scheduler, worker,
-                    MESSAGE(free_data, .keys = {worker->frees, worker->free_count},
-                            .attempt = scheduler->attempts));
+        send_frees(scheduler, worker, worker->frees, worker->free_count);
     worker->free_count = 0;
     list_remove(&worker->freeing);
 }
@@ -455,9 +462,7 @@ void worker_free_data(struct scheduler *scheduler, struct worker *worker,
                           : NULL;
         if (!frees) {
             worker_flush_frees(scheduler, worker);
-            worker_send(
-                scheduler, worker,
-                MESSAGE(free_data, .keys = {&key, 1}, .attempt = scheduler->attempts));
+            send_frees(scheduler, worker, &key, 1);
             return;
         }
         worker->frees = frees;

@@ -12,11 +12,16 @@
  *   linear_response  a X, a beta(p), d noise, s family, l seed, l stream, l chunk
  *                    -> a y: X beta + noise N(0,1), or for logistic 1 with
  *                    probability 1 / (1 + e^-x'beta), else 0
+ *   random_gram      l seed, l stream, l noise's stream, l chunk, l rows, a beta(p),
+ *                    d noise -> what glm_gram gives, without mu and intercept, on X of
+ *                    random_normal and y of linear_response (normal), which are made
+ *                    a few rows at a time and never kept; sums are made over
+ *                    blocks of 512 rows, which are added up one by one
  *   sum              f, f, ... (2 to 64) -> the items, added one by one
  *   glm_moments      l chunk, a X, a y, s family -> l n, a sum x(p), a sum x^2(p)
- *   glm_gram         a X, a y, a mu(p), l intercept
+ *   glm_gram         l chunk, a X, a y, a mu(p), s family, l intercept
  *                    -> a G(q,q), a c(q), a diag G(q), d y'y, d sum y, l n
- *   glm_gram_summary f gram -> a diag G(q), a c(q), d y'y, d sum y, l n
+ *   glm_gram_summary f gram -> a diag G(q), l n
  *   glm_factor       a G, a R(q), a mu(p), d curvature
  *                    -> a L(q,q), a R(q), a mu(p): L L' = curvature G + diag R
  *   glm_prox         a X, a y, f factor, s family, l intercept, a v(q), a x0(q),

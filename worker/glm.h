@@ -13,7 +13,7 @@
  *
  * Everything here is pure and may run on many threads at once.  Nothing
  * allocates except where a function returns DUSK_E_NOMEM.  Inputs are not
- * validated (glm_moments does that, once a chunk): a NaN in gives a NaN out. */
+ * validated (glm_check does that, once a chunk): a NaN in gives a NaN out. */
 #ifndef WORKER_GLM_H
 #define WORKER_GLM_H
 
@@ -97,10 +97,14 @@ int glm_hessian(const struct glm_chunk *chunk, const double *b, const int64_t *c
 int glm_losses(const struct glm_chunk *chunk, const double *b, int64_t count,
                double *ret_losses);
 
-/* Column sums and sums of squares (p each), and validation: a NaN or an infinity
- * in X or y, and a response outside the family's domain, are DUSK_E_DATA with
- * a line that names the chunk (by `chunk_number`), the row and the column, all
- * counted from 0.  mu and intercept are not looked at. */
+/* Validation, given the columns' sums of squares (p): a NaN or an infinity in X or y,
+ * and a response outside the family's domain, are DUSK_E_DATA with a line that names
+ * the chunk (by `chunk_number`), the row and the column, all counted from 0.  mu and
+ * intercept are not looked at. */
+int glm_check(const struct glm_chunk *chunk, int64_t chunk_number,
+              const double *squares, struct err_text *err);
+
+/* Column sums and sums of squares (p each), and glm_check. */
 int glm_moments(const struct glm_chunk *chunk, int64_t chunk_number, double *ret_sum,
                 double *ret_sum2, struct err_text *err);
 

@@ -47,12 +47,19 @@ static int check_response(const struct glm_chunk *chunk, int64_t number,
     return 0;
 }
 
+int glm_check(const struct glm_chunk *chunk, int64_t chunk_number,
+              const double *squares, struct err_text *err)
+{
+    int rc = check_response(chunk, chunk_number, err);
+    for (int64_t j = 0; rc == 0 && j < chunk->columns; j++)
+        if (!isfinite(squares[j]))
+            rc = name_bad_value(chunk, chunk_number, err);
+    return rc;
+}
+
 int glm_moments(const struct glm_chunk *chunk, int64_t chunk_number, double *ret_sum,
                 double *ret_sum2, struct err_text *err)
 {
-    int rc = check_response(chunk, chunk_number, err);
-    if (rc < 0)
-        return rc;
     memset(ret_sum, 0, (size_t)chunk->columns * sizeof *ret_sum);
     memset(ret_sum2, 0, (size_t)chunk->columns * sizeof *ret_sum2);
     int64_t step = glm_block_rows(chunk);
@@ -61,8 +68,5 @@ int glm_moments(const struct glm_chunk *chunk, int64_t chunk_number, double *ret
         rows_touch(chunk, i, rows);
         rows_moments(chunk, i, rows, ret_sum, ret_sum2);
     }
-    for (int64_t j = 0; j < chunk->columns; j++)
-        if (!isfinite(ret_sum2[j]))
-            return name_bad_value(chunk, chunk_number, err);
-    return 0;
+    return glm_check(chunk, chunk_number, ret_sum2, err);
 }

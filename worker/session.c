@@ -179,10 +179,10 @@ static void session_lost(struct worker_core *core, const char *why)
         session_end(core, 0, "nobody is left to retire from");
 }
 
-void session_gone(struct worker_core *core)
+static void session_redial(struct worker_core *core, const char *why)
 {
     struct session *session = &core->session;
-    session_lost(core, "closed the connection");
+    session_lost(core, why);
     if (session->ended)
         return;
     /* ZeroMQ would connect the socket anew, and send what it was given before. */
@@ -193,6 +193,11 @@ void session_gone(struct worker_core *core)
     session->dial_at_ns = soon > core->now_ns ? soon : core->now_ns;
     if (session->dial_at_ns == core->now_ns)
         session_dial(core);
+}
+
+void session_gone(struct worker_core *core)
+{
+    session_redial(core, "closed the connection");
 }
 
 void session_send(struct worker_core *core, const struct message *message)
@@ -234,6 +239,16 @@ static void session_welcome(struct worker_core *core, const struct msg_welcome *
         tell_retire(core);
 }
 
+/* For good, unless memory is what is missing to take one back that was there before. */
+static void session_refused(struct worker_core *core, const struct msg_refuse *refuse)
+{
+    if (refuse->code == DUSK_E_NOMEM && core->session.ever_registered)
+        session_redial(core, "has no memory for this worker");
+    else
+        session_end(core, 1, "the scheduler at %s refused this worker: " STR_FORMAT,
+                    core->config.scheduler, STR_ARGS(refuse->reason));
+}
+
 /* Several may come, one for each message that the scheduler could not place. */
 static void session_again(struct worker_core *core)
 {
@@ -265,8 +280,7 @@ void session_message(struct worker_core *core, const struct message *message)
         session_welcome(core, &message->welcome);
         break;
     case MSG_refuse:
-        session_end(core, 1, "the scheduler at %s refused this worker: " STR_FORMAT,
-                    core->config.scheduler, STR_ARGS(message->refuse.reason));
+        session_refused(core, &message->refuse);
         break;
     case MSG_register_again:
         session_again(core);

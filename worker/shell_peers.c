@@ -3,7 +3,6 @@
 #include "worker/shell_state.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -175,14 +174,12 @@ static void explain(const struct dialed *dialed, const struct link_event *event)
     struct err_text text;
     struct curve_record other = {0};
     if (curve_explain(event, shell->config->join,
-                      dialed->lasting ? &shell->record : &other, &text) < 0) {
-        char line[sizeof text.line + sizeof event->address + 32];
-        snprintf(line, sizeof line, "the %s at %s %s",
-                 dialed->lasting ? "scheduler" : "worker", event->address, text.line);
+                      dialed->lasting ? &shell->record : &other,
+                      dialed->lasting ? "scheduler" : "worker", &text) < 0) {
         if (dialed->lasting)
-            worker_core_fail(shell->core, line, clock_monotonic_ns());
+            worker_core_fail(shell->core, text.line, clock_monotonic_ns());
         else
-            log_warning(shell->log, line);
+            log_warning(shell->log, text.line);
     } else if (link_event_sentence(event)) {
         log_warning(shell->log, link_event_sentence(event),
                     log_text("address", event->address));

@@ -8,8 +8,6 @@
 #include <string.h>
 #include <xxhash.h>
 
-#define MAGIC "duskjrn1"
-#define MAGIC_BYTES 8
 #define RECORDS 8
 
 struct file {
@@ -91,7 +89,7 @@ static void read_damaged(struct feed *feed)
     struct file file = {0};
     int outcome;
     unsigned whole = 0;
-    append(&file, MAGIC, MAGIC_BYTES);
+    append(&file, JOURNAL_MAGIC, JOURNAL_MAGIC_BYTES);
     for (unsigned i = feed_below(feed, RECORDS + 1); i > 0; i--)
         append_batch(&file, feed);
     FUZZ_CHECK(read_file(file.bytes, file.size, &outcome) == file.count);
@@ -113,7 +111,7 @@ static void read_body(const uint8_t *body, uint64_t size)
 {
     struct file file = {0};
     int outcome;
-    append(&file, MAGIC, MAGIC_BYTES);
+    append(&file, JOURNAL_MAGIC, JOURNAL_MAGIC_BYTES);
     append(&file, &size, sizeof size);
     uint64_t sums[] = {XXH3_64bits(&size, sizeof size), XXH3_64bits(body, size)};
     append(&file, sums, sizeof sums);
@@ -148,9 +146,9 @@ void fuzz_seeds(fuzz_take_fn *take, void *context)
         take(context, random, sizeof random);
         struct feed feed = {random, sizeof random, 1};
         append_batch(&file, &feed);
-        size_t from = i % 2 ? 24 : 0, prefix = i % 2 ? 0 : MAGIC_BYTES;
+        size_t from = i % 2 ? 24 : 0, prefix = i % 2 ? 0 : JOURNAL_MAGIC_BYTES;
         input[0] = i % 2;
-        memcpy(input + 1, MAGIC, prefix);
+        memcpy(input + 1, JOURNAL_MAGIC, prefix);
         size_t size = file.size - from;
         if (1 + prefix + size < sizeof input) {
             memcpy(input + 1 + prefix, file.bytes + from, size);

@@ -15,8 +15,6 @@ struct scheduler *scheduler_of(const struct process *process)
 
 /* ---- the journal ---- */
 
-#define MAGIC "duskjrn1" /* scheduler/journal.h */
-
 static void disk_write(struct world *world, const void *bytes, size_t size)
 {
     struct world *scarce = faults_scarce(NULL);
@@ -99,7 +97,7 @@ static void journal_begin(struct process *process)
     uint8_t *old = world->journal;
     world->journal = NULL;
     world->journal_size = world->journal_last = 0;
-    disk_write(world, MAGIC, strlen(MAGIC));
+    disk_write(world, JOURNAL_MAGIC, JOURNAL_MAGIC_BYTES);
     world->journal_last = 0;
     if (scheduler_restored(process->state, process_now(process)) < 0)
         abort();

@@ -518,6 +518,20 @@ START_TEST(a_taken_number_is_replaced_and_another_refusal_is_final)
 }
 END_TEST
 
+START_TEST(a_scheduler_without_memory_is_asked_again_to_take_a_client_back)
+{
+    struct world world = world_up();
+    RUN(&world, {"submit", "submit:1"}, {"gone", ""}, {"tick 300", "hello"});
+    ck_assert_int_eq(
+        FROM_SCHEDULER(&world, refuse, .code = DUSK_E_NOMEM, .reason = str_of("full")),
+        DUSK_E_CLOSED);
+    RUN(&world, {"gone", ""}, {"tick 9000", "hello"}, {"welcome 1", "submit:1"},
+        {"finished 1", ""});
+    ck_assert_int_eq(status_of(&world, 1), DUSK_FINISHED);
+    world_end(&world);
+}
+END_TEST
+
 /* ---- queues ---- */
 
 START_TEST(what_was_never_told_is_never_sent)
@@ -1026,6 +1040,17 @@ START_TEST(a_released_task_passes_on_why_it_was_never_known)
 }
 END_TEST
 
+START_TEST(a_released_task_that_fails_is_the_cause_of_what_needs_it)
+{
+    struct world world = world_up();
+    RUN(&world, {"submit", "submit:1"}, {"submit 1", "needs:1 submit:2"},
+        {"release 1", "release:1"}, {"failed 1", ""}, {"unknown 2", ""});
+    ck_assert_int_eq(world.futures[2]->code, DUSK_E_TASK);
+    ck_assert_ptr_nonnull(strstr(world.futures[2]->line, "no luck"));
+    world_end(&world);
+}
+END_TEST
+
 /* A new scheduler is not told of 2, whose result is here, since 1 has failed. */
 START_TEST(a_result_that_is_here_passes_on_why_nothing_can_be_built_on_it)
 {
@@ -1078,6 +1103,8 @@ int main(void)
     tcase_add_test(bad, failures_have_their_kind);
     tcase_add_test(bad, what_needs_a_failed_future_fails_without_a_message);
     tcase_add_test(bad, a_taken_number_is_replaced_and_another_refusal_is_final);
+    tcase_add_test(bad,
+                   a_scheduler_without_memory_is_asked_again_to_take_a_client_back);
     suite_add_tcase(suite, bad);
     TCase *good = tcase_create("good");
     tcase_set_timeout(good, 60);
@@ -1110,6 +1137,7 @@ int main(void)
     tcase_add_test(good, data_that_only_tasks_need_are_brought_all_the_same);
     tcase_add_test(good, what_depends_on_a_forgotten_failure_fails_likewise);
     tcase_add_test(good, a_released_task_passes_on_why_it_was_never_known);
+    tcase_add_test(good, a_released_task_that_fails_is_the_cause_of_what_needs_it);
     tcase_add_test(good,
                    a_result_that_is_here_passes_on_why_nothing_can_be_built_on_it);
     tcase_add_test(good, watches_come_in_the_order_of_the_ends);

@@ -74,7 +74,7 @@ static void record_check(const struct journal_record *record, uint64_t number)
 static size_t bytes_make(uint8_t *bytes, unsigned count, size_t *ret_last)
 {
     size_t size = 8;
-    memcpy(bytes, "duskjrn1", 8);
+    memcpy(bytes, JOURNAL_MAGIC, JOURNAL_MAGIC_BYTES);
     for (unsigned i = 1; i <= count; i++) {
         struct batch batch;
         uint8_t *record;

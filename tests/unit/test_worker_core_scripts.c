@@ -241,6 +241,17 @@ START_TEST(a_refusal_ends_the_worker_with_its_reason)
 }
 END_TEST
 
+START_TEST(a_scheduler_without_memory_is_asked_again_to_take_a_worker_back)
+{
+    from_scheduler(
+        MESSAGE(refuse, .code = DUSK_E_NOMEM, .reason = str_of("out of memory")));
+    ck_assert_ptr_null(acted(WORKER_END));
+    now += S;
+    worker_core_tick(core, now);
+    expect(WORKER_DIAL);
+}
+END_TEST
+
 START_TEST(without_a_scheduler_the_worker_gives_up_in_time)
 {
     teardown();
@@ -1202,6 +1213,8 @@ int main(void)
     TCase *tcase = tcase_create("scripts");
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, a_refusal_ends_the_worker_with_its_reason);
+    tcase_add_test(tcase,
+                   a_scheduler_without_memory_is_asked_again_to_take_a_worker_back);
     tcase_add_test(tcase, without_a_scheduler_the_worker_gives_up_in_time);
     tcase_add_test(tcase, waiting_for_the_scheduler_is_told_once);
     tcase_add_test(tcase, silence_leads_to_a_new_connection_with_all_that_is_here);

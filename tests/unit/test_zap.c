@@ -115,8 +115,10 @@ static void expect_failure(const struct join *keys, const char *expected)
     do {
         while (!link_next_event(monitor, &event))
             serve_until(monitor, ZMQ_POLLIN);
-    } while (curve_explain(&event, keys, &record, &text) == 0);
-    ck_assert_str_eq(text.line, expected);
+    } while (curve_explain(&event, keys, &record, "scheduler", &text) == 0);
+    char line[sizeof text.line];
+    snprintf(line, sizeof line, "the scheduler at %s %s", event.address, expected);
+    ck_assert_str_eq(text.line, line);
     zmq_close(dealer);
 }
 
