@@ -34,23 +34,30 @@ static double feasible_part(const struct certificate *c, const double *values,
     return part;
 }
 
+/* |x_j'theta| at its worst, `error` being that of a column of unit scale. */
+static double worst(const struct certificate *c, const double *values, double error,
+                    int64_t j)
+{
+    return fabs(values[j]) + error * sqrt(c->problem.scale[j]);
+}
+
 /* What D loses to the l2 term. */
-static double excess(const struct certificate *c, const double *values, double factor)
+static double excess(const struct certificate *c, const double *values, double error)
 {
     double sum = 0;
     for (int64_t j = 0; j < limited_columns(c); j++) {
         double pen = c->problem.penalty[j];
-        double over = fabs(factor * values[j]) - c->problem.l1 * pen;
+        double over = worst(c, values, error, j) - c->problem.l1 * pen;
         if (over > 0 && pen > 0)
             sum += over * over / (2 * c->problem.l2 * pen);
     }
     return sum;
 }
 
-static void set_dual(struct certificate *c, double dual)
+static void set_dual(struct certificate *c, double dual, double error)
 {
     c->dual = dual;
-    c->gap = c->objective - dual;
+    c->gap = c->objective - dual + error;
     double size = fabs(c->objective);
     c->relative_gap = size > 0 ? c->gap / size : c->gap;
     c->has_gap = isfinite(c->gap);
@@ -84,18 +91,20 @@ static void finish_normal(struct certificate *c, const struct certificate_sums *
         r_r -= sums->sum_r * sums->sum_r / sums->rows;
     }
     if (c->problem.l2 > 0) {
-        set_dual(c, 2 * r_y - r_r - excess(c, gradient, 1));
+        set_dual(c, 2 * r_y - r_r - excess(c, gradient, sums->gradient_error),
+                 4 * sums->value_error);
         return;
     }
     double most = 0;
     for (int64_t j = 0; j < limited_columns(c); j++)
         if (c->problem.penalty[j] > 0)
-            most =
-                fmax(most, fabs(gradient[j]) / (c->problem.l1 * c->problem.penalty[j]));
+            most = fmax(most, worst(c, gradient, sums->gradient_error, j) /
+                                  (c->problem.l1 * c->problem.penalty[j]));
     double s = r_r > 0 ? r_y / r_r : 0;
     if (fabs(s) * most > 1)
         s = copysign(1 / most, s);
-    set_dual(c, 2 * s * r_y - s * s * r_r);
+    set_dual(c, 2 * s * r_y - s * s * r_r,
+             (1 + fabs(s)) * (1 + fabs(s)) * sums->value_error);
 }
 
 /* Residuals are 1 - sigma >= 0 in class 1, of sum r'y, and -sigma <= 0 in class 0:
@@ -136,12 +145,12 @@ void certificate_dual(struct certificate *c, double value, const double *transpo
 {
     c->duals++;
     if (c->problem.l2 > 0) {
-        set_dual(c, value - excess(c, transposed, 1));
+        set_dual(c, value - excess(c, transposed, 0), 0);
         return;
     }
     double part = feasible_part(c, transposed, 1);
     if (part >= 1 - ROUNDING) {
-        set_dual(c, value);
+        set_dual(c, value, 0);
     } else if (c->duals < 3) {
         c->dual_scale[0] *= part;
         c->dual_scale[1] *= part;

@@ -11,6 +11,9 @@
  * one get scales s_0, s_1 that balance.  Other unpenalised columns, or no penalty
  * at all, leave no simple theta: then the KKT residual stands alone.
  *
+ * Sums that come with bounds of their errors (normal only) are taken at their worst:
+ * theta is feasible, and the gap a bound, whatever their values within these.
+ *
  * The machine asks for one or two sums at b:
  *
  *     loss, gradient and residual sums                    glm_evaluate
@@ -36,6 +39,8 @@ struct certificate_sums {
     double sum_r;
     double sum_y;
     double rows;
+    double value_error;    /* of loss, r_y and r_r; 0: not known */
+    double gradient_error; /* of the gradient in column j, over sqrt(scale_j) */
 };
 
 struct certificate {
@@ -52,7 +57,7 @@ struct certificate {
     double relative_kkt; /* penalised_relative_kkt */
     bool has_gap;
     double dual;         /* D(theta) */
-    double gap;          /* F - D */
+    double gap;          /* F - D, and what errors may hide of it */
     double relative_gap; /* gap / |F| */
 };
 

@@ -231,7 +231,7 @@ static int start(struct cluster *cluster, const struct cluster_options *options,
         .worker_path = worker_path,
         .keys_directory = keys_directory,
     };
-    if (rc == 0)
+    if (rc == 0 && !options->plain)
         rc = make_keys(cluster, keys_directory, error);
     if (rc == 0)
         rc = fork_keeper(cluster, &plan, error);

@@ -32,8 +32,12 @@ struct cluster_options {
     int workers;                       /* processes, from 1 to CLUSTER_WORKERS_MAX */
     int threads;                       /* of each; 0: the worker's default */
     int64_t memory_limit;              /* bytes of each; 0: the worker's default */
+    int64_t scheduler_data_limit;      /* bytes that the kernel lets the scheduler, */
+    int64_t worker_data_limit;         /* and each worker, allocate; 0: no limit */
+    double last_slow_down;             /* --slow-down of the last worker; 0: none */
     const char *const *scheduler_args; /* further arguments, NULL at the end; or NULL */
     const char *const *worker_args;    /* e.g. "--preload", "x.so"; likewise */
+    bool plain;                        /* without keys */
     bool show_log;                     /* the daemons write to our standard error */
     int64_t start_ns;                  /* until all are ready; 0: 10 s */
     const volatile sig_atomic_t *stop; /* non-zero gives up the start; or NULL */
@@ -57,8 +61,8 @@ int cluster_find_daemon(const char *name, const char *folder, char *path,
 /* "tcp://127.0.0.1:PORT", borrowed until cluster_stop. */
 const char *cluster_address(const struct cluster *cluster);
 
-/* The path of a client's join file for it, borrowed until cluster_stop; only for this
- * process. */
+/* The path of a client's join file for it, or "" without keys; borrowed until
+ * cluster_stop, and only for this process. */
 const char *cluster_keys(const struct cluster *cluster);
 
 /* Becomes readable when cluster_check has something to say. */

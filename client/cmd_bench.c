@@ -4,6 +4,8 @@
 #include "client/subcommands.h"
 
 static const struct subcommand benches[] = {
+    {"admm", "the published problem by all variants, against dask.distributed",
+     bench_admm},
     {"tasks", "tasks that do nothing, against a bare ZeroMQ relay", bench_tasks},
     {0},
 };

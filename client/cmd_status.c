@@ -93,8 +93,10 @@ static void print_published(const struct dusk_cluster *cluster)
 
 static void print_cluster(const char *address, const struct dusk_cluster *cluster)
 {
-    printf("scheduler %s, dusk %s, up %s\n", address, cluster->build,
-           units_duration((int64_t)(cluster->uptime_s * 1e9)).text);
+    printf("scheduler %s, dusk %s, up %s, takes %s and has computed for %s\n", address,
+           cluster->build, units_duration((int64_t)(cluster->uptime_s * 1e9)).text,
+           units_bytes(cluster->rss_bytes).text,
+           units_duration((int64_t)(cluster->cpu_s * 1e9)).text);
     print_workers(cluster);
     print_tasks(cluster);
     print_clients(cluster);
@@ -140,9 +142,11 @@ static json_t *json_of_cluster(const char *address, const struct dusk_cluster *c
                                         (json_int_t)row->in_memory, "nbytes",
                                         (json_int_t)row->nbytes));
     }
-    return json_pack("{ss ss sf so so so so}", "scheduler", address, "build",
+    return json_pack("{ss ss sf so so so so sI sf}", "scheduler", address, "build",
                      cluster->build, "uptime_s", cluster->uptime_s, "workers", workers,
-                     "tasks", tasks, "clients", clients, "published", published);
+                     "tasks", tasks, "clients", clients, "published", published,
+                     "rss_bytes", (json_int_t)cluster->rss_bytes, "cpu_s",
+                     cluster->cpu_s);
 }
 
 /* Whether standard output took it is the caller's to ask. */

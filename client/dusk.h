@@ -420,6 +420,8 @@ struct dusk_cluster {
     const struct dusk_client_row *clients;
     int published_count;
     const struct dusk_published_row *published;
+    int64_t rss_bytes; /* that the scheduler takes */
+    double cpu_s;      /* processor time that it has taken */
 };
 
 /* Returns a snapshot for dusk_cluster_free. */

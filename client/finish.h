@@ -14,12 +14,12 @@ struct answer {
     bool certified; /* the gap, or the KKT residual without one, within tolerance */
 };
 
-/* Moves b (q) to the minimiser, as near as doubles can tell. */
-int finish_polish(struct model *model, double *b, struct err_text *text);
-
-/* Measures b (q, copied).  `tolerance` is relative to |F|. */
-int finish_certify(struct model *model, const double *b, double tolerance,
-                   struct answer *ret_answer, struct err_text *text);
+/* Measures b (q, copied), after moving the copy to the minimiser, as near as doubles
+ * can tell, if it is to be polished.  `tolerance` is relative to |F|.  For the normal
+ * family all of that is done here first, on the Gram matrix of all rows, with a bound
+ * of its rounding in the gap; the rows are asked when this is not enough. */
+int finish(struct model *model, const double *b, bool polish, double tolerance,
+           struct answer *ret_answer, struct err_text *text);
 
 void answer_fini(struct answer *answer);
 

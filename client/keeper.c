@@ -74,9 +74,11 @@ static void fail(struct keeper *keeper, int code, const char *line)
     stop(keeper);
 }
 
-static struct daemon *daemon_add(struct keeper *keeper, const char *name)
+static struct daemon *daemon_add(struct keeper *keeper, const char *name,
+                                 int64_t data_limit)
 {
     struct daemon *daemon = &keeper->daemons[keeper->count];
+    daemon->data_limit = data_limit;
     daemon->ready_fd = daemon->log_fd = -1;
     snprintf(daemon->name, sizeof daemon->name, "%s", name);
     return daemon;
@@ -111,9 +113,12 @@ static void start_scheduler(struct keeper *keeper)
     daemon_args_add(&args, "dusk-scheduler");
     daemon_args_add(&args, "--host=127.0.0.1");
     daemon_args_add(&args, "--port=0");
-    daemon_args_add(&args, "--keys=%s", plan->keys_directory);
+    if (!plan->options->plain)
+        daemon_args_add(&args, "--keys=%s", plan->keys_directory);
     add_further(&args, plan->options->scheduler_args);
-    launch(keeper, daemon_add(keeper, "dusk-scheduler"), plan->scheduler_path, &args);
+    launch(keeper,
+           daemon_add(keeper, "dusk-scheduler", plan->options->scheduler_data_limit),
+           plan->scheduler_path, &args);
 }
 
 static void start_worker(struct keeper *keeper, int index)
@@ -126,13 +131,19 @@ static void start_worker(struct keeper *keeper, int index)
     daemon_args_add(&args, "dusk-worker");
     daemon_args_add(&args, "%s", keeper->daemons[0].address);
     daemon_args_add(&args, "--name=worker-%d", index);
-    daemon_args_add(&args, "--keys=%s/worker.join", plan->keys_directory);
+    if (options->plain)
+        daemon_args_add(&args, "--keys="); /* whatever $DUSK_KEYS says */
+    else
+        daemon_args_add(&args, "--keys=%s/worker.join", plan->keys_directory);
     if (options->threads)
         daemon_args_add(&args, "--nthreads=%d", options->threads);
     if (options->memory_limit)
         daemon_args_add(&args, "--memory-limit=%" PRId64, options->memory_limit);
+    if (options->last_slow_down > 0 && index == options->workers - 1)
+        daemon_args_add(&args, "--slow-down=%g", options->last_slow_down);
     add_further(&args, options->worker_args);
-    launch(keeper, daemon_add(keeper, name), plan->worker_path, &args);
+    launch(keeper, daemon_add(keeper, name, options->worker_data_limit),
+           plan->worker_path, &args);
 }
 
 /* The next step once all that was started is ready. */
@@ -336,7 +347,8 @@ _Noreturn void keeper_run(const struct keeper_plan *plan)
         turn(keeper);
     while (kill_orphans() > 0 && waitpid(-1, NULL, 0) > 0)
         continue;
-    keygen_remove(plan->keys_directory);
+    if (*plan->keys_directory)
+        keygen_remove(plan->keys_directory);
     tell(keeper, KEEPER_STOPPED, keeper->killed, 0, 0, "");
     _exit(0);
 }

@@ -9,8 +9,9 @@
 struct keeper_plan {
     const struct cluster_options *options; /* with all defaults filled in */
     const char *scheduler_path, *worker_path;
-    const char *keys_directory; /* to be removed in the end, if it is still there */
-    int control_fd;             /* a SOCK_SEQPACKET; the end of its input means: stop */
+    const char
+        *keys_directory; /* to be removed in the end, if it is still there; or "" */
+    int control_fd;      /* a SOCK_SEQPACKET; the end of its input means: stop */
 };
 
 /* What the keeper says to the program, one packet each. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define SUM_FAN_IN 8
+#define REDUCED_BLOCK_ROWS 512 /* of random_gram */
 #define LOSSES_PER_TASK 64
 
 /* ---- futures by the chunk ---- */
@@ -71,105 +72,109 @@ static int submit_moments(struct model *model, int64_t chunk, const void *arg,
                           struct dusk_future **ret_future)
 {
     struct dataset *data = model->data;
-    return dusk_submit(data->client, ret_future, "glm_moments", "lFFs", chunk,
-                       data->x[chunk], 0, data->y[chunk], data->y_item, data->family);
+    struct dusk_submit_options at = dataset_options(data, chunk, false);
+    return dusk_submit_with(data->client, &at, ret_future, "glm_moments", "lFFs", chunk,
+                            data->x[chunk], 0, data->y[chunk], data->y_item,
+                            data->family);
 }
 
 static int take_moments(struct model *model, int64_t chunk, struct dusk_future *future,
                         void *arg)
 {
     struct dusk_array sum;
-    int64_t rows;
+    int64_t rows, *total = arg;
     int rc = dusk_result(future, 0, "la*", &rows, &sum);
     if (rc < 0)
         return rc;
-    model->data->chunk_rows[chunk] = rows;
+    *total += rows;
     for (int64_t j = 0; j < model->data->columns; j++)
         model->mu[j] += ((double *)sum.data)[j];
     return 0;
 }
 
-/* The first pass over the data: it also waits for them to be made. */
-static int model_moments(struct model *model, struct err_text *text)
+/* A pass over the data that only the means of a centred model need. */
+static int model_means(struct model *model, struct err_text *text)
+{
+    int64_t rows = 0;
+    int rc = for_chunks(model, "moments", "glm_moments", submit_moments, NULL,
+                        take_moments, &rows, text);
+    for (int64_t j = 0; rows > 0 && j < model->data->columns; j++)
+        model->mu[j] /= (double)rows;
+    return rc;
+}
+
+static int model_await_data(struct model *model, struct err_text *text)
 {
     struct dataset *data = model->data;
+    if (data->gram)
+        return 0;
     int rc = model_await(model, "data", data->x, data->chunks, text);
-    if (rc == 0 &&
-        (rc = model_await(model, "data", data->y, data->chunks, text)) == 0) {
-        note_all(model, "data", data->x);
-        if (data->y != data->x)
-            note_all(model, "response", data->y);
-    }
     if (rc == 0)
-        rc = for_chunks(model, "moments", "glm_moments", submit_moments, NULL,
-                        take_moments, NULL, text);
+        rc = model_await(model, "data", data->y, data->chunks, text);
     if (rc < 0)
         return rc;
-    data->rows = 0;
-    for (int64_t i = 0; i < data->chunks; i++)
-        data->rows += data->chunk_rows[i];
-    if (data->rows == 0)
-        return err_set(text, DUSK_E_DATA, "%s has no rows", data->name);
-    for (int64_t j = 0; j < data->columns; j++)
-        model->mu[j] = model->intercept ? model->mu[j] / (double)data->rows : 0;
+    note_all(model, "data", data->x);
+    if (data->y != data->x)
+        note_all(model, "response", data->y);
     return 0;
 }
 
-static int model_gram(struct model *model, struct err_text *text)
+static int submit_grams(struct model *model, struct err_text *text)
 {
     struct dataset *data = model->data;
-    struct dusk_submit_options keep = {.keep_on_worker = 1};
     struct dusk_array mu = dusk_vector(model->mu, data->columns);
-    for (int64_t i = 0; i < data->chunks; i++) {
+    for (int64_t i = 0; data->gram && i < data->chunks; i++)
+        model->gram[i] = dusk_future_ref(data->gram[i]);
+    for (int64_t i = 0; !data->gram && i < data->chunks; i++) {
+        struct dusk_submit_options keep = dataset_options(data, i, true);
         int rc = dusk_submit_with(data->client, &keep, &model->gram[i], "glm_gram",
-                                  "FFal", data->x[i], 0, data->y[i], data->y_item, &mu,
-                                  (int64_t)model->intercept);
+                                  "lFFasl", i, data->x[i], 0, data->y[i], data->y_item,
+                                  &mu, data->family, (int64_t)model->intercept);
         if (rc < 0)
             return watch_failed(rc, text);
     }
-    int rc = model_await(model, "gram", model->gram, data->chunks, text);
-    if (rc == 0)
-        note_all(model, "glm_gram", model->gram);
-    return rc;
+    return 0;
 }
+
+/* What is short and waited for runs before what is long. */
+#define AT_ONCE -1
 
 static int submit_summary(struct model *model, int64_t chunk, const void *arg,
                           struct dusk_future **ret_future)
 {
-    return dusk_submit(model->data->client, ret_future, "glm_gram_summary", "f",
-                       model->gram[chunk]);
+    struct dusk_submit_options at = dataset_options(model->data, chunk, false);
+    at.priority = AT_ONCE;
+    return dusk_submit_with(model->data->client, &at, ret_future, "glm_gram_summary",
+                            "f", model->gram[chunk]);
 }
 
 static int take_summary(struct model *model, int64_t chunk, struct dusk_future *future,
                         void *arg)
 {
-    struct dusk_array diag, c;
-    int rc = dusk_result(future, 0, "aa***", &diag, &c);
+    struct dusk_array diag;
+    int64_t rows;
+    int rc = dusk_result(future, 0, "al", &diag, &rows);
     if (rc < 0)
         return rc;
-    metric_set(&model->metric, chunk, model->data->chunk_rows[chunk], diag.data);
-    for (int64_t j = 0; model->normal && j < model->q; j++)
-        model->total_c[j] += ((double *)c.data)[j];
+    model->data->chunk_rows[chunk] = rows;
+    metric_set(&model->metric, chunk, rows, diag.data);
     return 0;
 }
 
-static int model_factor(struct model *model, struct err_text *text)
+static int submit_factors(struct model *model, struct err_text *text)
 {
     struct dataset *data = model->data;
-    struct dusk_submit_options keep = {.keep_on_worker = 1};
     struct dusk_array mu = dusk_vector(model->mu, data->columns);
     for (int64_t i = 0; i < data->chunks; i++) {
         struct dusk_array metric = dusk_vector(metric_row(&model->metric, i), model->q);
+        struct dusk_submit_options keep = dataset_options(data, i, true);
         int rc = dusk_submit_with(data->client, &keep, &model->factor[i], "glm_factor",
                                   "Faad", model->gram[i], 0, &metric, &mu,
                                   model->normal ? 2.0 : 0.25);
         if (rc < 0)
             return watch_failed(rc, text);
     }
-    int rc = model_await(model, "factor", model->factor, data->chunks, text);
-    if (rc == 0)
-        note_all(model, "glm_factor", model->factor);
-    return rc;
+    return 0;
 }
 
 /* Replaces the `n` futures at `group` by one of their sum; a lone one is its own. */
@@ -177,7 +182,7 @@ static int sum_group(struct model *model, struct dusk_future **group, int n,
                      struct dusk_future **ret_sum)
 {
     struct dusk_argument arguments[SUM_FAN_IN] = {0};
-    struct dusk_submit_options keep = {.keep_on_worker = 1};
+    struct dusk_submit_options keep = {.priority = -1, .keep_on_worker = 1};
     struct dusk_future *sum = NULL;
     int rc = 0;
     if (n == 1) {
@@ -221,20 +226,69 @@ static int tree_sum(struct model *model, struct dusk_future *const *leaves,
     return rc;
 }
 
-static int model_total_gram(struct model *model, struct err_text *text)
+/* The sum of all Gram matrices, and of what else glm_gram answers. */
+static int take_total(struct model *model, struct dusk_future *sum,
+                      struct err_text *text)
 {
-    struct dusk_future *sum = NULL;
-    struct dusk_array gram;
-    int rc = tree_sum(model, model->gram, model->data->chunks, &sum, text);
-    if (rc == 0)
-        rc = model_await(model, "gram", &sum, 1, text);
+    struct dusk_array gram, c;
+    size_t q = (size_t)model->q;
+    int rc = model_await(model, "gram", &sum, 1, text);
     if (rc == 0)
         rc = watch_fetch(&model->watch, &sum, 1, text);
-    if (rc == 0 && (rc = dusk_result(sum, 0, "a*****", &gram)) < 0)
+    if (rc == 0 &&
+        (rc = dusk_result(sum, 0, "aa*d**", &gram, &c, &model->total.y_y)) < 0)
         watch_failed(rc, text);
+    if (rc < 0)
+        return rc;
+    memcpy(model->total.G, gram.data, q * q * sizeof(double));
+    memcpy(model->total.c, c.data, q * sizeof(double));
+    return 0;
+}
+
+static int count_rows(struct model *model, struct err_text *text)
+{
+    struct dataset *data = model->data;
+    int64_t most = 0;
+    data->rows = 0;
+    for (int64_t i = 0; i < data->chunks; i++) {
+        data->rows += data->chunk_rows[i];
+        most = data->chunk_rows[i] > most ? data->chunk_rows[i] : most;
+    }
+    if (data->gram) /* see worker/functions.h */
+        most = REDUCED_BLOCK_ROWS + most / REDUCED_BLOCK_ROWS + 1;
+    model->total.additions = most + data->chunks;
+    return data->rows > 0 ? 0
+                          : err_set(text, DUSK_E_DATA, "%s has no rows", data->name);
+}
+
+/* The pass over the data: Gram matrices stay where they are made, their diagonals come
+ * here, and from them goes back what each chunk is factorised with.  The sums are
+ * submitted with their terms, and their result travels while factors are computed. */
+static int model_pass(struct model *model, struct err_text *text)
+{
+    struct dusk_future *sum = NULL;
+    int64_t chunks = model->data->chunks;
+    int rc = submit_grams(model, text);
+    if (rc == 0 && model->normal)
+        rc = tree_sum(model, model->gram, chunks, &sum, text);
     if (rc == 0)
-        memcpy(model->total_gram, gram.data,
-               (size_t)(model->q * model->q) * sizeof *model->total_gram);
+        rc = for_chunks(model, "gram", "glm_gram_summary", submit_summary, NULL,
+                        take_summary, NULL, text);
+    if (rc == 0) {
+        note_all(model, model->data->gram ? "random_gram" : "glm_gram", model->gram);
+        rc = count_rows(model, text);
+    }
+    if (rc == 0) {
+        metric_finish(&model->metric, model->normal ? 2 : 0.25,
+                      model->normal ? 1 : 0.5);
+        rc = submit_factors(model, text);
+    }
+    if (rc == 0 && model->normal)
+        rc = take_total(model, sum, text);
+    if (rc == 0)
+        rc = model_await(model, "factor", model->factor, chunks, text);
+    if (rc == 0)
+        note_all(model, "glm_factor", model->factor);
     dusk_release(&sum, 1);
     return rc;
 }
@@ -247,13 +301,10 @@ static int model_allocate(struct model *model)
     model->mu = calloc((size_t)model->data->columns, sizeof *model->mu);
     model->gram = futures_create((unsigned)chunks);
     model->factor = futures_create((unsigned)chunks);
-    if (model->normal) {
-        model->total_gram = calloc(q * q, sizeof *model->total_gram);
-        model->total_c = calloc(q, sizeof *model->total_c);
-    }
-    bool whole = model->penalty && model->mu && model->gram && model->factor &&
-                 (!model->normal || (model->total_gram && model->total_c));
-    return whole ? metric_init(&model->metric, chunks, model->q) : DUSK_E_NOMEM;
+    if (!model->penalty || !model->mu || !model->gram || !model->factor)
+        return DUSK_E_NOMEM;
+    int rc = model->normal ? gram_init(&model->total, model->q) : 0;
+    return rc < 0 ? rc : metric_init(&model->metric, chunks, model->q);
 }
 
 int model_create(struct dataset *data, double l1, bool intercept,
@@ -273,18 +324,11 @@ int model_create(struct dataset *data, double l1, bool intercept,
     for (int64_t j = 0; rc == 0 && j < data->columns; j++)
         model.penalty[j] = 1;
     if (rc == 0)
-        rc = model_moments(&model, text);
+        rc = model_await_data(&model, text);
+    if (rc == 0 && intercept)
+        rc = model_means(&model, text);
     if (rc == 0)
-        rc = model_gram(&model, text);
-    if (rc == 0)
-        rc = for_chunks(&model, "summary", "glm_gram_summary", submit_summary, NULL,
-                        take_summary, NULL, text);
-    if (rc == 0) {
-        metric_finish(&model.metric, model.normal ? 2 : 0.25, model.normal ? 1 : 0.5);
-        rc = model_factor(&model, text);
-    }
-    if (rc == 0 && model.normal)
-        rc = model_total_gram(&model, text);
+        rc = model_pass(&model, text);
     if (rc < 0) {
         model_fini(&model);
         return rc;
@@ -302,8 +346,7 @@ void model_fini(struct model *model)
     futures_destroy(model->gram, model->data->chunks);
     futures_destroy(model->factor, model->data->chunks);
     metric_fini(&model->metric);
-    free(model->total_gram);
-    free(model->total_c);
+    gram_fini(&model->total);
     free(model->penalty);
     free(model->mu);
     *model = (struct model){0};
@@ -329,9 +372,10 @@ static int submit_evaluate(struct model *model, int64_t chunk, const void *arg,
     struct dataset *data = model->data;
     struct dusk_array mu = dusk_vector(model->mu, data->columns);
     struct dusk_array b = dusk_vector(point->b, model->q);
-    return dusk_submit(data->client, ret_future, "glm_evaluate", "FFasla",
-                       data->x[chunk], 0, data->y[chunk], data->y_item, &mu,
-                       data->family, (int64_t)model->intercept, &b);
+    struct dusk_submit_options at = dataset_options(data, chunk, false);
+    return dusk_submit_with(data->client, &at, ret_future, "glm_evaluate", "FFasla",
+                            data->x[chunk], 0, data->y[chunk], data->y_item, &mu,
+                            data->family, (int64_t)model->intercept, &b);
 }
 
 static int take_evaluation(struct model *model, int64_t chunk,
@@ -382,9 +426,10 @@ static int submit_dual(struct model *model, int64_t chunk, const void *arg,
     struct dusk_array mu = dusk_vector(model->mu, data->columns);
     struct dusk_array b = dusk_vector(point->b, model->q);
     struct dusk_array scale = dusk_vector(point->scale, 2);
-    return dusk_submit(data->client, ret_future, "glm_dual", "FFaslaa", data->x[chunk],
-                       0, data->y[chunk], data->y_item, &mu, data->family,
-                       (int64_t)model->intercept, &b, &scale);
+    struct dusk_submit_options at = dataset_options(data, chunk, false);
+    return dusk_submit_with(data->client, &at, ret_future, "glm_dual", "FFaslaa",
+                            data->x[chunk], 0, data->y[chunk], data->y_item, &mu,
+                            data->family, (int64_t)model->intercept, &b, &scale);
 }
 
 static int take_dual(struct model *model, int64_t chunk, struct dusk_future *future,
@@ -414,29 +459,20 @@ int model_dual(struct model *model, const double *b, const double scale[2],
     return rc;
 }
 
-/* The normal family's Hessian is twice the Gram matrix, which is here. */
-static void hessian_of_gram(const struct model *model, const int64_t *columns,
-                            int64_t count, double *ret_hessian)
-{
-    for (int64_t i = 0; i < count; i++)
-        for (int64_t j = 0; j < count; j++)
-            ret_hessian[i * count + j] =
-                2 * model->total_gram[columns[i] * model->q + columns[j]];
-}
-
 static int hessian_tasks(struct model *model, const double *b, const double *columns,
                          int64_t count, struct dusk_future **tasks)
 {
     struct dataset *data = model->data;
-    struct dusk_submit_options keep = {.keep_on_worker = 1};
     struct dusk_array mu = dusk_vector(model->mu, data->columns);
     struct dusk_array point = dusk_vector(b, model->q),
                       subset = dusk_vector(columns, count);
     int rc = 0;
-    for (int64_t i = 0; rc == 0 && i < data->chunks; i++)
+    for (int64_t i = 0; rc == 0 && i < data->chunks; i++) {
+        struct dusk_submit_options keep = dataset_options(data, i, true);
         rc = dusk_submit_with(data->client, &keep, &tasks[i], "glm_hessian", "FFaslaa",
                               data->x[i], 0, data->y[i], data->y_item, &mu,
                               data->family, (int64_t)model->intercept, &point, &subset);
+    }
     return rc;
 }
 
@@ -444,7 +480,7 @@ int model_hessian(struct model *model, const double *b, const int64_t *columns,
                   int64_t count, double *ret_hessian, struct err_text *text)
 {
     if (model->normal) {
-        hessian_of_gram(model, columns, count, ret_hessian);
+        gram_hessian(&model->total, columns, count, ret_hessian);
         return 0;
     }
     int64_t chunks = model->data->chunks;
@@ -478,21 +514,6 @@ int model_hessian(struct model *model, const double *b, const int64_t *columns,
 
 /* ---- objectives of many points ---- */
 
-/* With d = b - b*: loss(b) - loss(b*) = d'Gd + 2 (G b* - c)'d, no cancellation. */
-static double normal_excess(const struct model *model, const double *reference,
-                            const double *b)
-{
-    double excess = 0;
-    for (int64_t i = 0; i < model->q; i++) {
-        const double *row = model->total_gram + i * model->q;
-        double step = b[i] - reference[i], both = 0;
-        for (int64_t j = 0; j < model->q; j++)
-            both += row[j] * (b[j] + reference[j]);
-        excess += step * (both - 2 * model->total_c[i]);
-    }
-    return excess;
-}
-
 static int submit_losses(struct model *model, int64_t chunk, const void *arg,
                          struct dusk_future **ret_future)
 {
@@ -501,9 +522,10 @@ static int submit_losses(struct model *model, int64_t chunk, const void *arg,
     struct dusk_array mu = dusk_vector(model->mu, data->columns);
     struct dusk_array b = {
         DUSK_F64, 2, {point->count, model->q}, (void *)(uintptr_t)point->b};
-    return dusk_submit(data->client, ret_future, "glm_losses", "FFasla", data->x[chunk],
-                       0, data->y[chunk], data->y_item, &mu, data->family,
-                       (int64_t)model->intercept, &b);
+    struct dusk_submit_options at = dataset_options(data, chunk, false);
+    return dusk_submit_with(data->client, &at, ret_future, "glm_losses", "FFasla",
+                            data->x[chunk], 0, data->y[chunk], data->y_item, &mu,
+                            data->family, (int64_t)model->intercept, &b);
 }
 
 static int take_losses(struct model *model, int64_t chunk, struct dusk_future *future,
@@ -545,7 +567,7 @@ int model_excess(struct model *model, const double *reference, const double *b,
 {
     int rc = 0;
     for (int64_t k = 0; model->normal && k < count; k++)
-        ret_excess[k] = normal_excess(model, reference, b + k * model->q);
+        ret_excess[k] = gram_excess(&model->total, reference, b + k * model->q);
     for (int64_t k = 0; !model->normal && rc == 0 && k < count; k += LOSSES_PER_TASK)
         rc = logistic_excess(model, reference, b + k * model->q,
                              count - k < LOSSES_PER_TASK ? count - k : LOSSES_PER_TASK,

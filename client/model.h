@@ -5,12 +5,14 @@
  *   q    unknowns: p slopes, then the intercept of the centred model, if any
  *   mu   column means, zeros without an intercept:  eta = (x - mu)'b + b_p
  *
- * And what needs all chunks: sums of losses, gradients and Hessians at a point. */
+ * And what needs all chunks: sums of losses, gradients and Hessians at a point.  A data
+ * set whose rows are not kept has only its Gram matrices to ask. */
 #ifndef CLIENT_MODEL_H
 #define CLIENT_MODEL_H
 
 #include "client/certificate.h"
 #include "client/dataset.h"
+#include "client/gram.h"
 #include "client/metric.h"
 #include "client/stream.h"
 #include "client/watch.h"
@@ -29,8 +31,7 @@ struct model {
     struct penalised problem;
     struct dusk_future **gram;   /* (N) glm_gram */
     struct dusk_future **factor; /* (N) glm_factor of the metric */
-    double *total_gram;          /* (q x q), normal family: sum_i X~_i'X~_i */
-    double *total_c;             /* (q), normal family: sum_i X~_i'y_i */
+    struct gram total;           /* of all chunks, normal family only */
 };
 
 /* Waits for the data, then computes all of the above.  DUSK_E_DATA names chunk,

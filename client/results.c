@@ -1,15 +1,12 @@
 #include "client/results.h"
 
+#include "client/gaps.h"
 #include "client/json_text.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define GAPS 3
-static const char *const gap_names[GAPS] = {"1e-2", "1e-4", "1e-6"};
-static const double gap_values[GAPS] = {1e-2, 1e-4, 1e-6};
 
 /* JSON has no infinity and no NaN. */
 static json_t *number(double value)
@@ -54,9 +51,8 @@ static int find_reference(const struct results *results, struct answer *ret_refe
         return err_set(text, DUSK_E_NOMEM, "no memory for coefficients");
     if (best)
         memcpy(b, best->b, q * sizeof *b);
-    int rc = best && best->certified ? 0 : finish_polish(model, b, text);
-    if (rc == 0)
-        rc = finish_certify(model, b, tolerance, ret_reference, text);
+    bool polish = !best || !best->certified;
+    int rc = finish(model, b, polish, tolerance, ret_reference, text);
     free(b);
     return rc;
 }
@@ -94,16 +90,12 @@ static json_t *trace_json(const struct run *run, const double *gaps)
     return trace;
 }
 
-/* When the gap went below each value for good, that is, did not rise above it
- * again. */
 static json_t *seconds_to_gap_json(const struct run *run, const double *gaps)
 {
     json_t *object = json_object();
     for (int g = 0; g < GAPS; g++) {
-        int64_t first = run->point_count;
-        while (first > 0 && gaps[first - 1] <= gap_values[g])
-            first--;
-        json_object_set_new(object, gap_names[g],
+        int64_t first = gaps_reach(gaps, run->point_count, gaps_levels[g].value);
+        json_object_set_new(object, gaps_levels[g].name,
                             first < run->point_count
                                 ? number(run->points[first].seconds)
                                 : json_null());
@@ -173,6 +165,7 @@ static json_t *run_json(const struct model *model, const struct run *run,
         "updates", (json_int_t)run->counts.accepted, "seconds", number(run->seconds),
         "admm_seconds", number(run->admm_seconds), "updates_per_second",
         number((double)run->counts.accepted / admm));
+    json_object_set_new(object, "pinned", json_boolean(options->pinned));
     json_object_set_new(object, "objective", number(known ? answer->objective : NAN));
     json_object_set_new(object, "gap", number(gap));
     json_object_set_new(object, "kkt", number(known ? answer->kkt : NAN));
@@ -192,29 +185,16 @@ static json_t *run_json(const struct model *model, const struct run *run,
     return object;
 }
 
-/* Relative gaps of the trace, and of the answer itself. */
-static int run_gaps(const struct results *results, const struct run *run,
-                    const struct answer *reference, double *gaps, double *ret_gap,
-                    struct err_text *text)
-{
-    struct model *model = results->model;
-    double size = fabs(reference->objective);
-    size = size > 0 ? size : 1;
-    int rc = model_excess(model, reference->b, run->z, run->point_count, gaps, text);
-    for (int64_t k = 0; rc == 0 && k < run->point_count; k++)
-        gaps[k] = isfinite(gaps[k]) ? fmax(gaps[k] / size, 0) : INFINITY;
-    if (rc == 0)
-        *ret_gap = run->answer.b && run->point_count ? gaps[run->point_count - 1] : NAN;
-    return rc;
-}
-
 static int append_run(const struct results *results, const struct run *run,
                       const struct answer *reference, json_t *runs,
                       struct err_text *text)
 {
     double *gaps = calloc((size_t)run->point_count + 1, sizeof *gaps), gap = NAN;
-    int rc = gaps ? run_gaps(results, run, reference, gaps, &gap, text)
+    int rc = gaps ? gaps_measure(results->model, reference, run->z, run->point_count,
+                                 gaps, text)
                   : err_set(text, DUSK_E_NOMEM, "no memory for the trace");
+    if (rc == 0 && run->answer.b && run->point_count)
+        gap = gaps[run->point_count - 1];
     if (rc == 0)
         json_array_append_new(runs, run_json(results->model, run, gaps, gap));
     free(gaps);

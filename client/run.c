@@ -17,12 +17,16 @@
 #define CLASSIC_ITERATIONS 200
 #define CLASSIC_EVALUATIONS 250
 
-/* ADMM hands over to polish at these relative residuals; when the certificate does
- * not hold then, it goes on with a tenth.  Newton steps on a logistic loss converge
- * from far away, and quicker than ADMM. */
-#define HANDOVER_NORMAL 1e-3
-#define HANDOVER_LOGISTIC 1e-2
+/* ADMM hands over to polish at this relative residual; when the certificate does not
+ * hold then, it goes on with a tenth.  Newton steps converge from far away, and quicker
+ * than ADMM. */
+#define HANDOVER 1e-2
 #define HANDOVER_LEAST 1e-7
+
+/* Updates in flight for each thread: as published; but those of the robust form on Gram
+ * matrices take microseconds, and a round trip many times as long. */
+#define IN_FLIGHT 2
+#define IN_FLIGHT_GRAM 16
 
 /* An update that was submitted and has not been heard of. */
 struct flight {
@@ -68,17 +72,19 @@ static int submit_update(struct driver *driver, const struct admm_update *update
     int64_t i = update->ticket.chunk, intercept = model->intercept;
     struct dusk_array v = dusk_vector(update->v, model->q),
                       x0 = dusk_vector(update->x0, model->q);
+    struct dusk_submit_options at = dataset_options(data, i, false);
     if (options->local == LOCAL_GRAM)
-        return dusk_submit(data->client, ret_future, kind, "fFad", driver->factor[i],
-                           model->gram[i], 1, &v, 2.0);
+        return dusk_submit_with(data->client, &at, ret_future, kind, "fFad",
+                                driver->factor[i], model->gram[i], 1, &v, 2.0);
     if (options->form == ADMM_CLASSIC)
-        return dusk_submit(data->client, ret_future, kind, "FFsldaall", data->x[i], 0,
-                           data->y[i], data->y_item, data->family, intercept,
-                           options->rho, &v, &x0, (int64_t)CLASSIC_ITERATIONS,
-                           (int64_t)CLASSIC_EVALUATIONS);
-    return dusk_submit(data->client, ret_future, kind, "FFfslaal", data->x[i], 0,
-                       data->y[i], data->y_item, driver->factor[i], data->family,
-                       intercept, &v, &x0, (int64_t)ROBUST_ITERATIONS);
+        return dusk_submit_with(
+            data->client, &at, ret_future, kind, "FFsldaall", data->x[i], 0, data->y[i],
+            data->y_item, data->family, intercept, options->rho, &v, &x0,
+            (int64_t)CLASSIC_ITERATIONS, (int64_t)CLASSIC_EVALUATIONS);
+    return dusk_submit_with(data->client, &at, ret_future, kind, "FFfslaal", data->x[i],
+                            0, data->y[i], data->y_item, driver->factor[i],
+                            data->family, intercept, &v, &x0,
+                            (int64_t)ROBUST_ITERATIONS);
 }
 
 static int driver_launch(struct driver *driver, const struct admm_update *update)
@@ -187,37 +193,38 @@ static int driver_wait(struct driver *driver)
     return rc;
 }
 
-/* By the clock that never jumps. */
-static bool driver_out_of_time(const struct driver *driver)
+/* Of time, by the clock that never jumps, or of updates. */
+static bool driver_at_limit(const struct driver *driver)
 {
+    const struct run_options *options = &driver->run->options;
+    const struct admm_counts *counts = &driver->run->counts;
     double seconds = (double)(clock_monotonic_ns() - driver->start_ns) * 1e-9;
-    double most = driver->run->options.max_time_s;
-    return most > 0 && seconds >= most;
+    return (options->max_time_s > 0 && seconds >= options->max_time_s) ||
+           (options->max_updates > 0 && counts->accepted >= options->max_updates);
 }
 
-static double handover(const struct model *model)
+static double handover(const struct driver *driver)
 {
-    return model->normal ? HANDOVER_NORMAL : HANDOVER_LOGISTIC;
+    double given = driver->run->options.handover;
+    return given > 0 ? given : HANDOVER;
 }
 
 /* Progress as the eye understands it: how far the residual has come on its way down
  * to the tolerance, on a logarithmic scale. */
 static void driver_progress(struct driver *driver)
 {
-    struct admm_counts counts;
-    admm_counts(driver->admm, &counts);
-    double worst = fmax(counts.primal, counts.dual);
-    double way =
-        worst > 0 && worst < 1 ? log10(worst) / log10(handover(driver->model)) : 0;
+    const struct admm_counts *counts = &driver->run->counts;
+    double worst = fmax(counts->primal, counts->dual);
+    double way = worst > 0 && worst < 1 ? log10(worst) / log10(handover(driver)) : 0;
     watch_progress(&driver->model->watch, "admm", (int64_t)(1000 * fmin(way, 1)), 1000);
 }
 
-/* Until converged, diverged, stopped or out of time. */
+/* Until converged, diverged, stopped or at a limit. */
 static int driver_iterate(struct driver *driver)
 {
     int rc = 0;
     while (rc == 0 && admm_status(driver->admm) == ADMM_RUNNING &&
-           !driver_out_of_time(driver)) {
+           !driver_at_limit(driver)) {
         rc = watch_stopped(&driver->model->watch, driver->text);
         if (rc == 0)
             rc = driver_refill(driver);
@@ -226,6 +233,7 @@ static int driver_iterate(struct driver *driver)
             rc = driver_wait(driver);
         if (rc == 0)
             rc = driver_cancel_obsolete(driver);
+        admm_counts(driver->admm, &driver->run->counts);
         driver_progress(driver);
     }
     return rc;
@@ -265,7 +273,9 @@ static int driver_factor(struct driver *driver)
     struct dusk_array metric = dusk_vector(driver->rho_metric, model->q);
     struct dusk_array mu = dusk_vector(model->mu, model->data->columns);
     for (int64_t i = 0; i < chunks; i++) {
-        int rc = dusk_submit(model->data->client, &driver->factor[i], "glm_factor",
+        struct dusk_submit_options at = dataset_options(model->data, i, false);
+        int rc =
+            dusk_submit_with(model->data->client, &at, &driver->factor[i], "glm_factor",
                              "Faad", model->gram[i], 0, &metric, &mu, 2.0);
         if (rc < 0)
             return watch_failed(rc, driver->text);
@@ -291,10 +301,12 @@ static int driver_start(struct driver *driver)
     admm_options_default(&admm);
     admm.form = options->form;
     admm.variant = options->variant;
-    admm.slots = options->variant == ADMM_SYNC ? 0 : 2 * options->threads;
+    bool quick = options->form == ADMM_ROBUST && options->local == LOCAL_GRAM;
+    if (options->variant != ADMM_SYNC)
+        admm.slots = options->threads * (quick ? IN_FLIGHT_GRAM : IN_FLIGHT);
     if (options->form == ADMM_ROBUST && admm.slots > problem.chunks)
         admm.slots = problem.chunks;
-    admm.tolerance = handover(model);
+    admm.tolerance = handover(driver);
     admm.staleness = options->staleness;
     if (options->form == ADMM_CLASSIC)
         admm.rho = options->rho;
@@ -322,13 +334,9 @@ static int driver_finish(struct driver *driver)
     memcpy(b, admm_z(driver->admm), bytes);
     if (driver_is_raw(&run->options))
         model_centre(model, b);
-    int rc = 0;
-    if (run->options.form == ADMM_ROBUST)
-        rc = finish_polish(model, b, driver->text);
     answer_fini(&run->answer);
-    if (rc == 0)
-        rc = finish_certify(model, b, run->options.tolerance, &run->answer,
-                            driver->text);
+    int rc = finish(model, b, run->options.form == ADMM_ROBUST, run->options.tolerance,
+                    &run->answer, driver->text);
     free(b);
     return rc;
 }
@@ -338,7 +346,7 @@ static int driver_finish(struct driver *driver)
 static int driver_run(struct driver *driver)
 {
     struct run *run = driver->run;
-    double tolerance = handover(driver->model);
+    double tolerance = handover(driver);
     run->status = RUN_NOT_CONVERGED;
     for (;;) {
         int rc = driver_begin_flight(driver);
@@ -360,7 +368,7 @@ static int driver_run(struct driver *driver)
             run->status = RUN_CERTIFIED;
         tolerance /= 10;
         if (run->answer.certified || run->options.form == ADMM_CLASSIC ||
-            driver_out_of_time(driver) || tolerance < HANDOVER_LEAST)
+            driver_at_limit(driver) || tolerance < HANDOVER_LEAST)
             return 0;
         admm_resume(driver->admm, tolerance);
     }
@@ -412,6 +420,7 @@ int run_execute(struct model *model, const struct run_options *options,
     struct run run = {.options = *options};
     struct driver driver = {.model = model, .run = &run, .text = text};
     list_init(&driver.flights);
+    model->data->pinned = options->pinned;
     int rc = driver_factor(&driver);
     stream_init(&run.stream);
     driver.start_ns = clock_monotonic_ns();

@@ -127,6 +127,8 @@ int snapshot_copy(const struct msg_status *status, struct dusk_cluster **ret_clu
         .clients = client_rows,
         .published_count = (int)status->published.count,
         .published = published_rows,
+        .rss_bytes = (int64_t)status->rss,
+        .cpu_s = seconds(status->cpu_ns),
     };
     workers_fill(status, worker_rows, &room);
     states_fill(status, state_rows, &room);

@@ -18,3 +18,8 @@ uint64_t clock_unix_ns(void)
 {
     return clock_read(CLOCK_REALTIME);
 }
+
+uint64_t clock_cpu_ns(void)
+{
+    return clock_read(CLOCK_PROCESS_CPUTIME_ID);
+}

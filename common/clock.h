@@ -14,4 +14,7 @@ uint64_t clock_monotonic_ns(void);
  * clocks agree. */
 uint64_t clock_unix_ns(void);
 
+/* Processor time that all threads of this process have taken, in nanoseconds. */
+uint64_t clock_cpu_ns(void);
+
 #endif

@@ -237,7 +237,9 @@ enum submit_flag {
     F(worker_rows, workers)                                                            \
     F(state_rows, states)                                                              \
     F(client_rows, clients)                                                            \
-    F(publication_rows, published)
+    F(publication_rows, published)                                                     \
+    F(u64, rss)                                                                        \
+    F(u64, cpu_ns)
 
 #define MESSAGE_because(F)                                                             \
     F(u64, request)                                                                    \

@@ -116,7 +116,8 @@ void worker_erred(struct scheduler *scheduler, struct worker *worker,
         return;
     }
     int code = failure_code(erred->code, DUSK_E_TASK);
-    bool given_back = code == DUSK_E_CANCELLED && worker->retiring;
+    /* By a worker that retires, or that a scheduler before this one told to stop it. */
+    bool given_back = code == DUSK_E_CANCELLED;
     if (!given_back && task->retries == 0)
         fail(scheduler, task, code, erred);
     else if (!given_back)

@@ -100,6 +100,7 @@ struct scheduler {
     struct member_row *member_rows; /* the same for workers; NULL: no keys */
     struct map guests;              /* peer number -> struct guest, owned */
     uint64_t unix_offset_ns;        /* Unix time less now_ns */
+    uint64_t rss, cpu_ns;           /* of the process; 0: not known */
     struct timer stall_timer;
     struct task_arrival arrival; /* of the result that is being recorded */
     uint64_t progress_ns;        /* when a task was last assigned or finished */

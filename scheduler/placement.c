@@ -32,10 +32,29 @@ struct worker *placement_source(const struct task *task)
     return silent;
 }
 
+/* ---- expected times ---- */
+
+static double expected_run_ns(const struct worker *worker, const struct function *of)
+{
+    return of->mean_ns ? (double)of->mean_ns * worker->pace : UNKNOWN_NS;
+}
+
+static size_t load_of(const struct worker *worker)
+{
+    return worker->outstanding + worker->queue.count;
+}
+
+/* How long it may take until a task is done that runs there after so many others. */
+static double expected_end_ns(const struct worker *worker, const struct function *of,
+                              size_t others)
+{
+    return expected_run_ns(worker, of) * (1 + (double)others / worker->nthreads);
+}
+
 /* ---- homes ---- */
 
 /* Adds up the inputs' bytes at each worker that takes work and has room for all of
- * them, and finds the most. */
+ * them, and finds the most; where several have as many, who is done first. */
 static struct worker *most_bytes(struct scheduler *scheduler, struct task *task,
                                  uint64_t bytes)
 {
@@ -54,7 +73,10 @@ static struct worker *most_bytes(struct scheduler *scheduler, struct task *task,
                 worker->input_bytes = 0;
             worker->input_round = scheduler->input_round;
             worker->input_bytes += input->nbytes + 1;
-            if (!best || worker->input_bytes > best->input_bytes)
+            if (!best || worker->input_bytes > best->input_bytes ||
+                (worker->input_bytes == best->input_bytes &&
+                 expected_end_ns(worker, task->function, load_of(worker)) <
+                     expected_end_ns(best, task->function, load_of(best))))
                 best = worker;
         }
     }
@@ -108,14 +130,6 @@ struct heap *placement_heap(struct scheduler *scheduler, const struct task *task
 }
 
 /* ---- heaps ---- */
-
-/* How long a task may wait behind the others that are at the worker. */
-static double expected_wait_ns(const struct worker *worker, const struct function *of)
-{
-    double each = of->mean_ns ? (double)of->mean_ns * worker->pace : UNKNOWN_NS;
-    size_t before = worker->outstanding + worker->queue.count;
-    return each * (double)before / worker->nthreads;
-}
 
 static void set_member(struct heap *heap, struct heap_link *link, bool member,
                        int64_t priority)
@@ -295,7 +309,8 @@ static bool worth_stealing(const struct scheduler *scheduler, struct task *task,
 {
     return placement_suits(task, placement_bytes(task), to) &&
            has_room(scheduler, to, task) &&
-           expected_wait_ns(from, task->function) > transfer_ns(scheduler, task, to);
+           expected_end_ns(from, task->function, load_of(from) - 1) >
+               transfer_ns(scheduler, task, to) + expected_run_ns(to, task->function);
 }
 
 /* An idle worker takes from the end of the longest queue, where the wait is longest

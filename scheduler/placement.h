@@ -1,11 +1,12 @@
 /* Which worker gets which task, and when.
  *
  * A ready task whose inputs are in memory queues at its home, the worker that holds
- * most of their bytes; others queue in one heap for all.  A worker that can be sent
- * more takes the better of the first tasks of its own heap and of the common one.
- * One with an idle thread and neither steals from the longest queue, when waiting
- * there would take longer than bringing the inputs over.  Tasks that need resources
- * queue at their demand; whoever is sent one has them free. */
+ * most of their bytes, or the one of several that will be done first; others queue in
+ * one heap for all.  A worker that can be sent more takes the better of the first tasks
+ * of its own heap and of the common one.  One with an idle thread and neither steals
+ * from the longest queue what will be done sooner when the inputs are brought over.
+ * Tasks that need resources queue at their demand; whoever is sent one has them
+ * free. */
 #ifndef SCHEDULER_PLACEMENT_H
 #define SCHEDULER_PLACEMENT_H
 

@@ -238,8 +238,8 @@ void scheduler_peer_broken(struct scheduler *scheduler, struct peer_id peer,
 void scheduler_tick(struct scheduler *scheduler, uint64_t now_ns)
 {
     scheduler->now_ns = now_ns;
-    timers_run(scheduler);
-    scheduler_settle(scheduler);
+    while (timers_run_one(scheduler))
+        scheduler_settle(scheduler);
 }
 
 uint64_t scheduler_next_deadline(const struct scheduler *scheduler)

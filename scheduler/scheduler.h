@@ -53,6 +53,9 @@ void scheduler_destroy(struct scheduler *scheduler);
 void scheduler_set_clock(struct scheduler *scheduler, uint64_t unix_ns,
                          uint64_t now_ns);
 
+/* What the process takes, to be told to whoever asks next for the status. */
+void scheduler_set_usage(struct scheduler *scheduler, uint64_t rss, uint64_t cpu_ns);
+
 /* From now on only these may connect, with the rights of their roles: takes the list.
  * Who is no longer on it is closed, and workers are told.  Without this call everybody
  * may do everything.  DUSK_E_NOMEM: all stays as it was. */

@@ -2,6 +2,7 @@
 
 #include "common/clock.h"
 #include "common/loop.h"
+#include "common/resident.h"
 #include "proto/curve.h"
 #include "proto/limits.h"
 #include "proto/zap.h"
@@ -80,6 +81,8 @@ static void handle_batch(struct shell *shell, struct peer_link *peer,
     int rc;
     while (!peer->deaf && (rc = batch_reader_next(reader, &message, &text)) <= 0) {
         uint64_t now_ns = clock_monotonic_ns();
+        if (rc == 0 && message.type == MSG_status_request)
+            scheduler_set_usage(shell->scheduler, resident_bytes(), clock_cpu_ns());
         if (rc == 0)
             scheduler_message(shell->scheduler, peer->id, &message, now_ns);
         else

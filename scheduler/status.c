@@ -95,6 +95,12 @@ static void rows_fill(const struct scheduler *scheduler, struct rows *rows)
                                .tasks = scheduler->state_counts[state]};
 }
 
+void scheduler_set_usage(struct scheduler *scheduler, uint64_t rss, uint64_t cpu_ns)
+{
+    scheduler->rss = rss;
+    scheduler->cpu_ns = cpu_ns;
+}
+
 void status_answer(struct scheduler *scheduler, struct client *client, uint64_t request)
 {
     struct rows rows = {
@@ -105,14 +111,14 @@ void status_answer(struct scheduler *scheduler, struct client *client, uint64_t 
     };
     if (rows.workers && rows.running && rows.clients && rows.published) {
         rows_fill(scheduler, &rows);
-        client_send(
-            scheduler, client,
-            MESSAGE(status, .request = request, .build = str_of(DUSK_VERSION),
-                    .uptime_ns = scheduler->now_ns - scheduler->started_ns,
-                    .workers = {rows.workers, scheduler->worker_count},
-                    .states = {rows.states, TASK_FORGOTTEN},
-                    .clients = {rows.clients, scheduler->client_count},
-                    .published = {rows.published, scheduler->publication_count}));
+        client_send(scheduler, client,
+                    MESSAGE(status, .request = request, .build = str_of(DUSK_VERSION),
+                            .uptime_ns = scheduler->now_ns - scheduler->started_ns,
+                            .workers = {rows.workers, scheduler->worker_count},
+                            .states = {rows.states, TASK_FORGOTTEN},
+                            .clients = {rows.clients, scheduler->client_count},
+                            .published = {rows.published, scheduler->publication_count},
+                            .rss = scheduler->rss, .cpu_ns = scheduler->cpu_ns));
     } else {
         peer_doom(scheduler, client->peer);
     }

@@ -14,13 +14,13 @@ void timer_clear(struct scheduler *scheduler, struct timer *timer)
         heap_remove(&scheduler->timers, &timer->link);
 }
 
-void timers_run(struct scheduler *scheduler)
+bool timers_run_one(struct scheduler *scheduler)
 {
-    struct heap_link *first;
-    while ((first = heap_first(&scheduler->timers)) &&
-           first->priority <= (int64_t)scheduler->now_ns) {
-        struct timer *timer = CONTAINER_OF(first, struct timer, link);
-        heap_remove(&scheduler->timers, first);
-        timer->fire(scheduler, timer);
-    }
+    struct heap_link *first = heap_first(&scheduler->timers);
+    if (!first || first->priority > (int64_t)scheduler->now_ns)
+        return false;
+    struct timer *timer = CONTAINER_OF(first, struct timer, link);
+    heap_remove(&scheduler->timers, first);
+    timer->fire(scheduler, timer);
+    return true;
 }

@@ -18,7 +18,7 @@ struct timer {
 int timer_set(struct scheduler *scheduler, struct timer *timer, uint64_t deadline_ns);
 void timer_clear(struct scheduler *scheduler, struct timer *timer);
 
-/* Fires all that are due. */
-void timers_run(struct scheduler *scheduler);
+/* Fires the first that is due; false: none is. */
+bool timers_run_one(struct scheduler *scheduler);
 
 #endif

@@ -157,6 +157,9 @@ static void attempt_end(struct worker_core *core, struct attempt *attempt,
     int code = job->code;
     if (code == 0)
         code = attempt_keep(core, attempt, job, &text);
+    /* To the scheduler that means that a worker gave the attempt back. */
+    if (code == DUSK_E_CANCELLED)
+        code = DUSK_E_TASK;
     if (job->unknown)
         attempt_fail(core, attempt, code,
                      "worker %s: %s; load a plugin that has it with --preload or dusk "

@@ -2,18 +2,26 @@
  * shapes, call a kernel and hand in the items.
  *
  * Letters: l integer, d number, s string, a array (or the first item of a future,
- * or the item that the client named), f all items of a future.  X is a chunk's rows
- * (n x p), y its responses (n); glm.h has the other symbols.
+ * or the item that the client named), f all items of a future; [] may be left out.
+ * X is a chunk's rows (n x p), y its responses (n); glm.h has the other symbols.
+ * Arrays are of doubles (f64); any X may be of floats (f32) instead, with products
+ * and sums in double all the same.
  *
- *   random_normal    l seed, l stream, l chunk, l rows, l columns -> a X
+ *   random_normal    l seed, l stream, l chunk, l rows, l columns [, s type] -> a X
+ *                    type "f64" or "f32": the same numbers, rounded
  *   linear_response  a X, a beta(p), d noise, s family, l seed, l stream, l chunk
  *                    -> a y: X beta + noise N(0,1), or for logistic 1 with
  *                    probability 1 / (1 + e^-x'beta), else 0
+ *   random_gram      l seed, l stream, l noise's stream, l chunk, l rows, a beta(p),
+ *                    d noise -> what glm_gram gives, without mu and intercept, on X of
+ *                    random_normal and y of linear_response (normal), which are made
+ *                    a few rows at a time and never kept; sums are made over
+ *                    blocks of 512 rows, which are added up one by one
  *   sum              f, f, ... (2 to 64) -> the items, added one by one
  *   glm_moments      l chunk, a X, a y, s family -> l n, a sum x(p), a sum x^2(p)
- *   glm_gram         a X, a y, a mu(p), l intercept
+ *   glm_gram         l chunk, a X, a y, a mu(p), s family, l intercept
  *                    -> a G(q,q), a c(q), a diag G(q), d y'y, d sum y, l n
- *   glm_gram_summary f gram -> a diag G(q), a c(q), d y'y, d sum y, l n
+ *   glm_gram_summary f gram -> a diag G(q), l n
  *   glm_factor       a G, a R(q), a mu(p), d curvature
  *                    -> a L(q,q), a R(q), a mu(p): L L' = curvature G + diag R
  *   glm_prox         a X, a y, f factor, s family, l intercept, a v(q), a x0(q),

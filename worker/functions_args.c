@@ -1,5 +1,6 @@
 #include "worker/functions_args.h"
 #include <inttypes.h>
+#include <string.h>
 
 static int check_f64(struct dusk_task *task, const char *name,
                      const struct dusk_array *array)
@@ -26,13 +27,9 @@ int args_vector(struct dusk_task *task, const char *name,
     return 0;
 }
 
-int args_matrix(struct dusk_task *task, const char *name,
-                const struct dusk_array *array, int64_t rows, int64_t columns,
-                const double **ret_data)
+static int check_matrix(struct dusk_task *task, const char *name,
+                        const struct dusk_array *array, int64_t rows, int64_t columns)
 {
-    int rc = check_f64(task, name, array);
-    if (rc < 0)
-        return rc;
     if (array->ndim != 2)
         return dusk_task_fail(task, DUSK_E_TYPE, "%s has %d dimensions, must have 2",
                               name, array->ndim);
@@ -44,7 +41,32 @@ int args_matrix(struct dusk_task *task, const char *name,
         return dusk_task_fail(task, DUSK_E_INVALID,
                               "%s has %" PRId64 " columns, must have %" PRId64, name,
                               array->shape[1], columns);
+    return 0;
+}
+
+int args_matrix(struct dusk_task *task, const char *name,
+                const struct dusk_array *array, int64_t rows, int64_t columns,
+                const double **ret_data)
+{
+    int rc = check_f64(task, name, array);
+    if (rc == 0)
+        rc = check_matrix(task, name, array, rows, columns);
+    if (rc < 0)
+        return rc;
     *ret_data = array->data;
+    return 0;
+}
+
+int args_rows(struct dusk_task *task, const struct dusk_array *x,
+              struct glm_chunk *chunk)
+{
+    int rc = check_matrix(task, "X", x, -1, -1);
+    if (rc < 0)
+        return rc;
+    chunk->x = x->data;
+    chunk->x_is_f32 = x->dtype == DUSK_F32;
+    chunk->rows = x->shape[0];
+    chunk->columns = x->shape[1];
     return 0;
 }
 
@@ -58,11 +80,9 @@ int args_chunk(struct dusk_task *task, const struct dusk_array *x,
     if (rc < 0)
         return dusk_task_fail(task, rc, "%s", err.line);
     chunk.family = rc;
-    rc = args_matrix(task, "X", x, -1, -1, &chunk.x);
+    rc = args_rows(task, x, &chunk);
     if (rc < 0)
         return rc;
-    chunk.rows = x->shape[0];
-    chunk.columns = x->shape[1];
     if (chunk.columns < 1)
         return dusk_task_fail(task, DUSK_E_INVALID, "X has no columns");
     rc = args_vector(task, "y", y, chunk.rows, &chunk.y);
@@ -71,6 +91,18 @@ int args_chunk(struct dusk_task *task, const struct dusk_array *x,
     if (rc < 0)
         return rc;
     *ret_chunk = chunk;
+    return 0;
+}
+
+int args_dtype(struct dusk_task *task, const char *name, enum dusk_dtype *ret_dtype)
+{
+    if (strcmp(name, "f64") == 0)
+        *ret_dtype = DUSK_F64;
+    else if (strcmp(name, "f32") == 0)
+        *ret_dtype = DUSK_F32;
+    else
+        return dusk_task_fail(task, DUSK_E_INVALID, "type '%.40s': must be f64 or f32",
+                              name);
     return 0;
 }
 

@@ -17,6 +17,13 @@ int args_matrix(struct dusk_task *task, const char *name,
                 const struct dusk_array *array, int64_t rows, int64_t columns,
                 const double **ret_data);
 
+/* The rows X of a chunk, of doubles or floats: x, rows and columns are set. */
+int args_rows(struct dusk_task *task, const struct dusk_array *x,
+              struct glm_chunk *chunk);
+
+/* The type called "f64" or "f32". */
+int args_dtype(struct dusk_task *task, const char *name, enum dusk_dtype *ret_dtype);
+
 /* A chunk from X, y, and mu unless that is NULL. */
 int args_chunk(struct dusk_task *task, const struct dusk_array *x,
                const struct dusk_array *y, const struct dusk_array *mu,

@@ -33,10 +33,12 @@ static int run_gram(struct dusk_task *task)
     struct dusk_array x, y, mu, g, c, diagonal;
     struct glm_chunk chunk;
     struct glm_gram totals;
-    int64_t intercept;
-    int rc = dusk_task_args(task, "aaal", &x, &y, &mu, &intercept);
+    const char *family;
+    int64_t number, intercept;
+    struct err_text err;
+    int rc = dusk_task_args(task, "laaasl", &number, &x, &y, &mu, &family, &intercept);
     if (rc == 0)
-        rc = args_chunk(task, &x, &y, &mu, "normal", intercept, &chunk);
+        rc = args_chunk(task, &x, &y, &mu, family, intercept, &chunk);
     if (rc < 0)
         return rc;
     int64_t q = glm_unknowns(&chunk);
@@ -51,21 +53,21 @@ static int run_gram(struct dusk_task *task)
         return rc;
     for (int64_t j = 0; j < q; j++)
         numbers(&diagonal)[j] = numbers(&g)[j * q + j];
+    rc = glm_check(&chunk, number, numbers(&diagonal), &err);
+    if (rc < 0)
+        return dusk_task_fail(task, rc, "%s", err.line);
     return dusk_task_return(task, "aaaddl", &g, &c, &diagonal, totals.y_y, totals.sum_y,
                             chunk.rows);
 }
 
 static int run_gram_summary(struct dusk_task *task)
 {
-    struct dusk_array g, c, diagonal;
-    double y_y, sum_y;
+    struct dusk_array diagonal;
     int64_t rows;
     int rc = dusk_task_args(task, "*");
     if (rc == 0)
-        rc = dusk_task_items(task, 0, "aaaddl", &g, &c, &diagonal, &y_y, &sum_y, &rows);
-    if (rc < 0)
-        return rc;
-    return dusk_task_return(task, "aaddl", &diagonal, &c, y_y, sum_y, rows);
+        rc = dusk_task_items(task, 0, "**a**l", &diagonal, &rows);
+    return rc < 0 ? rc : dusk_task_return(task, "al", &diagonal, rows);
 }
 
 static int run_factor(struct dusk_task *task)

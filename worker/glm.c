@@ -24,8 +24,7 @@ static double gradient_factor(enum glm_family family)
     return family == GLM_LOGISTIC ? -1.0 : -2.0;
 }
 
-/* The constant of eta: the intercept less what centring takes off. */
-static double eta_offset(const struct glm_chunk *chunk, const double *b)
+double glm_offset(const struct glm_chunk *chunk, const double *b)
 {
     double offset = chunk->intercept ? b[chunk->columns] : 0.0;
     if (chunk->mu)
@@ -56,14 +55,14 @@ static void evaluate_rows(const struct glm_chunk *chunk, int64_t first, int64_t 
                           const double *b, double offset, double *eta, double *loss,
                           double *r, double *gradient)
 {
-    int64_t p = chunk->columns, step = glm_block_rows(p);
-    const double *x = chunk->x + first * p, *y = chunk->y + first;
+    int64_t step = glm_block_rows(chunk);
+    const double *y = chunk->y + first;
     for (int64_t i = 0; i < rows; i += step) {
         int64_t count = smaller(step, rows - i);
-        rows_dot(x + i * p, count, p, b, offset, eta + i);
+        rows_dot(chunk, first + i, count, b, offset, eta + i);
         rows_loss(chunk->family, eta + i, y + i, count, loss + i, r + i);
         if (gradient)
-            rows_add(x + i * p, count, p, r + i, gradient);
+            rows_add(chunk, first + i, count, r + i, gradient);
     }
 }
 
@@ -72,7 +71,7 @@ void glm_evaluate(const struct glm_chunk *chunk, const double *b, double *ret_et
 {
     double own_eta[GLM_BLOCK_ROWS], loss[GLM_BLOCK_ROWS], r[GLM_BLOCK_ROWS];
     struct glm_value value = {0};
-    double offset = eta_offset(chunk, b);
+    double offset = glm_offset(chunk, b);
     if (ret_gradient)
         memset(ret_gradient, 0, (size_t)glm_unknowns(chunk) * sizeof *ret_gradient);
     for (int64_t first = 0; first < chunk->rows; first += GLM_BLOCK_ROWS) {
@@ -94,19 +93,18 @@ void glm_evaluate(const struct glm_chunk *chunk, const double *b, double *ret_et
 
 void glm_predict(const struct glm_chunk *chunk, const double *b, double *ret_eta)
 {
-    rows_dot(chunk->x, chunk->rows, chunk->columns, b, eta_offset(chunk, b), ret_eta);
+    rows_dot(chunk, 0, chunk->rows, b, glm_offset(chunk, b), ret_eta);
 }
 
 /* sums += X'r for rows that are not in cache yet. */
 static void add_from_memory(const struct glm_chunk *chunk, int64_t first, int64_t rows,
                             const double *r, double *sums)
 {
-    int64_t p = chunk->columns, step = glm_block_rows(p);
-    const double *x = chunk->x + first * p;
+    int64_t step = glm_block_rows(chunk);
     for (int64_t i = 0; i < rows; i += step) {
         int64_t count = smaller(step, rows - i);
-        rows_touch(x + i * p, count * p);
-        rows_add(x + i * p, count, p, r + i, sums);
+        rows_touch(chunk, first + i, count);
+        rows_add(chunk, first + i, count, r + i, sums);
     }
 }
 
@@ -157,13 +155,12 @@ void glm_dual(const struct glm_chunk *chunk, const double *b, const double scale
               double *ret_value, double *ret_transposed)
 {
     double eta[GLM_BLOCK_ROWS], loss[GLM_BLOCK_ROWS], theta[GLM_BLOCK_ROWS];
-    double value = 0, sum_theta = 0, offset = eta_offset(chunk, b);
-    int64_t p = chunk->columns;
+    double value = 0, sum_theta = 0, offset = glm_offset(chunk, b);
     memset(ret_transposed, 0, (size_t)glm_unknowns(chunk) * sizeof *ret_transposed);
     for (int64_t first = 0; first < chunk->rows; first += GLM_BLOCK_ROWS) {
         int64_t rows = smaller(GLM_BLOCK_ROWS, chunk->rows - first);
         const double *y = chunk->y + first;
-        rows_dot(chunk->x + first * p, rows, p, b, offset, eta);
+        rows_dot(chunk, first, rows, b, offset, eta);
         rows_loss(chunk->family, eta, y, rows, loss, theta);
         for (int64_t i = 0; i < rows; i++) {
             theta[i] *= scale[y[i] > 0.5];
@@ -171,7 +168,7 @@ void glm_dual(const struct glm_chunk *chunk, const double *b, const double scale
         }
         value += dense_sum(loss, rows);
         sum_theta += dense_sum(theta, rows);
-        rows_add(chunk->x + first * p, rows, p, theta, ret_transposed);
+        rows_add(chunk, first, rows, theta, ret_transposed);
     }
     finish_transposed(chunk, 1.0, sum_theta, ret_transposed);
     *ret_value = value;

@@ -1,6 +1,8 @@
 /* A chunk of a generalised linear model, and what can be computed on it.
  *
- *   X   n x p, row-major      y   n responses      mu   p column means
+ *   X   n x p, row-major, of doubles or of floats, which count as the doubles they
+ *       are equal to
+ *   y   n responses           mu  p column means
  *   x~  a row as the model sees it: (x - mu, 1) with an intercept, else x - mu
  *   q   its length, p + intercept; coefficient vectors b have this length
  *   eta x~'b = x'b + (b[p] - mu'b): the columns are centred without a copy
@@ -11,7 +13,7 @@
  *
  * Everything here is pure and may run on many threads at once.  Nothing
  * allocates except where a function returns DUSK_E_NOMEM.  Inputs are not
- * validated (glm_moments does that, once a chunk): a NaN in gives a NaN out. */
+ * validated (glm_check does that, once a chunk): a NaN in gives a NaN out. */
 #ifndef WORKER_GLM_H
 #define WORKER_GLM_H
 
@@ -27,11 +29,12 @@ enum glm_family {
 struct glm_chunk {
     int64_t rows;     /* n >= 0 */
     int64_t columns;  /* p >= 1 */
-    const double *x;  /* n x p */
+    const void *x;    /* n x p */
     const double *y;  /* n */
     const double *mu; /* p, or NULL for zeros */
     enum glm_family family;
     bool intercept;
+    bool x_is_f32; /* X holds floats */
 };
 
 /* The family called "normal" or "logistic", or DUSK_E_INVALID with a line. */
@@ -94,10 +97,14 @@ int glm_hessian(const struct glm_chunk *chunk, const double *b, const int64_t *c
 int glm_losses(const struct glm_chunk *chunk, const double *b, int64_t count,
                double *ret_losses);
 
-/* Column sums and sums of squares (p each), and validation: a NaN or an infinity
- * in X or y, and a response outside the family's domain, are DUSK_E_DATA with
- * a line that names the chunk (by `chunk_number`), the row and the column, all
- * counted from 0.  mu and intercept are not looked at. */
+/* Validation, given the columns' sums of squares (p): a NaN or an infinity in X or y,
+ * and a response outside the family's domain, are DUSK_E_DATA with a line that names
+ * the chunk (by `chunk_number`), the row and the column, all counted from 0.  mu and
+ * intercept are not looked at. */
+int glm_check(const struct glm_chunk *chunk, int64_t chunk_number,
+              const double *squares, struct err_text *err);
+
+/* Column sums and sums of squares (p each), and glm_check. */
 int glm_moments(const struct glm_chunk *chunk, int64_t chunk_number, double *ret_sum,
                 double *ret_sum2, struct err_text *err);
 

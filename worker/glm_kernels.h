@@ -7,21 +7,35 @@
 /* Buffers for one number a row are on the stack and have this size. */
 #define GLM_BLOCK_ROWS 256
 
-/* Rows that are worked on together in a chunk with p columns: they stay in the
- * first-level cache while they are used a second time. */
-int64_t glm_block_rows(int64_t columns);
+/* Rows that are worked on together: they stay in the first-level cache while they
+ * are used a second time. */
+int64_t glm_block_rows(const struct glm_chunk *chunk);
+
+/* The constant of eta at b: the intercept less what centring takes off. */
+double glm_offset(const struct glm_chunk *chunk, const double *b);
+
+/* What follows reads the chunk's rows first .. first + rows - 1 as they are, without
+ * means and intercept. */
 
 /* eta_i = offset + x_i'b */
-void rows_dot(const double *x, int64_t rows, int64_t columns, const double *b,
-              double offset, double *ret_eta);
+void rows_dot(const struct glm_chunk *chunk, int64_t first, int64_t rows,
+              const double *b, double offset, double *ret_eta);
 
 /* sums += X'r */
-void rows_add(const double *x, int64_t rows, int64_t columns, const double *r,
-              double *sums);
+void rows_add(const struct glm_chunk *chunk, int64_t first, int64_t rows,
+              const double *r, double *sums);
 
-/* Brings doubles into cache by looking at each cache line; the sum means nothing.
+/* sum += sum of x_i, sum2 += sum of their squares. */
+void rows_moments(const struct glm_chunk *chunk, int64_t first, int64_t rows,
+                  double *sum, double *sum2);
+
+/* The rows as doubles: where they are, or copied to `room` (rows x p). */
+const double *rows_doubles(const struct glm_chunk *chunk, int64_t first, int64_t rows,
+                           double *room);
+
+/* Brings rows into cache by looking at each cache line; the sum means nothing.
  * Memory is read fastest in one stream, which rows_add is not. */
-double rows_touch(const double *x, int64_t count);
+double rows_touch(const struct glm_chunk *chunk, int64_t first, int64_t rows);
 
 /* For each row the loss, the residual r and the weight w (second derivative of the
  * loss in eta). */

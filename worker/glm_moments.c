@@ -1,28 +1,15 @@
 /* Column sums, and the one look at all values that the rest relies on. */
 #include "worker/glm.h"
 #include "worker/glm_kernels.h"
-#include "worker/simd.h"
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
-SIMD_CLONES
-static void row_moments(const double *restrict x, int64_t rows, int64_t columns,
-                        double *restrict sum, double *restrict sum2)
+static double element(const struct glm_chunk *chunk, int64_t i, int64_t j)
 {
-    int64_t i = 0;
-    for (; i + 4 <= rows; i += 4, x += 4 * columns)
-        for (int64_t j = 0; j < columns; j++) {
-            double a = x[j], b = x[columns + j], c = x[2 * columns + j],
-                   d = x[3 * columns + j];
-            sum[j] += (a + b) + (c + d);
-            sum2[j] += (a * a + b * b) + (c * c + d * d);
-        }
-    for (; i < rows; i++, x += columns)
-        for (int64_t j = 0; j < columns; j++) {
-            sum[j] += x[j];
-            sum2[j] += x[j] * x[j];
-        }
+    int64_t at = i * chunk->columns + j;
+    return chunk->x_is_f32 ? (double)((const float *)chunk->x)[at]
+                           : ((const double *)chunk->x)[at];
 }
 
 /* Some square sum is not finite: says which value it was. */
@@ -31,7 +18,7 @@ static int name_bad_value(const struct glm_chunk *chunk, int64_t number,
 {
     for (int64_t i = 0; i < chunk->rows; i++)
         for (int64_t j = 0; j < chunk->columns; j++) {
-            double value = chunk->x[i * chunk->columns + j];
+            double value = element(chunk, i, j);
             if (!isfinite(value * value))
                 return err_set(err, DUSK_E_DATA,
                                "chunk %" PRId64 ", row %" PRId64 ", column %" PRId64
@@ -60,22 +47,26 @@ static int check_response(const struct glm_chunk *chunk, int64_t number,
     return 0;
 }
 
+int glm_check(const struct glm_chunk *chunk, int64_t chunk_number,
+              const double *squares, struct err_text *err)
+{
+    int rc = check_response(chunk, chunk_number, err);
+    for (int64_t j = 0; rc == 0 && j < chunk->columns; j++)
+        if (!isfinite(squares[j]))
+            rc = name_bad_value(chunk, chunk_number, err);
+    return rc;
+}
+
 int glm_moments(const struct glm_chunk *chunk, int64_t chunk_number, double *ret_sum,
                 double *ret_sum2, struct err_text *err)
 {
-    int rc = check_response(chunk, chunk_number, err);
-    if (rc < 0)
-        return rc;
     memset(ret_sum, 0, (size_t)chunk->columns * sizeof *ret_sum);
     memset(ret_sum2, 0, (size_t)chunk->columns * sizeof *ret_sum2);
-    int64_t p = chunk->columns, step = glm_block_rows(p);
+    int64_t step = glm_block_rows(chunk);
     for (int64_t i = 0; i < chunk->rows; i += step) {
         int64_t rows = chunk->rows - i < step ? chunk->rows - i : step;
-        rows_touch(chunk->x + i * p, rows * p);
-        row_moments(chunk->x + i * p, rows, p, ret_sum, ret_sum2);
+        rows_touch(chunk, i, rows);
+        rows_moments(chunk, i, rows, ret_sum, ret_sum2);
     }
-    for (int64_t j = 0; j < p; j++)
-        if (!isfinite(ret_sum2[j]))
-            return name_bad_value(chunk, chunk_number, err);
-    return 0;
+    return glm_check(chunk, chunk_number, ret_sum2, err);
 }

@@ -2,7 +2,7 @@
 
 #include "common/clock.h"
 #include "common/err.h"
-#include "worker/resident.h"
+#include "common/resident.h"
 
 #include <errno.h>
 #include <signal.h>

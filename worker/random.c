@@ -117,3 +117,15 @@ void random_normal(const struct random_stream *stream, int64_t first, int64_t co
 {
     fill(normal_block, stream, first, count, ret_values);
 }
+
+void random_normal_f32(const struct random_stream *stream, int64_t first, int64_t count,
+                       float *ret_values)
+{
+    double block[RANDOM_BLOCK];
+    for (int64_t k = 0; k < count; k += RANDOM_BLOCK) {
+        int64_t here = count - k < RANDOM_BLOCK ? count - k : RANDOM_BLOCK;
+        random_normal(stream, first + k, here, block);
+        for (int64_t i = 0; i < here; i++)
+            ret_values[k + i] = (float)block[i];
+    }
+}

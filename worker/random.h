@@ -25,4 +25,8 @@ void random_uniform(const struct random_stream *stream, int64_t first, int64_t c
 void random_normal(const struct random_stream *stream, int64_t first, int64_t count,
                    double *ret_values);
 
+/* The same numbers, rounded. */
+void random_normal_f32(const struct random_stream *stream, int64_t first, int64_t count,
+                       float *ret_values);
+
 #endif

@@ -1,18 +1,11 @@
 #include "tests/bench/scheduler_flow.h"
 
+#include "common/clock.h"
+
 #include <stdlib.h>
-#include <time.h>
 
 #define WORKERS 2
 #define CLIENT 100
-
-/* Processor time, since the machine may have other things to do. */
-static uint64_t spent_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
 
 static void give(struct flow *flow, uint32_t peer, const struct message *message)
 {
@@ -54,14 +47,14 @@ void flow_turn(struct flow *flow, bool release)
     }
     size_t runs = flow->run_count, done = flow->done_count;
     flow->run_count = flow->done_count = 0;
-    uint64_t before = spent_ns();
+    uint64_t before = clock_cpu_ns();
     for (size_t i = 0; i < runs; i++)
         give(flow, flow->runs[i].worker,
              MESSAGE(done, .key = flow->runs[i].key, .attempt = flow->runs[i].attempt,
                      .nbytes = 8, .start_ns = 1, .stop_ns = 1001));
     if (release && done)
         give(flow, CLIENT, MESSAGE(release, .keys = {flow->done, done}));
-    flow->core_ns += spent_ns() - before;
+    flow->core_ns += clock_cpu_ns() - before;
 }
 
 void flow_start(struct flow *flow, uint64_t tasks)
@@ -104,8 +97,8 @@ static void submit(struct flow *flow, unsigned inputs)
 
 void flow_submit(struct flow *flow, uint64_t count, unsigned inputs)
 {
-    uint64_t before = spent_ns();
+    uint64_t before = clock_cpu_ns();
     for (uint64_t i = 0; i < count; i++)
         submit(flow, inputs);
-    flow->core_ns += spent_ns() - before;
+    flow->core_ns += clock_cpu_ns() - before;
 }

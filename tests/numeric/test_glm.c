@@ -48,7 +48,7 @@ static struct problem problem_create(const struct shape *shape, enum glm_family 
         random_normal(&stream, 0, sizes[k], *vectors[k]);
     }
     for (int64_t k = 0; k < m.n * m.p; k++)
-        m.x[k] += 3.0 * (double)(k % m.p % 4);
+        m.x[k] = (float)(m.x[k] + 3.0 * (double)(k % m.p % 4));
     for (int64_t j = 0; j < m.q; j++)
         m.b[j] /= sqrt((double)m.p);
     for (int64_t j = 0; j < m.p; j++)
@@ -65,6 +65,17 @@ static struct problem problem_create(const struct shape *shape, enum glm_family 
         .intercept = shape->intercept,
     };
     return m;
+}
+
+/* The same rows as floats, not at a multiple of any vector's size. */
+static struct glm_chunk chunk_of_floats(const struct problem *m, float *room)
+{
+    struct glm_chunk chunk = m->chunk;
+    for (int64_t k = 0; k < m->n * m->p; k++)
+        room[k + 1] = (float)m->x[k];
+    chunk.x = room + 1;
+    chunk.x_is_f32 = true;
+    return chunk;
 }
 
 static void problem_destroy(struct problem *m)
@@ -193,6 +204,59 @@ START_TEST(pieces_are_the_whole)
         glm_gradient(&m.chunk, m.eta, m.h);
         for (int64_t j = 0; j < m.q; j++)
             ck_assert_double_eq_tol(m.h[j], m.g[j], 1e-12 * (100 + fabs(m.g[j])));
+        problem_destroy(&m);
+    }
+}
+END_TEST
+
+/* Everything that a chunk can be asked for, one after the other. */
+static int64_t ask_everything(const struct problem *m, const struct glm_chunk *chunk,
+                              double *ret)
+{
+    const double scale[2] = {0.5, 0.5};
+    const int64_t columns[2] = {m->q - 1, 0}, count = m->q < 2 ? 1 : 2;
+    struct glm_value value;
+    struct glm_gram totals;
+    double *at = ret;
+    glm_evaluate(chunk, m->b, at, at + m->n, &value);
+    at += m->n + m->q;
+    glm_predict(chunk, m->b, at);
+    at += m->n;
+    glm_gradient(chunk, m->eta, at);
+    at += m->q;
+    ck_assert_int_eq(glm_moments(chunk, 0, at, at + m->p, NULL), 0);
+    at += 2 * m->p;
+    ck_assert_int_eq(glm_gram(chunk, at, at + m->q * m->q, &totals), 0);
+    at += m->q * m->q + m->q;
+    ck_assert_int_eq(glm_hessian(chunk, m->b, columns, count, at), 0);
+    at += count * count;
+    ck_assert_int_eq(glm_losses(chunk, m->b, 1, at), 0);
+    at++;
+    glm_dual(chunk, m->b, scale, at, at + 1);
+    at += 1 + m->q;
+    *at++ = value.loss;
+    return at - ret;
+}
+
+START_TEST(floats_are_the_doubles_they_equal)
+{
+    FOR_BOTH_FAMILIES(family)
+    {
+        struct problem m = problem_create(&shapes[_i], family);
+        int64_t room = 2 * m.n + m.q * m.q + 6 * m.q + 20;
+        double *wide = doubles(room), *narrow = doubles(room);
+        float *x = calloc((size_t)(m.n * m.p + 1), sizeof *x);
+        struct glm_chunk chunk = chunk_of_floats(&m, x);
+        int64_t count = ask_everything(&m, &m.chunk, wide);
+        ck_assert_int_le(count, room);
+        ask_everything(&m, &chunk, narrow);
+        for (int64_t k = 0; k < count; k++)
+            ck_assert(wide[k] == narrow[k] ||
+                      fabs(wide[k] - narrow[k]) <=
+                          1e-12 * (double)(10 + m.n) * (1 + fabs(wide[k])));
+        free(wide);
+        free(narrow);
+        free(x);
         problem_destroy(&m);
     }
 }
@@ -515,6 +579,7 @@ static Suite *glm_suite(void)
     tcase_add_loop_test(formulas, evaluate_follows_the_formulas, 0, SHAPES);
     tcase_add_loop_test(formulas, optional_results_change_nothing, 0, SHAPES);
     tcase_add_loop_test(formulas, pieces_are_the_whole, 0, SHAPES);
+    tcase_add_loop_test(formulas, floats_are_the_doubles_they_equal, 0, SHAPES);
     tcase_add_loop_test(formulas, gradient_is_the_slope_of_the_loss, 0, SHAPES);
     tcase_add_loop_test(formulas, line_is_the_loss_along_it, 0, SHAPES);
     tcase_add_loop_test(formulas, gram_follows_the_formulas, 0, SHAPES);

@@ -67,6 +67,23 @@ def local_solvers_agree():
             assert abs(a - b) <= 1e-8, (a, b)
 
 
+def rows_are_asked_when_sums_are_not_enough():
+    """A gap beyond what sums can tell is certified by the rows"""
+    def kinds_and_run(*options):
+        run = finish(cluster.dusk("admm", "--rows", "20000", "--columns", "20", "--json",
+                                  "--chunk-rows", "1000", *options))["runs"][0]
+        assert run["certified"], run["duality_gap"]
+        return set(run["kinds"]), run
+    with daemons.Cluster() as cluster:
+        kinds, coarse = kinds_and_run("--tolerance", "1e-6")
+        assert kinds == {"glm_prox_gram"}, kinds
+        kinds, fine = kinds_and_run("--tolerance", "1e-13")
+        assert kinds == {"glm_prox_gram", "glm_evaluate"}, kinds
+        assert fine["duality_gap"] <= 1e-13 < coarse["duality_gap"] <= 1e-6
+        for a, b in zip(coarse["coefficients"], fine["coefficients"], strict=True):
+            assert abs(a - b) <= 1e-9, (a, b)
+
+
 def classic_diverges_and_robust_does_not():
     """The published asynchronous form diverges where it must, with exit code 3"""
     with daemons.Cluster(workers=4) as cluster:
@@ -191,6 +208,7 @@ def embedded_cluster():
 
 
 if __name__ == "__main__":
-    tap.run(known_answers, local_solvers_agree, classic_diverges_and_robust_does_not,
+    tap.run(known_answers, local_solvers_agree, rows_are_asked_when_sums_are_not_enough,
+            classic_diverges_and_robust_does_not,
             killed_worker, killed_with_nanny, stopped_worker, joining_worker,
             retiring_worker, embedded_cluster)

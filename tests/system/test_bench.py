@@ -3,11 +3,18 @@
 import json
 import os
 import subprocess
+import sys
+import types
 
 import daemons
 import tap
 
 SECONDS = 120
+RUNNER_FOLDER = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))),
+                             "bench")
+RUNNER = os.path.join(RUNNER_FOLDER, "run")
+sys.path.insert(0, RUNNER_FOLDER)
+import contest
 
 
 def run(command, code=0, environment=None):
@@ -21,15 +28,50 @@ def bench(*arguments, **options):
     return run([daemons.DUSK, "bench", *arguments], **options)
 
 
+TASKS_FIGURES = ("tasks_per_second", "submit_tasks_per_second",
+                 "as_completed_tasks_per_second", "chains_tasks_per_second",
+                 "tree_tasks_per_second", "rtt_p50_us", "rtt_p99_us",
+                 "relay_tasks_per_second", "relay_rtt_p50_us", "relay_rtt_p99_us",
+                 "rate_to_relay", "rtt_to_relay", "scheduler_cpu_us_per_task",
+                 "client_cpu_us_per_task", "relay_cpu_us_per_task")
+OWN_CLUSTER_FIGURES = ("encrypted_tasks_per_second", "encrypted_rtt_p50_us",
+                       "encrypted_rtt_p99_us", "encrypted_rate_to_plain",
+                       "workers_cpu_us_per_task", "cpu_to_relay")
+SCHEDULER_MEMORY = "scheduler_bytes_per_task"
+
+
+def check_figures(text, expected, workers, rounds):
+    figures = json.loads(text)
+    spread = figures.pop("spread")
+    assert set(spread) == set(expected if rounds > 1 else ()), spread
+    assert set(expected) | {SCHEDULER_MEMORY} <= set(figures), figures
+    assert all(value > 0 for value in figures.values()), figures
+    for name, (least, most) in spread.items():
+        assert least <= figures[name] <= most, (name, figures, spread)
+    assert figures["workers"] == workers and figures["rounds"] == rounds, figures
+
+
 def tasks():
     """dusk bench tasks prints JSON with positive figures, and what they vary between"""
-    figures = json.loads(bench("tasks", "--workers", "2", "--tasks", "200", "--rounds", "2",
-                               "--json").stdout)
-    spread = figures.pop("spread")
-    for name in ("tasks_per_second", "rtt_p50_us", "rtt_p99_us"):
-        assert figures[name] > 0, (name, figures)
-        assert spread[name][0] <= figures[name] <= spread[name][1], (name, spread)
-    assert all(value > 0 for value in figures.values()), figures
+    done = bench("tasks", "--workers", "2", "--tasks", "200", "--rounds", "2", "--json")
+    check_figures(done.stdout, TASKS_FIGURES + OWN_CLUSTER_FIGURES, 2, 2)
+
+
+def one_task():
+    """One task is measured too"""
+    done = bench("tasks", "--workers", "1", "--tasks", "1", "--rounds", "1",
+                 "--in-flight", "1", "--json")
+    check_figures(done.stdout, TASKS_FIGURES + OWN_CLUSTER_FIGURES, 1, 1)
+
+
+def given_scheduler():
+    """The cluster of a scheduler that is named is measured, and left as it was"""
+    with daemons.Cluster() as cluster:
+        done = bench("tasks", "--tasks", "200", "--rounds", "2", "--json",
+                     environment={"DUSK_SCHEDULER_ADDRESS": cluster.address})
+        check_figures(done.stdout, TASKS_FIGURES, 2, 2)
+        daemons.wait_for("the last task to be forgotten",
+                         lambda: sum(cluster.status()["tasks"].values()) == 0)
 
 
 def table():
@@ -46,6 +88,7 @@ def wrong_input():
             ("--tasks", ["tasks", "--tasks", "0"]),
             ("--tasks", ["tasks", "--tasks", "many"]),
             ("--rounds", ["tasks", "--rounds", "0"]),
+            ("--in-flight", ["tasks", "--in-flight", "0"]),
             ("extra", ["tasks", "extra"]),
             ("--workers", ["tasks", "--workers", "2", "--scheduler", "tcp://h:1"])]:
         done = bench(*arguments, code=2)
@@ -63,5 +106,45 @@ def help_texts():
     assert "Usage" in bench(code=2).stderr
 
 
+def runner():
+    """tests/bench/run has --help, and ends with exit code 2 on wrong input"""
+    assert "tasks" in run([RUNNER, "--help"]).stdout
+    for word, arguments in [("nothing", ["nothing"]), ("0", ["--rounds", "0"]),
+                            ("nobody", ["--only", "nobody"])]:
+        done = run([RUNNER, *arguments], code=2)
+        assert word in done.stderr.splitlines()[-1] and not done.stdout, done
+
+
+def rounds():
+    """The runner takes turns, leaves out who cannot run, and compares with dusk"""
+    turns = []
+    measured = {"dusk": [2, 8, 4], "slow": [1, 1, 1], "relay": [4, 4, 4]}
+
+    def measure(*names):
+        turns.append(names[0])
+        return {name: {"rate": measured[name].pop(0), "time_s": 3} for name in names}
+
+    def fail(_):
+        turns.append("broken")
+        raise contest.Unavailable("on purpose")
+
+    bench_of_three = types.SimpleNamespace(
+        FIGURES={"rate": contest.Figure("/s", True), "time_s": contest.Figure("s", False)},
+        CONTESTANTS=[
+            contest.Contestant(["dusk", "relay"], [], lambda _: measure("dusk", "relay")),
+            contest.Contestant(["broken"], [], fail),
+            contest.Contestant(["absent"], ["a-package"], fail),
+            contest.Contestant(["slow"], ["another"], lambda _: measure("slow"))])
+    result = contest.run(bench_of_three, 3, True, ["a-package"])
+    assert turns == ["dusk", "broken", "slow", "dusk", "slow", "dusk", "slow"], turns
+    assert result.failed and set(result.summary()) == {"dusk", "relay", "slow"}
+    rate = result.summary()["slow"]["rate"]
+    assert rate == {"median": 1, "least": 1, "most": 1, "rounds": 3, "ratio": 4}, rate
+    assert result.ratio("relay", "rate") == 1 and result.ratio("slow", "time_s") == 1
+    assert result.summary()["dusk"]["rate"]["median"] == 4
+    assert len(contest.table(result)) == 1 + 2 * 3
+
+
 if __name__ == "__main__":
-    tap.run(tasks, table, wrong_input, help_texts)
+    tap.run(tasks, one_task, given_scheduler, table, wrong_input, help_texts, runner,
+            rounds)

@@ -152,6 +152,7 @@ def status_and_why():
         assert len(status["workers"]) == 2 and status["workers"][0]["threads"] == 1
         assert sum(status["tasks"].values()) == 1, status
         assert any(client["wanted"] == 1 for client in status["clients"]), status
+        assert status["rss_bytes"] > 1 << 20 and status["cpu_s"] > 0, status
         out, _ = finish(cluster.dusk("status"))
         assert "workers: 2" in out and "tasks: 1" in out, out
         job.kill()

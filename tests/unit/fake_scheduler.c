@@ -101,7 +101,8 @@ static void on_status(struct batch *batch, uint64_t request)
     struct client_row client = {str_of("test"), 0xc0ffee, 3, 0};
     answer(batch, MESSAGE(status, .request = request, .build = str_of("fake"),
                           .uptime_ns = 5000000000, .workers = {&worker, 1},
-                          .states = {&state, 1}, .clients = {&client, 1}));
+                          .states = {&state, 1}, .clients = {&client, 1}, .rss = 4096,
+                          .cpu_ns = 2500000000));
 }
 
 static void on_hello(struct fake_scheduler *fake, struct batch *batch,

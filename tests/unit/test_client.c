@@ -522,6 +522,7 @@ START_TEST(the_cluster_tells_about_itself)
     ck_assert_int_eq(cluster->states[0].tasks, 7);
     ck_assert_int_eq(cluster->clients[0].wanted, 3);
     ck_assert(fabs(cluster->uptime_s - 5) < 1e-9);
+    ck_assert(cluster->rss_bytes == 4096 && fabs(cluster->cpu_s - 2.5) < 1e-9);
     dusk_cluster_free(cluster);
     char line[100];
     OK(dusk_why(client, "c0ffee-17", SOON, line, sizeof line));

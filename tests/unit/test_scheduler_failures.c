@@ -18,7 +18,6 @@ static void teardown(void)
     script_fini(&s);
 }
 
-#define ON(...) .dependencies = KEYS(__VA_ARGS__)
 #define ERRED(count_, attempt_, code_)                                                 \
     MESSAGE(erred, .key = KEY(count_), .attempt = attempt_, .code = code_,             \
             .reason = str_of("no luck"))
@@ -48,6 +47,16 @@ START_TEST(retries_come_before_failure)
     expect("w1:run_task 1#3 add", pass(200));
     expect("c1:failed 1 TASK: task 000001-1 (add): no luck",
            script_message(&s, W1, ERRED(1, 3, DUSK_E_TASK)));
+}
+END_TEST
+
+/* A scheduler before this one may have told the worker to stop it. */
+START_TEST(what_is_given_back_runs_again_and_costs_no_retry)
+{
+    script_message(&s, C1, SUBMIT(1, "add"));
+    expect("w1:run_task 1#2 add", script_message(&s, W1, STOPPED(1, 1)));
+    expect("c1:failed 1 TASK: task 000001-1 (add): no luck",
+           script_message(&s, W1, ERRED(1, 2, DUSK_E_TASK)));
 }
 END_TEST
 
@@ -162,7 +171,7 @@ START_TEST(a_deadline_ends_a_rest)
 }
 END_TEST
 
-/* Both timers fire before the task is looked at. */
+/* What one timer brings about is done before the next one fires. */
 START_TEST(a_deadline_comes_when_a_rest_ends)
 {
     script_message(&s, C1, SUBMIT(1, "sum", .deadline_ms = 210, .retries = 1));
@@ -170,8 +179,29 @@ START_TEST(a_deadline_comes_when_a_rest_ends)
     script_message(&s, W1, ERRED(1, 1, DUSK_E_TASK));
     s.now_ns += 150 * UINT64_C(1000000);
     scheduler_tick(s.scheduler, s.now_ns);
-    expect("c1:failed 1 DEADLINE: task 000001-1 (sum) was not done within 210 ms: all "
-           "its inputs are there: it is queued next",
+    expect(
+        "w1:run_task 1#2 sum; w1:stop_task 1#2; c1:failed 1 DEADLINE: task 000001-1 "
+        "(sum) was not done within 210 ms: was sent to worker w1 (running) as attempt "
+        "2; 1 tasks are there for 1 threads",
+        script_wait(&s, 0));
+}
+END_TEST
+
+START_TEST(a_deadline_comes_when_the_worker_of_an_input_is_lost)
+{
+    script_worker(&s, W2, 1, 1);
+    script_message(&s, C1, SUBMIT(1, "sum", .worker = str_of("w1")));
+    script_message(&s, W1, DONE(1, 1, 8));
+    script_message(
+        &s, C1,
+        SUBMIT(2, "sum", ON(KEY(1)), .worker = str_of("w2"), .deadline_ms = 1100));
+    script_gone(&s, W1);
+    s.now_ns += 1200 * UINT64_C(1000000);
+    scheduler_tick(s.scheduler, s.now_ns);
+    expect("w2:stop_task 2#2; c1:failed 2 DEADLINE: task 000001-2 (sum) was not done "
+           "within 1.10 s: was sent to worker w2 (running) as attempt 2; 1 tasks are "
+           "there "
+           "for 1 threads",
            script_wait(&s, 0));
 }
 END_TEST
@@ -428,7 +458,8 @@ START_TEST(arguments_are_limited)
     script_init_with(&s, &config);
     script_client(&s, C1);
     struct payload *payload;
-    ck_assert_int_eq(payload_create(malloc(400), 400, NULL, 0, &payload), 0);
+    static const uint8_t head[400];
+    ck_assert_int_eq(payload_create(head, sizeof head, NULL, 0, &payload), 0);
     for (uint64_t round = 0; round < 3; round++) {
         expect("", script_message(&s, C1, SUBMIT(1, "add", .arguments = payload)));
         expect("", script_message(&s, C1, SUBMIT(2, "add", .arguments = payload)));
@@ -452,6 +483,7 @@ int main(void)
     TCase *tests = tcase_create("failures");
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, retries_come_before_failure);
+    tcase_add_test(tests, what_is_given_back_runs_again_and_costs_no_retry);
     tcase_add_test(tests, rests_double_and_end);
     tcase_add_test(tests, a_resting_task_keeps_its_inputs);
     tcase_add_test(tests, a_resting_task_can_be_cancelled);
@@ -461,6 +493,7 @@ int main(void)
     tcase_add_test(tests, a_deadline_ends_with_its_task);
     tcase_add_test(tests, a_deadline_ends_a_rest);
     tcase_add_test(tests, a_deadline_comes_when_a_rest_ends);
+    tcase_add_test(tests, a_deadline_comes_when_the_worker_of_an_input_is_lost);
     tcase_add_test(tests, a_far_deadline_never_comes);
     tcase_add_test(tests, clean_stops_do_not_count);
     tcase_add_test(tests, what_is_done_is_not_charged);

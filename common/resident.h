@@ -1,7 +1,7 @@
 /* What the operating system knows: how much memory there is and how much a process
  * takes. */
-#ifndef WORKER_RESIDENT_H
-#define WORKER_RESIDENT_H
+#ifndef COMMON_RESIDENT_H
+#define COMMON_RESIDENT_H
 
 #include <stddef.h>
 #include <sys/types.h>

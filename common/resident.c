@@ -1,4 +1,4 @@
-#include "worker/resident.h"
+#include "common/resident.h"
 
 #include <stdio.h>
 #include <unistd.h>

@@ -1,0 +1,475 @@
+/* The published problem by all variants of ADMM: updates a second, and seconds to
+ * relative gaps; with dask.distributed on the same chunks. */
+#include "client/bench.h"
+#include "client/bench_peer.h"
+#include "client/gaps.h"
+#include "client/run.h"
+#include "client/session.h"
+#include "common/clock.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#define L1 7.2 /* as published, like rho */
+#define RHO 1.2
+#define STALENESS 3
+#define TOLERANCE 1e-6 /* what the robust form certifies */
+#define REFERENCE_TOLERANCE 1e-8
+#define VARIANTS 3
+
+enum { VARIANT_ALL = VARIANTS, FORM_BOTH = 2, PEER_NONE = 0 };
+
+static const char *const variants[] = {"sync", "async", "batched", "all", NULL};
+static const char *const forms[] = {"robust", "classic", "both", NULL};
+static const char *const peers[] = {"none", "dask", NULL};
+
+struct admm_bench {
+    int64_t rows, columns, chunks, rounds, sweeps, seed;
+    int variant, form, peer_kind;
+    struct session_options options;
+    bool json;
+
+    struct session session;
+    struct dataset data;
+    struct peer *peer;
+    struct answer reference;
+};
+
+/* ---- what is measured ---- */
+
+/* Of one subject and variant, a value a round; NaN where a gap was not reached. */
+enum { RATE, TO_GAP, CERTIFIED = TO_GAP + GAPS, MEASURES };
+enum { CLASSIC, ROBUST, DASK, SUBJECTS };
+
+static const char *const subjects[SUBJECTS] = {"classic", "robust", "dask"};
+
+struct samples {
+    int rounds;
+    double *setup; /* (rounds) */
+    double *values[SUBJECTS][VARIANTS][MEASURES];
+    double *all; /* what the above point into */
+};
+
+static int samples_init(struct samples *samples, int rounds)
+{
+    size_t arrays = 1 + SUBJECTS * VARIANTS * MEASURES;
+    *samples = (struct samples){.rounds = rounds};
+    samples->all = malloc(arrays * (size_t)rounds * sizeof *samples->all);
+    if (!samples->all)
+        return DUSK_E_NOMEM;
+    for (size_t i = 0; i < arrays * (size_t)rounds; i++)
+        samples->all[i] = NAN;
+    double *next = samples->setup = samples->all;
+    for (int s = 0; s < SUBJECTS; s++)
+        for (int v = 0; v < VARIANTS; v++)
+            for (int m = 0; m < MEASURES; m++)
+                samples->values[s][v][m] = next += rounds;
+    return 0;
+}
+
+static void sample_gaps(const struct samples *samples, int subject, int variant,
+                        int round, const double *gaps, const double *seconds,
+                        int64_t count)
+{
+    for (int g = 0; g < GAPS; g++) {
+        int64_t first = gaps_reach(gaps, count, gaps_levels[g].value);
+        if (first < count)
+            samples->values[subject][variant][TO_GAP + g][round] = seconds[first];
+    }
+}
+
+/* ---- one round ---- */
+
+static int measure_run(struct admm_bench *bench, struct model *model, int subject,
+                       int variant, int round, struct samples *samples,
+                       struct err_text *text)
+{
+    bool robust = subject == ROBUST;
+    struct run run;
+    struct run_options options = {
+        .form = robust ? ADMM_ROBUST : ADMM_CLASSIC,
+        .variant = (enum admm_variant)variant,
+        .local = robust ? LOCAL_GRAM : LOCAL_LBFGS,
+        .threads = bench->session.threads,
+        .tolerance = TOLERANCE,
+        .staleness = STALENESS,
+        .rho = RHO,
+        .seed = (uint64_t)(bench->seed + round),
+        .max_updates = robust ? 0 : bench->sweeps * bench->data.chunks,
+    };
+    int rc = run_execute(model, &options, &run, text);
+    if (rc < 0)
+        return rc;
+    size_t count = (size_t)run.point_count + 1;
+    double *gaps = calloc(2 * count, sizeof *gaps), *seconds = gaps + count;
+    rc = gaps ? gaps_measure(model, &bench->reference, run.z, run.point_count, gaps,
+                             text)
+              : err_set(text, DUSK_E_NOMEM, "no memory for a trace");
+    if (rc == 0) {
+        for (int64_t k = 0; k < run.point_count; k++)
+            seconds[k] = run.points[k].seconds;
+        sample_gaps(samples, subject, variant, round, gaps, seconds, run.point_count);
+        samples->values[subject][variant][RATE][round] =
+            (double)run.counts.accepted / run.admm_seconds;
+        if (run.status == RUN_CERTIFIED)
+            samples->values[subject][variant][CERTIFIED][round] = run.seconds;
+    }
+    free(gaps);
+    run_fini(&run);
+    return rc;
+}
+
+static int measure_peer(struct admm_bench *bench, struct model *model, int variant,
+                        int round, struct samples *samples, struct err_text *text)
+{
+    struct peer_trace trace;
+    int rc = peer_run(bench->peer, (enum admm_variant)variant,
+                      bench->sweeps * bench->data.chunks, &trace, text);
+    if (rc < 0)
+        return rc;
+    int64_t last = trace.count - 1;
+    double *gaps = calloc((size_t)trace.count + 1, sizeof *gaps);
+    rc = gaps ? gaps_measure(model, &bench->reference, trace.z, trace.count, gaps, text)
+              : err_set(text, DUSK_E_NOMEM, "no memory for a trace");
+    if (rc == 0 && trace.count > 0) {
+        sample_gaps(samples, DASK, variant, round, gaps, trace.seconds, trace.count);
+        samples->values[DASK][variant][RATE][round] =
+            trace.updates[last] / trace.seconds[last];
+    }
+    free(gaps);
+    peer_trace_fini(&trace);
+    return rc;
+}
+
+static int measure_variant(struct admm_bench *bench, struct model *model, int variant,
+                           int round, struct samples *samples, struct err_text *text)
+{
+    int rc = 0;
+    session_label(&bench->session, "round %d, %s", round + 1, variants[variant]);
+    if (bench->form != ADMM_CLASSIC)
+        rc = measure_run(bench, model, ROBUST, variant, round, samples, text);
+    if (rc == 0 && bench->form != ADMM_ROBUST)
+        rc = measure_run(bench, model, CLASSIC, variant, round, samples, text);
+    if (rc == 0 && bench->peer)
+        rc = measure_peer(bench, model, variant, round, samples, text);
+    return rc;
+}
+
+/* The optimum that gaps are relative to: found once, off the clock. */
+static int find_reference(struct admm_bench *bench, struct model *model,
+                          struct err_text *text)
+{
+    double *zero = calloc((size_t)model->q, sizeof *zero);
+    int rc =
+        zero ? finish(model, zero, true, REFERENCE_TOLERANCE, &bench->reference, text)
+             : err_set(text, DUSK_E_NOMEM, "no memory for an answer");
+    free(zero);
+    return rc;
+}
+
+static int measure_round(struct admm_bench *bench, int round, struct samples *samples,
+                         struct err_text *text)
+{
+    struct model model;
+    uint64_t start_ns = clock_monotonic_ns();
+    int rc = model_create(&bench->data, L1, false, &bench->session.watch, NULL, &model,
+                          text);
+    if (rc < 0)
+        return rc;
+    samples->setup[round] = (double)(clock_monotonic_ns() - start_ns) * 1e-9;
+    if (!bench->reference.b)
+        rc = find_reference(bench, &model, text);
+    for (int v = 0; rc == 0 && v < VARIANTS; v++)
+        if (bench->variant == VARIANT_ALL || bench->variant == v)
+            rc = measure_variant(bench, &model, v, round, samples, text);
+    model_fini(&model);
+    return rc;
+}
+
+/* ---- figures ---- */
+
+/* Left out when a round did not reach it. */
+static void add(struct figures *figures, const char *unit, const double *rounds,
+                int count, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
+
+static void add(struct figures *figures, const char *unit, const double *rounds,
+                int count, const char *format, ...)
+{
+    char name[64];
+    va_list list;
+    va_start(list, format);
+    vsnprintf(name, sizeof name, format, list);
+    va_end(list);
+    double *sorted = malloc((size_t)count * sizeof *sorted);
+    bool known = sorted != NULL;
+    for (int i = 0; known && i < count; i++) {
+        sorted[i] = rounds[i];
+        known = isfinite(rounds[i]);
+    }
+    if (known)
+        figures_add(figures, name, unit, sorted, count);
+    free(sorted);
+}
+
+/* Element by element into `work`. */
+static const double *sums(const double *a, const double *b, int count, double *work)
+{
+    for (int i = 0; i < count; i++)
+        work[i] = a[i] + b[i];
+    return work;
+}
+
+static const double *ratios(const double *a, const double *b, int count, double *work)
+{
+    for (int i = 0; i < count; i++)
+        work[i] = a[i] / b[i];
+    return work;
+}
+
+static void add_subject(struct figures *figures, const struct samples *samples,
+                        int subject, int variant, double *work)
+{
+    int n = samples->rounds;
+    const char *who = subjects[subject], *how = variants[variant];
+    double *const *values = samples->values[subject][variant];
+    add(figures, "/s", values[RATE], n, "%s_%s_updates_per_second", who, how);
+    for (int g = 0; g < GAPS; g++)
+        add(figures, "s", values[TO_GAP + g], n, "%s_%s_seconds_to_%s", who, how,
+            gaps_levels[g].name);
+    if (subject != ROBUST)
+        return;
+    add(figures, "s", values[CERTIFIED], n, "%s_%s_seconds_certified", who, how);
+    for (int g = 0; g < GAPS; g++)
+        add(figures, "s", sums(values[TO_GAP + g], samples->setup, n, work), n,
+            "%s_%s_setup_and_seconds_to_%s", who, how, gaps_levels[g].name);
+    add(figures, "s", sums(values[CERTIFIED], samples->setup, n, work), n,
+        "%s_%s_setup_and_seconds_certified", who, how);
+}
+
+/* The seconds of dask's quickest variant to a gap of 1e-4. */
+static void best_of_dask(const struct samples *samples, double *ret_seconds)
+{
+    for (int i = 0; i < samples->rounds; i++) {
+        ret_seconds[i] = INFINITY;
+        for (int v = 0; v < VARIANTS; v++)
+            ret_seconds[i] =
+                fmin(ret_seconds[i], samples->values[DASK][v][TO_GAP + 1][i]);
+    }
+}
+
+static void add_ratios(struct figures *figures, const struct samples *samples,
+                       double *work)
+{
+    int n = samples->rounds;
+    double *dask = work + n;
+    best_of_dask(samples, dask);
+    for (int v = 0; v < VARIANTS; v++) {
+        double *const(*values)[VARIANTS][MEASURES] = samples->values;
+        const double *certified = values[ROBUST][v][CERTIFIED];
+        add(figures, "x",
+            ratios(values[CLASSIC][v][RATE], values[DASK][v][RATE], n, work), n,
+            "classic_%s_updates_against_dask", variants[v]);
+        add(figures, "x", ratios(dask, certified, n, work), n,
+            "robust_%s_certified_against_dask_to_1e-4", variants[v]);
+        sums(certified, samples->setup, n, work);
+        add(figures, "x", ratios(dask, work, n, work), n,
+            "robust_%s_setup_and_certified_against_dask_to_1e-4", variants[v]);
+    }
+}
+
+static int add_figures(const struct admm_bench *bench, const struct samples *samples,
+                       struct figures *figures, struct err_text *text)
+{
+    double *work = calloc(2 * (size_t)samples->rounds, sizeof *work);
+    if (!work)
+        return err_set(text, DUSK_E_NOMEM, "no memory for figures");
+    add(figures, "s", samples->setup, samples->rounds, "setup_seconds");
+    for (int s = 0; s < SUBJECTS; s++)
+        for (int v = 0; v < VARIANTS; v++)
+            add_subject(figures, samples, s, v, work);
+    if (bench->peer)
+        add_ratios(figures, samples, work);
+    free(work);
+    return 0;
+}
+
+/* ---- the command ---- */
+
+static int await_data(struct admm_bench *bench, struct err_text *text)
+{
+    const struct dataset *data = &bench->data;
+    const struct watch *watch = &bench->session.watch;
+    int n = (int)data->chunks;
+    int rc = watch_await(watch, data->client, "data", data->x, n, text);
+    return rc < 0 ? rc : watch_await(watch, data->client, "data", data->y, n, text);
+}
+
+static int measure(struct admm_bench *bench, struct figures *figures,
+                   struct err_text *text)
+{
+    const struct published problem = {.family = "normal",
+                                      .rows = bench->rows,
+                                      .columns = bench->columns,
+                                      .chunks = bench->chunks,
+                                      .seed = (uint64_t)bench->seed};
+    struct samples samples = {0};
+    session_label(&bench->session, "published problem");
+    int rc = dataset_published(bench->session.client, &problem, &bench->data, text);
+    if (rc == 0)
+        rc = await_data(bench, text);
+    if (rc == 0 && bench->peer_kind != PEER_NONE)
+        rc = peer_start(&bench->data, &bench->session.watch, L1, RHO,
+                        (uint64_t)bench->seed, &bench->peer, text);
+    if (rc == 0 && samples_init(&samples, (int)bench->rounds) < 0)
+        rc = err_set(text, DUSK_E_NOMEM, "no memory for %lld rounds",
+                     (long long)bench->rounds);
+    for (int i = 0; rc == 0 && i < samples.rounds; i++)
+        rc = measure_round(bench, i, &samples, text);
+    if (rc == 0)
+        rc = add_figures(bench, &samples, figures, text);
+    free(samples.all);
+    peer_stop(bench->peer);
+    answer_fini(&bench->reference);
+    dataset_fini(&bench->data);
+    return rc;
+}
+
+static int parse(int argc, char **argv, struct admm_bench *bench)
+{
+    const struct option_spec options[] = {
+        {.name = "rows",
+         .argument = "N",
+         .kind = OPTION_INTEGER,
+         .least = 1,
+         .most = INT64_C(1) << 40,
+         .to.integer = &bench->rows,
+         .shown = true,
+         .help = "of the published problem"},
+        {.name = "columns",
+         .argument = "P",
+         .kind = OPTION_INTEGER,
+         .least = 1,
+         .most = 4000,
+         .to.integer = &bench->columns,
+         .shown = true,
+         .help = "of the published problem"},
+        {.name = "chunks",
+         .argument = "C",
+         .kind = OPTION_INTEGER,
+         .least = 1,
+         .most = 1000000,
+         .to.integer = &bench->chunks,
+         .shown = true,
+         .help = "that the rows are divided into"},
+        {.name = "variant",
+         .argument = "NAME",
+         .kind = OPTION_CHOICE,
+         .words = variants,
+         .to.choice = &bench->variant,
+         .shown = true,
+         .help = "when the chunks' answers are combined"},
+        {.name = "form",
+         .argument = "NAME",
+         .kind = OPTION_CHOICE,
+         .words = forms,
+         .to.choice = &bench->form,
+         .shown = true,
+         .help = "robust, on Gram matrices; or as first published, on rows"},
+        {.name = "sweeps",
+         .argument = "S",
+         .kind = OPTION_INTEGER,
+         .least = 1,
+         .most = 1000000,
+         .to.integer = &bench->sweeps,
+         .shown = true,
+         .help = "of one update a chunk, that the classic form and its peer do"},
+        {.name = "peer",
+         .argument = "NAME",
+         .kind = OPTION_CHOICE,
+         .words = peers,
+         .to.choice = &bench->peer_kind,
+         .shown = true,
+         .help = "runs the classic form in turn with dask.distributed on the same "
+                 "chunks, and prints the ratios (needs python3-distributed and "
+                 "python3-scipy; writes the chunks below $TMPDIR)"},
+        {.name = "rounds",
+         .argument = "R",
+         .kind = OPTION_INTEGER,
+         .least = 1,
+         .most = 1000,
+         .to.integer = &bench->rounds,
+         .shown = true,
+         .help = "of which the median is shown"},
+        {.name = "seed",
+         .argument = "S",
+         .kind = OPTION_INTEGER,
+         .least = 0,
+         .most = INT64_C(1) << 62,
+         .to.integer = &bench->seed,
+         .shown = true,
+         .help = "of the problem, and of random choices"},
+        SESSION_OPTION_ROWS(&bench->options),
+        {.kind = OPTION_GROUP, .help = "Output"},
+        {.name = "json",
+         .kind = OPTION_FLAG,
+         .to.flag = &bench->json,
+         .help = "print JSON on standard output instead of a table"},
+        {0},
+    };
+    const struct command command = {
+        .name = "dusk bench admm",
+        .summary = "Measures ADMM on the published problem: updates a second, and "
+                   "seconds to relative gaps.",
+        .options = options,
+        .epilogue =
+            "The data are in the workers' memory before anything is measured. Seconds "
+            "count from the first update; with `setup_and_`, also the pass over the "
+            "data before it. A gap is that of the objective to the optimum; "
+            "`certified` "
+            "is a duality gap of 1e-6. What some round did not reach is left out.\n\n"
+            "Exit codes: 0 done, 1 failed, 2 usage.",
+    };
+    int rc = options_parse(&command, argc, argv, stdout, stderr);
+    if (rc == OPTIONS_RUN)
+        rc = session_check(&bench->options, &command);
+    if (rc == OPTIONS_RUN && bench->chunks > bench->rows)
+        rc = options_complain(&command, stderr,
+                              "--chunks: %lld chunks are more than %lld rows",
+                              (long long)bench->chunks, (long long)bench->rows);
+    if (rc == OPTIONS_RUN && bench->peer_kind != PEER_NONE &&
+        bench->form == ADMM_ROBUST)
+        rc = options_complain(&command, stderr, "--peer has no robust form");
+    return rc;
+}
+
+int bench_admm(int argc, char **argv)
+{
+    struct admm_bench bench = {
+        .rows = 2000000,
+        .columns = 100,
+        .chunks = 40,
+        .rounds = 5,
+        .sweeps = 3,
+        .seed = 1,
+        .variant = VARIANT_ALL,
+        .form = FORM_BOTH,
+        .options.timeout_ns = SESSION_TIMEOUT_NS,
+    };
+    int rc = parse(argc, argv, &bench);
+    if (rc != OPTIONS_RUN)
+        return rc == OPTIONS_DONE ? COMMAND_DONE : COMMAND_USAGE;
+    struct err_text text = {""};
+    struct figures figures = {0};
+    rc = session_start(&bench.options, &bench.session, &text);
+    if (rc == 0)
+        rc = measure(&bench, &figures, &text);
+    progress_clear(&bench.session.progress);
+    session_stop(&bench.session);
+    if (rc < 0) {
+        fprintf(stderr, "dusk bench admm: %s\n", text.line);
+        return COMMAND_FAILED;
+    }
+    return figures_print(&figures, "dusk bench admm", bench.json);
+}
