@@ -34,6 +34,8 @@ enum measure {
     SCHEDULER_CPU,
     CLIENT_CPU,
     WORKERS_CPU,
+    RELAY_CPU,
+    CPU_TO_RELAY,
     MEASURES
 };
 
@@ -59,6 +61,8 @@ static const struct {
     [SCHEDULER_CPU] = {"scheduler_cpu_us_per_task", "us"},
     [CLIENT_CPU] = {"client_cpu_us_per_task", "us"},
     [WORKERS_CPU] = {"workers_cpu_us_per_task", "us"},
+    [RELAY_CPU] = {"relay_cpu_us_per_task", "us"},
+    [CPU_TO_RELAY] = {"cpu_to_relay", "x"},
 };
 
 struct bench {
@@ -67,7 +71,8 @@ struct bench {
     struct session encrypted; /* its own with keys; no client: none */
     struct relay *relay;
     int workers, trips, held;
-    struct dusk_future **futures; /* (tasks or held, whichever is more) */
+    int future_count;             /* tasks or held, whichever is more */
+    struct dusk_future **futures; /* (future_count) NULL where there is none */
     double *us;                   /* (trips) */
     double *values;               /* (MEASURES x rounds) */
     int counts[MEASURES];         /* rounds that were measured */
@@ -119,7 +124,9 @@ static int measure_memory(struct bench *bench, struct err_text *text)
     }
     if (rc == 0)
         rc = usage_read(&bench->session, &after, text);
-    dusk_release(bench->futures, bench->held);
+    load.futures = bench->futures;
+    if (rc == 0)
+        rc = pattern_release(&load, bench->held, text);
     bench->bytes_per_task =
         (after.scheduler_rss_bytes - before.scheduler_rss_bytes) / bench->held;
     return rc;
@@ -156,15 +163,18 @@ static int measure_pattern(struct bench *bench, struct session *session, int pat
 
 static int measure_relay(struct bench *bench, struct err_text *text)
 {
-    double per_second;
+    double per_second, tasks = (double)bench->arguments->tasks;
     int rc = relay_round_trips(bench->relay, bench->us, bench->trips, text);
     if (rc < 0)
         return rc;
     note_trips(bench, RELAY_RTT_P50, RELAY_RTT_P99);
+    double before_us = relay_cpu_us(bench->relay);
     rc = relay_stream(bench->relay, (int)bench->arguments->tasks, &per_second, text);
-    if (rc == 0)
-        note(bench, RELAY_RATE, per_second);
-    return rc;
+    if (rc < 0)
+        return rc;
+    note(bench, RELAY_RATE, per_second);
+    note(bench, RELAY_CPU, (relay_cpu_us(bench->relay) - before_us) / tasks);
+    return 0;
 }
 
 /* Processor time is from the submits until the tasks are forgotten. */
@@ -182,9 +192,13 @@ static int measure_map(struct bench *bench, struct err_text *text)
     note(bench, SCHEDULER_CPU,
          (after.scheduler_cpu_us - before.scheduler_cpu_us) / tasks);
     note(bench, CLIENT_CPU, (after.client_cpu_us - before.client_cpu_us) / tasks);
-    if (bench->session.cluster)
-        note(bench, WORKERS_CPU,
-             (after.workers_cpu_us - before.workers_cpu_us) / tasks);
+    if (!bench->session.cluster)
+        return 0;
+    note(bench, WORKERS_CPU, (after.workers_cpu_us - before.workers_cpu_us) / tasks);
+    note(bench, CPU_TO_RELAY,
+         (noted(bench, SCHEDULER_CPU) + noted(bench, CLIENT_CPU) +
+          noted(bench, WORKERS_CPU)) /
+             noted(bench, RELAY_CPU));
     return 0;
 }
 
@@ -259,8 +273,8 @@ static int bench_init(struct bench *bench, const struct tasks_arguments *a,
     bench->trips = tasks < TRIPS ? tasks : TRIPS;
     bench->held = tasks < HELD_LEAST ? HELD_LEAST : tasks;
     bench->held -= bench->held % HELD_AT_ONCE;
-    bench->futures = calloc((size_t)(tasks > bench->held ? tasks : bench->held),
-                            sizeof *bench->futures);
+    bench->future_count = tasks > bench->held ? tasks : bench->held;
+    bench->futures = calloc((size_t)bench->future_count, sizeof *bench->futures);
     bench->us = calloc((size_t)bench->trips, sizeof *bench->us);
     bench->values = calloc((size_t)(MEASURES * a->rounds), sizeof *bench->values);
     if (!bench->futures || !bench->us || !bench->values)
@@ -272,6 +286,8 @@ static int bench_init(struct bench *bench, const struct tasks_arguments *a,
 static void bench_fini(struct bench *bench)
 {
     relay_stop(bench->relay);
+    if (bench->futures)
+        dusk_release(bench->futures, bench->future_count);
     session_stop(&bench->encrypted);
     session_stop(&bench->session);
     free(bench->futures);

@@ -32,6 +32,9 @@ struct cluster_options {
     int workers;                       /* processes, from 1 to CLUSTER_WORKERS_MAX */
     int threads;                       /* of each; 0: the worker's default */
     int64_t memory_limit;              /* bytes of each; 0: the worker's default */
+    int64_t scheduler_data_limit;      /* bytes that the kernel lets the scheduler, */
+    int64_t worker_data_limit;         /* and each worker, allocate; 0: no limit */
+    double last_slow_down;             /* --slow-down of the last worker; 0: none */
     const char *const *scheduler_args; /* further arguments, NULL at the end; or NULL */
     const char *const *worker_args;    /* e.g. "--preload", "x.so"; likewise */
     bool plain;                        /* without keys */

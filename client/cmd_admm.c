@@ -19,7 +19,7 @@ static const char *const locals[] = {"lbfgs", "gram", "auto", NULL};
 struct admm_arguments {
     int family, variant, form, local;
     double l1, rho, tolerance, staleness;
-    bool intercept;
+    bool intercept, pin;
     int64_t rows, columns, chunk_rows, chunks, seed, max_time_ns;
     const char *input, *response;
     struct session_options session;
@@ -131,6 +131,11 @@ static int arguments_parse(struct admm_arguments *a, struct command *command, in
          .to.string = &a->response,
          .help = "name or number (from 1) of the response's column (default: the "
                  "last)"},
+        {.name = "pin",
+         .kind = OPTION_FLAG,
+         .to.flag = &a->pin,
+         .help = "spread the published problem's chunks evenly over the workers and "
+                 "let no other worker compute on them, for experiments"},
         {.kind = OPTION_GROUP, .help = "Algorithm"},
         {.name = "variant",
          .argument = "NAME",
@@ -239,6 +244,8 @@ static int arguments_check(struct admm_arguments *a, const struct command *comma
                                 "--rows and --columns do not go with --input");
     if (a->input && a->l1 == L1_NOT_GIVEN)
         return options_complain(command, stderr, "--input needs --l1");
+    if (a->input && a->pin)
+        return options_complain(command, stderr, "--pin does not go with --input");
     if (!a->input && a->response[0])
         return options_complain(command, stderr, "--response needs --input");
     if (a->family == 1 && a->local == LOCAL_GRAM)
@@ -273,6 +280,7 @@ static int make_data(const struct admm_arguments *a, struct session *session,
                                 .columns = a->columns,
                                 .chunk_rows = a->chunk_rows,
                                 .chunks = a->chunks,
+                                .homes = a->pin ? session->members : NULL,
                                 .seed = (uint64_t)a->seed};
     return dataset_published(session->client, &problem, ret_data, text);
 }
@@ -306,6 +314,7 @@ static int fit(const struct admm_arguments *a, struct session *session,
             .rho = a->rho,
             .seed = (uint64_t)a->seed,
             .max_time_s = (double)a->max_time_ns / (double)NS_PER_S,
+            .pinned = a->pin,
         };
     struct fit_plan plan = {.l1 = a->l1,
                             .intercept = a->intercept,

@@ -11,6 +11,23 @@
 
 /* The published problem, at a size that two cores manage while one watches. */
 #define PUBLISHED_CHUNK_ROWS 50000
+#define SHOWN_ROWS 2000000
+#define SHOWN_CLASSIC_NS (5 * (int64_t)NS_PER_S)
+
+/* As it was published: 40 GB of doubles. */
+#define FULL_ROWS 50000000
+#define FULL_MEMORY (INT64_C(4) << 30)
+
+/* One slow worker: tasks of a few milliseconds, enough of them that each worker has
+ * many, and a worker more than there are cores, since the slow one mostly sleeps. */
+#define SLOW_CHUNK_ROWS 40000
+#define SLOW_COLUMNS 10
+#define SLOW_CHUNKS 48
+#define SLOW_WORKERS 3
+/* So late that ADMM has reached the tolerance by itself. */
+#define SLOW_HANDOVER 1e-5
+
+#define NOT_GIVEN (-1)
 #define PUBLISHED_L1 7.2
 #define PUBLISHED_RHO 1.2
 
@@ -31,21 +48,26 @@ struct demo_arguments {
     int64_t rows, columns, classic_time_ns, seed;
     const char *images, *report, *report_json;
     struct session_options session;
-    bool json;
+    bool full, json;
 };
 
 static int arguments_parse(struct demo_arguments *a, int argc, char **argv)
 {
     const struct option_spec options[] = {
         {.kind = OPTION_GROUP, .help = "Problems"},
+        {.name = "full",
+         .kind = OPTION_FLAG,
+         .to.flag = &a->full,
+         .help = "the published problem at its full size, 50000000 rows, none of which "
+                 "is kept: chunks are reduced to Gram matrices as they are made; with "
+                 "--memory-total 4GiB unless told otherwise"},
         {.name = "rows",
          .argument = "N",
          .kind = OPTION_INTEGER,
          .least = PUBLISHED_CHUNK_ROWS,
          .most = INT64_C(1) << 40,
          .to.integer = &a->rows,
-         .shown = true,
-         .help = "rows of the published problem"},
+         .help = "rows of the published problem (default 2000000, or 50000000)"},
         {.name = "columns",
          .argument = "P",
          .kind = OPTION_INTEGER,
@@ -57,11 +79,11 @@ static int arguments_parse(struct demo_arguments *a, int argc, char **argv)
         {.name = "classic-time",
          .argument = "TIME",
          .kind = OPTION_DURATION,
-         .least = 1,
+         .least = 0,
          .most = INT64_MAX,
          .to.integer = &a->classic_time_ns,
-         .shown = true,
-         .help = "how long each run in the classic form may take"},
+         .help = "how long each run in the classic form may take; 0: leave them out "
+                 "(default 5s, 0 with --full)"},
         {.name = "seed",
          .argument = "S",
          .kind = OPTION_INTEGER,
@@ -99,11 +121,28 @@ static int arguments_parse(struct demo_arguments *a, int argc, char **argv)
     const struct command command = {
         .name = "dusk demo",
         .summary = "Runs consensus ADMM in its three variants on the published problem "
-                   "and on real data, prints tables and writes a report.",
+                   "and on real data, prints tables and writes a report.  With "
+                   "--slow-worker: synchronous and asynchronous on workers one of "
+                   "which is slow, with chunks pinned (*) and free to move.",
         .options = options,
         .epilogue = "Exit codes: 0 done, 1 failed, 2 usage, 3 not certified."};
     int rc = options_parse(&command, argc, argv, stdout, stderr);
-    return rc == OPTIONS_RUN ? session_check(&a->session, &command) : rc;
+    if (rc != OPTIONS_RUN || (rc = session_check(&a->session, &command)) != OPTIONS_RUN)
+        return rc;
+    if (a->session.slow_worker > 0 && (a->full || a->rows))
+        return options_complain(&command, stderr,
+                                "--slow-worker is a problem of its own, without --full "
+                                "and --rows");
+    if (a->session.slow_worker > 0 && !a->session.workers)
+        a->session.workers = SLOW_WORKERS;
+    if (!a->rows)
+        a->rows = a->full ? FULL_ROWS : SHOWN_ROWS;
+    if (a->classic_time_ns == NOT_GIVEN)
+        a->classic_time_ns = a->full ? 0 : SHOWN_CLASSIC_NS;
+    if (a->full && !session_scheduler(&a->session) && !a->session.memory_limit &&
+        !a->session.memory_total)
+        a->session.memory_total = FULL_MEMORY;
+    return rc;
 }
 
 /* ---- the two problems ---- */
@@ -124,32 +163,92 @@ static int published(const struct demo_arguments *a, struct session *session,
                      json_t **ret_problem, bool *ret_certified, struct err_text *text)
 {
     struct run_options runs[2 * VARIANTS];
-    for (int i = 0; i < VARIANTS; i++) {
-        runs[i] = (struct run_options){
+    int count = 0;
+    for (int i = 0; a->classic_time_ns > 0 && i < VARIANTS; i++)
+        runs[count++] = (struct run_options){
             .form = ADMM_CLASSIC,
             .variant = variants[i],
-            .local = LOCAL_LBFGS,
+            .local = a->full ? LOCAL_GRAM : LOCAL_LBFGS,
             .tolerance = TOLERANCE,
             .rho = PUBLISHED_RHO,
             .seed = (uint64_t)a->seed,
             .max_time_s = (double)a->classic_time_ns / (double)NS_PER_S,
         };
-        runs[VARIANTS + i] = robust_run(variants[i], LOCAL_GRAM);
-    }
+    for (int i = 0; i < VARIANTS; i++)
+        runs[count++] = robust_run(variants[i], LOCAL_GRAM);
     struct published problem = {.family = "normal",
                                 .rows = a->rows,
                                 .columns = a->columns,
                                 .chunk_rows = PUBLISHED_CHUNK_ROWS,
-                                .seed = (uint64_t)a->seed};
+                                .seed = (uint64_t)a->seed,
+                                .reduced = a->full};
     struct fit_plan plan = {.l1 = PUBLISHED_L1,
                             .runs = runs,
-                            .run_count = 2 * VARIANTS,
+                            .run_count = count,
                             .seed = (uint64_t)a->seed};
     struct dataset data = {0};
     int rc = dataset_published(session->client, &problem, &data, text);
     if (rc == 0)
         rc = fit_execute(session, &data, &plan, ret_problem, ret_certified, text);
     dataset_fini(&data);
+    return rc;
+}
+
+static int slow_run(const struct demo_arguments *a, struct session *session,
+                    const struct run_options *run, json_t **ret_problem,
+                    bool *ret_certified, struct err_text *text)
+{
+    char name[96];
+    snprintf(name, sizeof name, "one of %d workers %g times slower", session->workers,
+             a->session.slow_worker);
+    struct published problem = {.name = name,
+                                .family = "logistic",
+                                .rows = SLOW_CHUNK_ROWS * SLOW_CHUNKS,
+                                .columns = SLOW_COLUMNS,
+                                .chunk_rows = SLOW_CHUNK_ROWS,
+                                .seed = (uint64_t)a->seed,
+                                .homes = session->members};
+    struct fit_plan plan = {
+        .l1 = PUBLISHED_L1, .runs = run, .run_count = 1, .seed = (uint64_t)a->seed};
+    struct dataset data = {0};
+    int rc = dataset_published(session->client, &problem, &data, text);
+    if (rc == 0)
+        rc = fit_execute(session, &data, &plan, ret_problem, ret_certified, text);
+    dataset_fini(&data);
+    return rc;
+}
+
+/* Synchronous and asynchronous, with chunks that stay where they are and with chunks
+ * that idle workers may take: each on data of its own, so that none gains by the
+ * copies that another has left. */
+static int slow_worker(const struct demo_arguments *a, struct session *session,
+                       json_t **ret_problem, bool *ret_certified, struct err_text *text)
+{
+    json_t *all = NULL;
+    int rc = 0;
+    *ret_certified = true;
+    for (int i = 0; rc == 0 && i < 4; i++) {
+        struct run_options run =
+            robust_run(i % 2 ? ADMM_ASYNC : ADMM_SYNC, LOCAL_LBFGS);
+        run.pinned = i < 2;
+        run.handover = SLOW_HANDOVER;
+        json_t *problem = NULL;
+        bool certified;
+        rc = slow_run(a, session, &run, &problem, &certified, text);
+        if (rc < 0)
+            break;
+        *ret_certified &= certified;
+        if (all)
+            json_array_extend(json_object_get(all, "runs"),
+                              json_object_get(problem, "runs"));
+        else
+            all = json_incref(problem);
+        json_decref(problem);
+    }
+    if (rc < 0)
+        json_decref(all);
+    else
+        *ret_problem = all;
     return rc;
 }
 
@@ -206,18 +305,21 @@ static int demo_run(const struct demo_arguments *a, struct session *session,
 {
     char images[PATH_MAX], labels[PATH_MAX];
     json_t *problem;
-    int rc = published(a, session, &problem, ret_certified, text);
+    bool slow = a->session.slow_worker > 0;
+    int rc = slow ? slow_worker(a, session, &problem, ret_certified, text)
+                  : published(a, session, &problem, ret_certified, text);
     if (rc < 0)
         return rc;
     rc = add_problem(a, problems, problem, text);
-    if (rc < 0)
+    if (rc < 0 || slow)
         return rc;
     if (!a->images || !find_file(a->images, FASHION_IMAGES, images) ||
         !find_file(a->images, FASHION_LABELS, labels)) {
-        fprintf(stderr,
-                "dusk demo: no Fashion-MNIST files%s%s, that problem is left "
-                "out\n",
-                a->images ? " in " : "", a->images ? a->images : "");
+        if (a->images || !a->full)
+            fprintf(stderr,
+                    "dusk demo: no Fashion-MNIST files%s%s, that problem is left "
+                    "out\n",
+                    a->images ? " in " : "", a->images ? a->images : "");
         return 0;
     }
     bool certified;
@@ -246,9 +348,8 @@ static int demo_write(const struct demo_arguments *a, const struct session *sess
 int command_demo(int argc, char **argv)
 {
     struct demo_arguments arguments = {
-        .rows = 2000000,
         .columns = 100,
-        .classic_time_ns = 5 * (int64_t)NS_PER_S,
+        .classic_time_ns = NOT_GIVEN,
         .seed = 1,
         .report = "report.html",
         .report_json = "report.json",

@@ -1,5 +1,7 @@
 #include "client/daemon.h"
 
+#include "client/footprint.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -34,9 +36,11 @@ void daemon_args_fini(struct daemon_args *args)
 
 /* In the child: never returns.  Both descriptors are above READY_FD, so that no dup2
  * closes what the next one copies. */
-static _Noreturn void run(const char *path, char **argv, int output_fd, int ready_fd,
-                          pid_t parent)
+static _Noreturn void run(const struct daemon *daemon, const char *path, char **argv,
+                          int output_fd, int ready_fd, pid_t parent)
 {
+    if (daemon->data_limit)
+        footprint_limit(daemon->data_limit);
     setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, SIGINT);
     if (getppid() != parent)
@@ -93,7 +97,7 @@ int daemon_start(struct daemon *daemon, const char *path, struct daemon_args *ar
         pid_t parent = getpid();
         daemon->pid = fork();
         if (daemon->pid == 0)
-            run(path, args->items, output_fd, ready_fd, parent);
+            run(daemon, path, args->items, output_fd, ready_fd, parent);
         if (daemon->pid < 0)
             rc = err_set(error, DUSK_E_IO, "%s: fork: %s", daemon->name,
                          strerror(errno));

@@ -5,15 +5,17 @@
 #include "common/err.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #define DAEMON_ARGS_MAX 64
 #define DAEMON_TAIL_BYTES 1024
 
 struct daemon {
-    char name[32]; /* "dusk-worker 3", for error lines */
-    pid_t pid;     /* 0: not running; its process group has the same number */
-    int ready_fd;  /* -1 once it is ready, or gone */
+    char name[32];      /* "dusk-worker 3", for error lines */
+    pid_t pid;          /* 0: not running; its process group has the same number */
+    int64_t data_limit; /* bytes that the kernel lets it allocate; 0: as many as us */
+    int ready_fd;       /* -1 once it is ready, or gone */
     bool ready;
     char address[128]; /* where it listens, once it is ready */
     int log_fd;        /* its standard error; -1 when that is ours, or closed */

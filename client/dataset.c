@@ -35,6 +35,9 @@ static int dataset_init(struct dataset *data, struct dusk_client *client,
 
 void dataset_fini(struct dataset *data)
 {
+    if (data->gram)
+        dusk_release(data->gram, (int)data->chunks);
+    free(data->gram);
     if (data->y && data->y != data->x)
         dusk_release(data->y, (int)data->chunks);
     if (data->x)
@@ -51,12 +54,29 @@ void dataset_fini(struct dataset *data)
     *data = (struct dataset){0};
 }
 
+struct dusk_submit_options dataset_options(const struct dataset *data, int64_t chunk,
+                                           bool keep)
+{
+    struct dusk_submit_options options = {.keep_on_worker = keep};
+    if (data->pinned)
+        options.worker = data->homes->workers[chunk % data->homes->worker_count].name;
+    return options;
+}
+
 /* X and y are one and the same future, of two items. */
 static void dataset_pair_items(struct dataset *data)
 {
     free(data->y);
     data->y = data->x;
     data->y_item = 1;
+}
+
+/* Chunks are one future each, in place of X and y. */
+static void dataset_reduce(struct dataset *data)
+{
+    data->gram = data->x;
+    free(data->y);
+    data->x = data->y = NULL;
 }
 
 /* ---- the published experiment ---- */
@@ -94,7 +114,12 @@ static int64_t published_rows(const struct published *spec, int64_t i)
 static int published_chunk(const struct published *spec, struct dusk_array *beta,
                            int64_t chunk, struct dataset *data)
 {
-    struct dusk_submit_options keep = {.keep_on_worker = 1};
+    struct dusk_submit_options keep = dataset_options(data, chunk, true);
+    if (spec->reduced)
+        return dusk_submit_with(data->client, &keep, &data->gram[chunk], "random_gram",
+                                "lllllad", (int64_t)spec->seed, (int64_t)STREAM_X,
+                                (int64_t)STREAM_NOISE, chunk, data->chunk_rows[chunk],
+                                beta, NOISE);
     int rc = dusk_submit_with(data->client, &keep, &data->x[chunk], "random_normal",
                               "lllll", (int64_t)spec->seed, (int64_t)STREAM_X, chunk,
                               data->chunk_rows[chunk], spec->columns);
@@ -113,14 +138,18 @@ int dataset_published(struct dusk_client *client, const struct published *spec,
     if (chunks == 0)
         chunks = (spec->rows + spec->chunk_rows - 1) / spec->chunk_rows;
     double *beta = calloc((size_t)spec->columns, sizeof *beta);
-    int rc =
-        dataset_init(&data, client, "published problem", spec->family, chunks, text);
+    const char *name = spec->name ? spec->name : "published problem";
+    int rc = dataset_init(&data, client, name, spec->family, chunks, text);
     if (rc == 0 && !beta)
         rc = err_set(text, DUSK_E_NOMEM, "no memory for %lld coefficients",
                      (long long)spec->columns);
     if (rc == 0) {
         data.rows = spec->rows;
         data.columns = spec->columns;
+        data.homes = spec->homes;
+        data.pinned = spec->homes != NULL;
+        if (spec->reduced)
+            dataset_reduce(&data);
         published_coefficients(spec, beta);
         struct dusk_array array = {DUSK_F64, 1, {spec->columns}, beta};
         for (int64_t i = 0; rc == 0 && i < chunks; i++) {

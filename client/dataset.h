@@ -19,6 +19,13 @@ struct dataset {
     struct dusk_future **x;     /* N: item 0 is X_i (n_i x p) */
     struct dusk_future **y;     /* N: item y_item is y_i (n_i) */
     int y_item;
+    struct dusk_future **gram; /* N: what glm_gram gives, of rows that are not kept,
+                                * instead of x and y, which are NULL then */
+    /* The workers that chunks are spread over, chunk i on worker i modulo their number
+     * (borrowed), or NULL: wherever there is room.  While `pinned` is set, nobody else
+     * may compute on a chunk. */
+    const struct dusk_cluster *homes;
+    bool pinned;
     char **columns_named; /* p names, or NULL */
     int64_t image_width;  /* of data whose columns are pixels, else 0 */
 };
@@ -27,11 +34,15 @@ struct dataset {
  * most) set to zero; y = X b + N(0,2^2), or Bernoulli for the logistic family.  The
  * seed decides all. */
 struct published {
+    const char *name; /* what reports call it; NULL: "published problem" */
     const char *family;
     int64_t rows, columns;
     int64_t chunk_rows; /* the last chunk takes what is left; or, other than 0, */
     int64_t chunks;     /* so many, divided evenly */
     uint64_t seed;
+    const struct dusk_cluster *homes; /* see above; or NULL */
+    bool reduced; /* chunks are reduced to their Gram matrices as they are made, and
+                   * their rows are not kept: normal family, without an intercept */
 };
 
 int dataset_published(struct dusk_client *client, const struct published *spec,
@@ -62,6 +73,10 @@ struct idx_source {
 
 int dataset_idx(struct dusk_client *client, const struct idx_source *spec,
                 const char *name, struct dataset *ret_data, struct err_text *text);
+
+/* How a task on a chunk is submitted, and whether its result stays on the worker. */
+struct dusk_submit_options dataset_options(const struct dataset *data, int64_t chunk,
+                                           bool keep);
 
 /* Gives up the futures; takes a zeroed data set too. */
 void dataset_fini(struct dataset *data);

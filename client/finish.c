@@ -125,7 +125,8 @@ int finish(struct model *model, const double *b, bool polish, double tolerance,
     memcpy(answer.b, b, bytes);
     int rc = 0;
     enum source source = model->normal ? FROM_GRAM : FROM_ROWS;
-    for (; rc == 0 && source <= FROM_ROWS && !answer.certified; source++) {
+    enum source last = model->data->gram ? FROM_GRAM : FROM_ROWS;
+    for (; rc == 0 && source <= last && !answer.certified; source++) {
         if (polish)
             rc = polish_run(model, source, answer.b, text);
         if (rc == 0)

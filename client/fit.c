@@ -1,6 +1,8 @@
 #include "client/fit.h"
 
+#include "client/footprint.h"
 #include "client/table.h"
+#include "common/units.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -97,6 +99,9 @@ int fit_execute(struct session *session, struct dataset *data,
         session_label(session, "%s", data->name);
         rc = results_create(&results, ret_problem, text);
     }
+    if (rc == 0 && session->cluster)
+        json_object_set_new(json_object_get(*ret_problem, "problem"), "memory",
+                            footprint_json(session->memory_total));
     if (rc == 0)
         *ret_all_certified = all_certified(runs, done);
     progress_clear(&session->progress);
@@ -151,6 +156,29 @@ static int flush_output(struct err_text *text)
                    strerror(errno));
 }
 
+static struct units_text bytes_of(const json_t *object, const char *name)
+{
+    return units_bytes(integer_of(object, name));
+}
+
+/* "memory: at most 1.2 GiB of 4.0 GiB (dusk 30 MiB, dusk-keeper 2 MiB, ...)" */
+static void print_memory(const json_t *memory)
+{
+    const json_t *limit = json_object_get(memory, "limit_bytes");
+    const json_t *processes = json_object_get(memory, "processes");
+    printf("memory of all processes: %s at most", bytes_of(memory, "peak_bytes").text);
+    if (json_is_integer(limit))
+        printf(", of %s that the kernel would give",
+               bytes_of(memory, "limit_bytes").text);
+    for (size_t i = 0; i < json_array_size(processes); i++) {
+        const json_t *process = json_array_get(processes, i);
+        printf("%s%s %s", i ? ", " : " (",
+               json_string_value(json_object_get(process, "name")),
+               bytes_of(process, "peak_bytes").text);
+    }
+    printf(")\n");
+}
+
 int fit_print(const json_t *problem, struct err_text *text)
 {
     const json_t *p = json_object_get(problem, "problem");
@@ -164,10 +192,13 @@ int fit_print(const json_t *problem, struct err_text *text)
            real_of(p, "objective"), integer_of(p, "nonzero"), integer_of(p, "columns"));
     if (json_is_number(gap))
         printf("duality gap %.1e, ", json_number_value(gap));
-    printf("%s; set-up %.2f s\n\n",
+    printf("%s; set-up %.2f s\n",
            json_is_true(json_object_get(p, "certified")) ? "certified"
                                                          : "NOT certified",
            real_of(p, "setup_seconds"));
+    if (json_object_get(p, "memory"))
+        print_memory(json_object_get(p, "memory"));
+    printf("\n");
     const json_t *runs = json_object_get(problem, "runs");
     int rc = table_print_runs(stdout, runs, text);
     for (size_t i = 0; i < json_array_size(runs); i++) {

@@ -184,8 +184,10 @@ int call_add_format(struct call *call, const char *format, va_list *args)
 int call_finish(struct call *call, const struct dusk_submit_options *options,
                 struct future_spec **ret_spec)
 {
-    struct payload *payload;
-    if (payload_builder_finish(&call->builder, &payload) < 0)
+    /* Data are a payload even when they are empty; calls without arguments are many. */
+    struct payload *payload = NULL;
+    if ((call->builder.count || !call->function) &&
+        payload_builder_finish(&call->builder, &payload) < 0)
         return client_fail(DUSK_E_NOMEM, "%s: no memory", call_name(call));
     struct future_spec *spec =
         future_spec_create(call->function, options ? options->worker : NULL, payload,

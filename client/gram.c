@@ -41,7 +41,7 @@ void gram_evaluate(const struct gram *gram, bool intercept, const double *b,
 {
     int64_t q = gram->columns;
     double size = size_of(gram, b);
-    double unit = 8 * (DBL_EPSILON / 2) * sqrt((double)(gram->terms + q));
+    double unit = 8 * (DBL_EPSILON / 2) * sqrt((double)(gram->additions + q));
     struct certificate_sums sums = {.r_y = gram->y_y};
     cblas_dgemv(CblasRowMajor, CblasNoTrans, (blasint)q, (blasint)q, 2, gram->G,
                 (blasint)q, b, 1, 0, ret_gradient, 1);

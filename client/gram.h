@@ -7,9 +7,9 @@
  *
  *     |computed - exact| <= 8 u sqrt(m) sum |terms|,    u = 2^-53
  *
- * for a sum of m terms in whatever order (Higham & Mary, "A new approach to
- * probabilistic rounding error analysis", 2019: false with a probability below
- * 1e-13), and Cauchy's inequality for the terms. */
+ * for a sum of whose terms none goes through more than m additions (Higham & Mary, "A
+ * new approach to probabilistic rounding error analysis", 2019: false with a
+ * probability below 1e-13), and Cauchy's inequality for the terms. */
 #ifndef CLIENT_GRAM_H
 #define CLIENT_GRAM_H
 
@@ -22,7 +22,7 @@ struct gram {
     double *G;       /* (q x q) sum x~ x~', owned */
     double *c;       /* (q) sum x~ y, owned */
     double y_y;
-    int64_t terms; /* m, of the longest sum behind any entry */
+    int64_t additions; /* m, of any entry */
 };
 
 int gram_init(struct gram *gram, int64_t columns); /* DUSK_E_NOMEM */

@@ -74,9 +74,11 @@ static void fail(struct keeper *keeper, int code, const char *line)
     stop(keeper);
 }
 
-static struct daemon *daemon_add(struct keeper *keeper, const char *name)
+static struct daemon *daemon_add(struct keeper *keeper, const char *name,
+                                 int64_t data_limit)
 {
     struct daemon *daemon = &keeper->daemons[keeper->count];
+    daemon->data_limit = data_limit;
     daemon->ready_fd = daemon->log_fd = -1;
     snprintf(daemon->name, sizeof daemon->name, "%s", name);
     return daemon;
@@ -114,7 +116,9 @@ static void start_scheduler(struct keeper *keeper)
     if (!plan->options->plain)
         daemon_args_add(&args, "--keys=%s", plan->keys_directory);
     add_further(&args, plan->options->scheduler_args);
-    launch(keeper, daemon_add(keeper, "dusk-scheduler"), plan->scheduler_path, &args);
+    launch(keeper,
+           daemon_add(keeper, "dusk-scheduler", plan->options->scheduler_data_limit),
+           plan->scheduler_path, &args);
 }
 
 static void start_worker(struct keeper *keeper, int index)
@@ -135,8 +139,11 @@ static void start_worker(struct keeper *keeper, int index)
         daemon_args_add(&args, "--nthreads=%d", options->threads);
     if (options->memory_limit)
         daemon_args_add(&args, "--memory-limit=%" PRId64, options->memory_limit);
+    if (options->last_slow_down > 0 && index == options->workers - 1)
+        daemon_args_add(&args, "--slow-down=%g", options->last_slow_down);
     add_further(&args, options->worker_args);
-    launch(keeper, daemon_add(keeper, name), plan->worker_path, &args);
+    launch(keeper, daemon_add(keeper, name, options->worker_data_limit),
+           plan->worker_path, &args);
 }
 
 /* The next step once all that was started is ready. */

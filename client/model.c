@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define SUM_FAN_IN 8
+#define REDUCED_BLOCK_ROWS 512 /* of random_gram */
 #define LOSSES_PER_TASK 64
 
 /* ---- futures by the chunk ---- */
@@ -72,8 +73,10 @@ static int submit_moments(struct model *model, int64_t chunk, const void *arg,
                           struct dusk_future **ret_future)
 {
     struct dataset *data = model->data;
-    return dusk_submit(data->client, ret_future, "glm_moments", "lFFs", chunk,
-                       data->x[chunk], 0, data->y[chunk], data->y_item, data->family);
+    struct dusk_submit_options at = dataset_options(data, chunk, false);
+    return dusk_submit_with(data->client, &at, ret_future, "glm_moments", "lFFs", chunk,
+                            data->x[chunk], 0, data->y[chunk], data->y_item,
+                            data->family);
 }
 
 static int take_moments(struct model *model, int64_t chunk, struct dusk_future *future,
@@ -104,6 +107,8 @@ static int model_means(struct model *model, struct err_text *text)
 static int model_await_data(struct model *model, struct err_text *text)
 {
     struct dataset *data = model->data;
+    if (data->gram)
+        return 0;
     int rc = model_await(model, "data", data->x, data->chunks, text);
     if (rc == 0)
         rc = model_await(model, "data", data->y, data->chunks, text);
@@ -118,9 +123,11 @@ static int model_await_data(struct model *model, struct err_text *text)
 static int submit_grams(struct model *model, struct err_text *text)
 {
     struct dataset *data = model->data;
-    struct dusk_submit_options keep = {.keep_on_worker = 1};
     struct dusk_array mu = dusk_vector(model->mu, data->columns);
-    for (int64_t i = 0; i < data->chunks; i++) {
+    for (int64_t i = 0; data->gram && i < data->chunks; i++)
+        model->gram[i] = dusk_future_ref(data->gram[i]);
+    for (int64_t i = 0; !data->gram && i < data->chunks; i++) {
+        struct dusk_submit_options keep = dataset_options(data, i, true);
         int rc = dusk_submit_with(data->client, &keep, &model->gram[i], "glm_gram",
                                   "lFFasl", i, data->x[i], 0, data->y[i], data->y_item,
                                   &mu, data->family, (int64_t)model->intercept);
@@ -131,13 +138,15 @@ static int submit_grams(struct model *model, struct err_text *text)
 }
 
 /* What is short and waited for runs before what is long. */
-static const struct dusk_submit_options at_once = {.priority = -1};
+#define AT_ONCE -1
 
 static int submit_summary(struct model *model, int64_t chunk, const void *arg,
                           struct dusk_future **ret_future)
 {
-    return dusk_submit_with(model->data->client, &at_once, ret_future,
-                            "glm_gram_summary", "f", model->gram[chunk]);
+    struct dusk_submit_options at = dataset_options(model->data, chunk, false);
+    at.priority = AT_ONCE;
+    return dusk_submit_with(model->data->client, &at, ret_future, "glm_gram_summary",
+                            "f", model->gram[chunk]);
 }
 
 static int take_summary(struct model *model, int64_t chunk, struct dusk_future *future,
@@ -156,10 +165,10 @@ static int take_summary(struct model *model, int64_t chunk, struct dusk_future *
 static int submit_factors(struct model *model, struct err_text *text)
 {
     struct dataset *data = model->data;
-    struct dusk_submit_options keep = {.keep_on_worker = 1};
     struct dusk_array mu = dusk_vector(model->mu, data->columns);
     for (int64_t i = 0; i < data->chunks; i++) {
         struct dusk_array metric = dusk_vector(metric_row(&model->metric, i), model->q);
+        struct dusk_submit_options keep = dataset_options(data, i, true);
         int rc = dusk_submit_with(data->client, &keep, &model->factor[i], "glm_factor",
                                   "Faad", model->gram[i], 0, &metric, &mu,
                                   model->normal ? 2.0 : 0.25);
@@ -246,7 +255,9 @@ static int count_rows(struct model *model, struct err_text *text)
         data->rows += data->chunk_rows[i];
         most = data->chunk_rows[i] > most ? data->chunk_rows[i] : most;
     }
-    model->total.terms = most + data->chunks;
+    if (data->gram) /* see worker/functions.h */
+        most = REDUCED_BLOCK_ROWS + most / REDUCED_BLOCK_ROWS + 1;
+    model->total.additions = most + data->chunks;
     return data->rows > 0 ? 0
                           : err_set(text, DUSK_E_DATA, "%s has no rows", data->name);
 }
@@ -265,7 +276,7 @@ static int model_pass(struct model *model, struct err_text *text)
         rc = for_chunks(model, "gram", "glm_gram_summary", submit_summary, NULL,
                         take_summary, NULL, text);
     if (rc == 0) {
-        note_all(model, "glm_gram", model->gram);
+        note_all(model, model->data->gram ? "random_gram" : "glm_gram", model->gram);
         rc = count_rows(model, text);
     }
     if (rc == 0) {
@@ -364,9 +375,10 @@ static int submit_evaluate(struct model *model, int64_t chunk, const void *arg,
     struct dataset *data = model->data;
     struct dusk_array mu = dusk_vector(model->mu, data->columns);
     struct dusk_array b = dusk_vector(point->b, model->q);
-    return dusk_submit(data->client, ret_future, "glm_evaluate", "FFasla",
-                       data->x[chunk], 0, data->y[chunk], data->y_item, &mu,
-                       data->family, (int64_t)model->intercept, &b);
+    struct dusk_submit_options at = dataset_options(data, chunk, false);
+    return dusk_submit_with(data->client, &at, ret_future, "glm_evaluate", "FFasla",
+                            data->x[chunk], 0, data->y[chunk], data->y_item, &mu,
+                            data->family, (int64_t)model->intercept, &b);
 }
 
 static int take_evaluation(struct model *model, int64_t chunk,
@@ -417,9 +429,10 @@ static int submit_dual(struct model *model, int64_t chunk, const void *arg,
     struct dusk_array mu = dusk_vector(model->mu, data->columns);
     struct dusk_array b = dusk_vector(point->b, model->q);
     struct dusk_array scale = dusk_vector(point->scale, 2);
-    return dusk_submit(data->client, ret_future, "glm_dual", "FFaslaa", data->x[chunk],
-                       0, data->y[chunk], data->y_item, &mu, data->family,
-                       (int64_t)model->intercept, &b, &scale);
+    struct dusk_submit_options at = dataset_options(data, chunk, false);
+    return dusk_submit_with(data->client, &at, ret_future, "glm_dual", "FFaslaa",
+                            data->x[chunk], 0, data->y[chunk], data->y_item, &mu,
+                            data->family, (int64_t)model->intercept, &b, &scale);
 }
 
 static int take_dual(struct model *model, int64_t chunk, struct dusk_future *future,
@@ -453,15 +466,16 @@ static int hessian_tasks(struct model *model, const double *b, const double *col
                          int64_t count, struct dusk_future **tasks)
 {
     struct dataset *data = model->data;
-    struct dusk_submit_options keep = {.keep_on_worker = 1};
     struct dusk_array mu = dusk_vector(model->mu, data->columns);
     struct dusk_array point = dusk_vector(b, model->q),
                       subset = dusk_vector(columns, count);
     int rc = 0;
-    for (int64_t i = 0; rc == 0 && i < data->chunks; i++)
+    for (int64_t i = 0; rc == 0 && i < data->chunks; i++) {
+        struct dusk_submit_options keep = dataset_options(data, i, true);
         rc = dusk_submit_with(data->client, &keep, &tasks[i], "glm_hessian", "FFaslaa",
                               data->x[i], 0, data->y[i], data->y_item, &mu,
                               data->family, (int64_t)model->intercept, &point, &subset);
+    }
     return rc;
 }
 
@@ -511,9 +525,10 @@ static int submit_losses(struct model *model, int64_t chunk, const void *arg,
     struct dusk_array mu = dusk_vector(model->mu, data->columns);
     struct dusk_array b = {
         DUSK_F64, 2, {point->count, model->q}, (void *)(uintptr_t)point->b};
-    return dusk_submit(data->client, ret_future, "glm_losses", "FFasla", data->x[chunk],
-                       0, data->y[chunk], data->y_item, &mu, data->family,
-                       (int64_t)model->intercept, &b);
+    struct dusk_submit_options at = dataset_options(data, chunk, false);
+    return dusk_submit_with(data->client, &at, ret_future, "glm_losses", "FFasla",
+                            data->x[chunk], 0, data->y[chunk], data->y_item, &mu,
+                            data->family, (int64_t)model->intercept, &b);
 }
 
 static int take_losses(struct model *model, int64_t chunk, struct dusk_future *future,

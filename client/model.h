@@ -5,7 +5,8 @@
  *   q    unknowns: p slopes, then the intercept of the centred model, if any
  *   mu   column means, zeros without an intercept:  eta = (x - mu)'b + b_p
  *
- * And what needs all chunks: sums of losses, gradients and Hessians at a point. */
+ * And what needs all chunks: sums of losses, gradients and Hessians at a point.  A data
+ * set whose rows are not kept has only its Gram matrices to ask. */
 #ifndef CLIENT_MODEL_H
 #define CLIENT_MODEL_H
 

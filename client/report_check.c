@@ -48,6 +48,7 @@ static const struct member problem_members[] = {{"name", STRING},
                                                 {"kkt", MAYBE},
                                                 {"setup_seconds", NUMBER},
                                                 {"setup_tasks", ARRAY},
+                                                {"memory", OBJECT | ABSENT},
                                                 {"image", OBJECT | ABSENT},
                                                 {0}};
 
@@ -57,6 +58,7 @@ static const struct member image_members[] = {
 static const struct member run_members[] = {{"variant", STRING},
                                             {"form", STRING},
                                             {"local", STRING},
+                                            {"pinned", BOOLEAN | ABSENT},
                                             {"status", STRING},
                                             {"updates", INTEGER},
                                             {"seconds", NUMBER},

@@ -165,6 +165,7 @@ static json_t *run_json(const struct model *model, const struct run *run,
         "updates", (json_int_t)run->counts.accepted, "seconds", number(run->seconds),
         "admm_seconds", number(run->admm_seconds), "updates_per_second",
         number((double)run->counts.accepted / admm));
+    json_object_set_new(object, "pinned", json_boolean(options->pinned));
     json_object_set_new(object, "objective", number(known ? answer->objective : NAN));
     json_object_set_new(object, "gap", number(gap));
     json_object_set_new(object, "kkt", number(known ? answer->kkt : NAN));

@@ -72,17 +72,19 @@ static int submit_update(struct driver *driver, const struct admm_update *update
     int64_t i = update->ticket.chunk, intercept = model->intercept;
     struct dusk_array v = dusk_vector(update->v, model->q),
                       x0 = dusk_vector(update->x0, model->q);
+    struct dusk_submit_options at = dataset_options(data, i, false);
     if (options->local == LOCAL_GRAM)
-        return dusk_submit(data->client, ret_future, kind, "fFad", driver->factor[i],
-                           model->gram[i], 1, &v, 2.0);
+        return dusk_submit_with(data->client, &at, ret_future, kind, "fFad",
+                                driver->factor[i], model->gram[i], 1, &v, 2.0);
     if (options->form == ADMM_CLASSIC)
-        return dusk_submit(data->client, ret_future, kind, "FFsldaall", data->x[i], 0,
-                           data->y[i], data->y_item, data->family, intercept,
-                           options->rho, &v, &x0, (int64_t)CLASSIC_ITERATIONS,
-                           (int64_t)CLASSIC_EVALUATIONS);
-    return dusk_submit(data->client, ret_future, kind, "FFfslaal", data->x[i], 0,
-                       data->y[i], data->y_item, driver->factor[i], data->family,
-                       intercept, &v, &x0, (int64_t)ROBUST_ITERATIONS);
+        return dusk_submit_with(
+            data->client, &at, ret_future, kind, "FFsldaall", data->x[i], 0, data->y[i],
+            data->y_item, data->family, intercept, options->rho, &v, &x0,
+            (int64_t)CLASSIC_ITERATIONS, (int64_t)CLASSIC_EVALUATIONS);
+    return dusk_submit_with(data->client, &at, ret_future, kind, "FFfslaal", data->x[i],
+                            0, data->y[i], data->y_item, driver->factor[i],
+                            data->family, intercept, &v, &x0,
+                            (int64_t)ROBUST_ITERATIONS);
 }
 
 static int driver_launch(struct driver *driver, const struct admm_update *update)
@@ -201,13 +203,19 @@ static bool driver_at_limit(const struct driver *driver)
            (options->max_updates > 0 && counts->accepted >= options->max_updates);
 }
 
+static double handover(const struct driver *driver)
+{
+    double given = driver->run->options.handover;
+    return given > 0 ? given : HANDOVER;
+}
+
 /* Progress as the eye understands it: how far the residual has come on its way down
  * to the tolerance, on a logarithmic scale. */
 static void driver_progress(struct driver *driver)
 {
     const struct admm_counts *counts = &driver->run->counts;
     double worst = fmax(counts->primal, counts->dual);
-    double way = worst > 0 && worst < 1 ? log10(worst) / log10(HANDOVER) : 0;
+    double way = worst > 0 && worst < 1 ? log10(worst) / log10(handover(driver)) : 0;
     watch_progress(&driver->model->watch, "admm", (int64_t)(1000 * fmin(way, 1)), 1000);
 }
 
@@ -265,7 +273,9 @@ static int driver_factor(struct driver *driver)
     struct dusk_array metric = dusk_vector(driver->rho_metric, model->q);
     struct dusk_array mu = dusk_vector(model->mu, model->data->columns);
     for (int64_t i = 0; i < chunks; i++) {
-        int rc = dusk_submit(model->data->client, &driver->factor[i], "glm_factor",
+        struct dusk_submit_options at = dataset_options(model->data, i, false);
+        int rc =
+            dusk_submit_with(model->data->client, &at, &driver->factor[i], "glm_factor",
                              "Faad", model->gram[i], 0, &metric, &mu, 2.0);
         if (rc < 0)
             return watch_failed(rc, driver->text);
@@ -296,7 +306,7 @@ static int driver_start(struct driver *driver)
         admm.slots = options->threads * (quick ? IN_FLIGHT_GRAM : IN_FLIGHT);
     if (options->form == ADMM_ROBUST && admm.slots > problem.chunks)
         admm.slots = problem.chunks;
-    admm.tolerance = HANDOVER;
+    admm.tolerance = handover(driver);
     admm.staleness = options->staleness;
     if (options->form == ADMM_CLASSIC)
         admm.rho = options->rho;
@@ -336,7 +346,7 @@ static int driver_finish(struct driver *driver)
 static int driver_run(struct driver *driver)
 {
     struct run *run = driver->run;
-    double tolerance = HANDOVER;
+    double tolerance = handover(driver);
     run->status = RUN_NOT_CONVERGED;
     for (;;) {
         int rc = driver_begin_flight(driver);
@@ -410,6 +420,7 @@ int run_execute(struct model *model, const struct run_options *options,
     struct run run = {.options = *options};
     struct driver driver = {.model = model, .run = &run, .text = text};
     list_init(&driver.flights);
+    model->data->pinned = options->pinned;
     int rc = driver_factor(&driver);
     stream_init(&run.stream);
     driver.start_ns = clock_monotonic_ns();

@@ -1,5 +1,6 @@
 #include "client/session.h"
 
+#include "client/footprint.h"
 #include "common/clock.h"
 
 #include <signal.h>
@@ -72,12 +73,26 @@ const char *session_scheduler(const struct session_options *options)
 int session_check(const struct session_options *options, const struct command *command)
 {
     const char *scheduler = session_scheduler(options);
-    if (scheduler && (options->workers || options->memory_limit))
+    if (scheduler && (options->workers || options->memory_limit ||
+                      options->memory_total || options->slow_worker > 0))
         return options_complain(command, stderr,
-                                "--workers and --memory-limit are for a cluster of its "
-                                "own, not for the one at %s",
+                                "--workers, --memory-limit, --memory-total and "
+                                "--slow-worker are for a cluster of its own, not for "
+                                "the one at %s",
                                 scheduler);
+    if (options->memory_limit && options->memory_total)
+        return options_complain(command, stderr,
+                                "--memory-limit and --memory-total exclude each other");
     return OPTIONS_RUN;
+}
+
+/* Divides what all processes may take together. */
+static void share_memory(int64_t total, struct cluster_options *cluster)
+{
+    cluster->scheduler_data_limit = total / 8;
+    cluster->worker_data_limit = total / 4 * 3 / cluster->workers;
+    cluster->memory_limit = cluster->worker_data_limit;
+    footprint_limit(total / 8);
 }
 
 static int session_cluster(const struct session_options *options,
@@ -95,8 +110,12 @@ static int session_cluster(const struct session_options *options,
         .threads = 1,
         .plain = options->plain,
         .memory_limit = options->memory_limit,
+        .last_slow_down = options->slow_worker,
         .stop = &stop_signal,
     };
+    if (options->memory_total)
+        share_memory(options->memory_total, &cluster);
+    session->memory_total = options->memory_total;
     int rc = cluster_start(&cluster, &session->cluster, text);
     if (rc == 0)
         *ret_address = cluster_address(session->cluster);
@@ -121,7 +140,7 @@ static int session_count(struct session *session, double timeout_s,
     session->workers = cluster->worker_count;
     for (int i = 0; i < cluster->worker_count; i++)
         session->threads += (int)cluster->workers[i].nthreads;
-    dusk_cluster_free(cluster);
+    session->members = cluster;
     return 0;
 }
 
@@ -159,6 +178,7 @@ void session_stop(struct session *session)
 {
     if (session->progress.stream)
         progress_clear(&session->progress);
+    dusk_cluster_free(session->members);
     dusk_close(session->client);
     cluster_stop(session->cluster);
     *session = (struct session){0};

@@ -15,6 +15,8 @@ struct session_options {
     bool plain;            /* an own cluster without keys */
     int64_t workers;       /* of an own cluster; 0: one a core */
     int64_t memory_limit;  /* of each of them, in bytes; 0: the worker's default */
+    int64_t memory_total;  /* of all its processes and this one, enforced; 0: none */
+    double slow_worker;    /* times that the last of them is slower; 0: none */
     int64_t timeout_ns;    /* to connect, and for the first worker */
 };
 
@@ -42,6 +44,24 @@ struct session_options {
          .most = INT64_MAX,                                                            \
          .to.integer = &(options)->memory_limit,                                       \
          .help = "of each worker of its own cluster, as 4GB or 512MiB"},               \
+        {.name = "memory-total",                                                       \
+         .argument = "BYTES",                                                          \
+         .kind = OPTION_BYTES,                                                         \
+         .least = SESSION_LEAST_TOTAL,                                                 \
+         .most = INT64_MAX,                                                            \
+         .to.integer = &(options)->memory_total,                                       \
+         .help =                                                                       \
+             "of its own cluster and this program together: an eighth each for "       \
+             "scheduler and program, the rest for the workers; the kernel refuses "    \
+             "what goes beyond"},                                                      \
+        {.name = "slow-worker",                                                        \
+         .argument = "F",                                                              \
+         .kind = OPTION_REAL,                                                          \
+         .min = 1,                                                                     \
+         .max = 1e6,                                                                   \
+         .to.real = &(options)->slow_worker,                                           \
+         .help = "make one worker of its own cluster F times slower than the others, " \
+                 "for experiments"},                                                   \
     {                                                                                  \
         .name = "timeout", .argument = "TIME", .kind = OPTION_DURATION, .least = 1,    \
         .most = INT64_MAX, .to.integer = &(options)->timeout_ns, .shown = true,        \
@@ -49,10 +69,15 @@ struct session_options {
     }
 #define SESSION_TIMEOUT_NS (10 * INT64_C(1000000000))
 
+/* Less than this, divided, is too little to start in. */
+#define SESSION_LEAST_TOTAL (512 << 20)
+
 struct session {
     struct cluster *cluster; /* NULL when the cluster is somebody else's */
     struct dusk_client *client;
-    int workers, threads; /* as they were at the start; threads of all workers */
+    struct dusk_cluster *members; /* as they were at the start */
+    int workers, threads;         /* of all workers */
+    int64_t memory_total;         /* as in the options */
     struct watch watch;
     struct progress progress;
     char label[128]; /* of the progress bar */

@@ -42,13 +42,7 @@ static int plugin_read(const char *path, struct payload **ret_plugin)
     int rc = file_read(path, &frame);
     if (rc < 0)
         return rc;
-    uint8_t *head = malloc(sizeof no_values);
-    if (!head) {
-        free(frame.data);
-        return client_fail(DUSK_E_NOMEM, "no memory for %s", path);
-    }
-    *head = no_values;
-    rc = payload_create(head, sizeof no_values, &frame, 1, ret_plugin);
+    rc = payload_create(&no_values, sizeof no_values, &frame, 1, ret_plugin);
     return rc < 0 ? client_fail(rc, "no memory for %s", path) : 0;
 }
 

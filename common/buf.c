@@ -3,7 +3,6 @@
 #include "common/dusk_types.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #define KEEP_BYTES (1u << 20)
 #define FIRST_BYTES 256u
@@ -26,31 +25,20 @@ void buf_reset(struct buf *buf)
     buf->size = 0;
 }
 
-static int buf_grow(struct buf *buf, size_t need)
+int buf_reserve(struct buf *buf, size_t size)
 {
+    if (size > buf->max || buf->size > buf->max - size)
+        return DUSK_E_LIMIT;
     size_t capacity = buf->capacity ? buf->capacity : FIRST_BYTES;
-    while (capacity < need)
+    while (capacity < buf->size + size)
         capacity *= 2;
+    if (capacity > buf->max)
+        capacity = buf->max;
     uint8_t *data = realloc(buf->data, capacity);
     if (!data)
         return DUSK_E_NOMEM;
     buf->data = data;
     buf->capacity = capacity;
-    return 0;
-}
-
-int buf_append(struct buf *buf, const void *data, size_t size)
-{
-    if (size > buf->max || buf->size > buf->max - size)
-        return DUSK_E_LIMIT;
-    if (buf->size + size > buf->capacity) {
-        int rc = buf_grow(buf, buf->size + size);
-        if (rc < 0)
-            return rc;
-    }
-    if (size)
-        memcpy(buf->data + buf->size, data, size);
-    buf->size += size;
     return 0;
 }
 

@@ -40,6 +40,18 @@ static inline void list_remove(struct list *link)
     list_init(link);
 }
 
+/* Moves all links of `from` to the end of `list`. */
+static inline void list_append_all(struct list *list, struct list *from)
+{
+    if (list_is_empty(from))
+        return;
+    from->next->prev = list->prev;
+    from->prev->next = list;
+    list->prev->next = from->next;
+    list->prev = from->prev;
+    list_init(from);
+}
+
 /* Visits every link; the visited one may be removed. */
 #define LIST_FOREACH(link, head)                                                       \
     for (struct list *link = (head)->next, *link##_next = link->next; link != (head);  \

@@ -1,7 +1,6 @@
 #include "proto/batch.h"
 
 #include "proto/limits.h"
-#include "proto/wire.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -26,48 +25,48 @@ void batch_fini(struct batch *batch)
 /* ---- encoding: one function for each type of field ---- */
 
 struct encoder {
-    msgpack_packer packer;
+    struct buf *out;
     struct payload *blob;
 };
 
 static int pack_u64(struct encoder *e, uint64_t value)
 {
-    return msgpack_pack_uint64(&e->packer, value);
+    return wire_pack_uint64(e->out, value);
 }
 
 static int pack_i64(struct encoder *e, int64_t value)
 {
-    return msgpack_pack_int64(&e->packer, value);
+    return wire_pack_int64(e->out, value);
 }
 
 static int pack_str(struct encoder *e, struct str value)
 {
     size_t size = value.size < LIMIT_TEXT_BYTES ? value.size : LIMIT_TEXT_BYTES;
-    int rc = msgpack_pack_str(&e->packer, size);
-    return rc ? rc : msgpack_pack_str_body(&e->packer, value.text, size);
+    int rc = wire_pack_str(e->out, size);
+    return rc ? rc : buf_append(e->out, value.text, size);
 }
 
 static int pack_key(struct encoder *e, struct task_key value)
 {
-    return msgpack_pack_uint64(&e->packer, value.bits);
+    return wire_pack_uint64(e->out, value.bits);
 }
 
 static int pack_blob(struct encoder *e, struct payload *value)
 {
     if (!value)
-        return msgpack_pack_nil(&e->packer);
+        return wire_pack_nil(e->out);
     e->blob = value;
     size_t size;
     const uint8_t *head = payload_head(value, &size);
-    int rc = msgpack_pack_array(&e->packer, 2);
-    rc = rc ? rc : msgpack_pack_bin(&e->packer, size);
-    rc = rc ? rc : msgpack_pack_bin_body(&e->packer, head, size);
-    return rc ? rc : msgpack_pack_uint32(&e->packer, payload_frame_count(value));
+    int rc = wire_pack_array(e->out, 2);
+    rc = rc ? rc : wire_pack_bin(e->out, size);
+    rc = rc ? rc : buf_append(e->out, head, size);
+    return rc ? rc : wire_pack_uint32(e->out, payload_frame_count(value));
 }
 
 static int pack_keys(struct encoder *e, field_keys list)
 {
-    int rc = msgpack_pack_array(&e->packer, list.count);
+    int rc = wire_pack_array(e->out, list.count);
     for (size_t i = 0; rc == 0 && i < list.count; i++)
         rc = pack_key(e, list.items[i]);
     return rc;
@@ -79,10 +78,10 @@ static int pack_keys(struct encoder *e, field_keys list)
 #define DEFINE_PACK_ELEMENT(element)                                                   \
     static int pack_##element##s(struct encoder *e, field_##element##s list)           \
     {                                                                                  \
-        int rc = msgpack_pack_array(&e->packer, list.count);                           \
+        int rc = wire_pack_array(e->out, list.count);                                  \
         for (size_t i = 0; rc == 0 && i < list.count; i++) {                           \
             const struct element *value = &list.items[i];                              \
-            rc = msgpack_pack_array(&e->packer, 0 ELEMENT_##element(COUNT_FIELD));     \
+            rc = wire_pack_array(e->out, 0 ELEMENT_##element(COUNT_FIELD));            \
             ELEMENT_##element(PACK_FIELD)                                              \
         }                                                                              \
         return rc;                                                                     \
@@ -92,8 +91,8 @@ ELEMENTS(DEFINE_PACK_ELEMENT)
 #define DEFINE_PACK_MESSAGE(number, name)                                              \
     static int pack_msg_##name(struct encoder *e, const struct msg_##name *value)      \
     {                                                                                  \
-        int rc = msgpack_pack_array(&e->packer, 1 MESSAGE_##name(COUNT_FIELD));        \
-        rc = rc ? rc : msgpack_pack_uint8(&e->packer, number);                         \
+        int rc = wire_pack_array(e->out, 1 MESSAGE_##name(COUNT_FIELD));               \
+        rc = rc ? rc : wire_pack_uint8(e->out, number);                                \
         MESSAGE_##name(PACK_FIELD) return rc;                                          \
     }
 MESSAGES(DEFINE_PACK_MESSAGE)
@@ -108,11 +107,6 @@ static int encode(struct encoder *e, const struct message *message)
 #undef CASE
     }
     return DUSK_E_INVALID;
-}
-
-static int batch_write(void *data, const char *bytes, size_t size)
-{
-    return buf_append(data, bytes, size);
 }
 
 static int batch_reserve_payload(struct batch *batch)
@@ -136,8 +130,7 @@ int batch_add(struct batch *batch, const struct message *message)
     if (batch->message_count >= LIMIT_BATCH_MESSAGES)
         return DUSK_E_LIMIT;
     size_t before = batch->header.size;
-    struct encoder encoder = {.blob = NULL};
-    msgpack_packer_init(&encoder.packer, &batch->header, batch_write);
+    struct encoder encoder = {.out = &batch->header};
     rc = encode(&encoder, message);
     struct payload *blob = encoder.blob;
     size_t frames = rc == 0 && blob ? payload_frame_count(blob) : 0;
@@ -159,114 +152,119 @@ int batch_add(struct batch *batch, const struct message *message)
 
 /* ---- decoding ---- */
 
-static int unpack_u64(struct batch_reader *r, const msgpack_object *o, uint64_t *ret)
+static int unpack_u64(struct batch_reader *r, uint64_t *ret)
 {
-    if (o->type != MSGPACK_OBJECT_POSITIVE_INTEGER)
-        return DUSK_E_PROTOCOL;
-    *ret = o->via.u64;
-    return 0;
+    return wire_read_u64(&r->wire, ret);
 }
 
-static int unpack_i64(struct batch_reader *r, const msgpack_object *o, int64_t *ret)
+static int unpack_i64(struct batch_reader *r, int64_t *ret)
 {
-    if (o->type == MSGPACK_OBJECT_POSITIVE_INTEGER && o->via.u64 <= INT64_MAX)
-        *ret = (int64_t)o->via.u64;
-    else if (o->type == MSGPACK_OBJECT_NEGATIVE_INTEGER)
-        *ret = o->via.i64;
-    else
-        return DUSK_E_PROTOCOL;
-    return 0;
+    return wire_read_i64(&r->wire, ret);
 }
 
-static int unpack_str(struct batch_reader *r, const msgpack_object *o, struct str *ret)
+static int unpack_str(struct batch_reader *r, struct str *ret)
 {
-    if (o->type != MSGPACK_OBJECT_STR || o->via.str.size > LIMIT_TEXT_BYTES)
-        return DUSK_E_PROTOCOL;
-    *ret = (struct str){o->via.str.ptr, o->via.str.size};
-    return 0;
+    int rc = wire_read_str(&r->wire, &ret->text, &ret->size);
+    return rc == 0 && ret->size > LIMIT_TEXT_BYTES ? DUSK_E_PROTOCOL : rc;
 }
 
-static int unpack_key(struct batch_reader *r, const msgpack_object *o,
-                      struct task_key *ret)
+static int unpack_key(struct batch_reader *r, struct task_key *ret)
 {
-    int rc = unpack_u64(r, o, &ret->bits);
+    int rc = wire_read_u64(&r->wire, &ret->bits);
     return rc == 0 && ret->bits == 0 ? DUSK_E_PROTOCOL : rc;
 }
 
-static int unpack_blob(struct batch_reader *r, const msgpack_object *o,
-                       struct payload **ret)
+static int unpack_blob(struct batch_reader *r, struct payload **ret)
 {
+    uint32_t parts;
+    const uint8_t *head;
+    size_t size;
+    uint64_t count;
     *ret = NULL;
-    if (o->type == MSGPACK_OBJECT_NIL)
+    if (wire_read_nil(&r->wire))
         return 0;
-    if (o->type != MSGPACK_OBJECT_ARRAY || o->via.array.size != 2 || r->blob)
+    if (r->blob || wire_read_array(&r->wire, &parts) < 0 || parts != 2 ||
+        wire_read_bin(&r->wire, &head, &size) < 0 || size > LIMIT_HEAD_BYTES ||
+        wire_read_u64(&r->wire, &count) < 0 || count > r->frame_count - r->frame_next)
         return DUSK_E_PROTOCOL;
-    const msgpack_object *head = &o->via.array.ptr[0];
-    const msgpack_object *count = &o->via.array.ptr[1];
-    if (head->type != MSGPACK_OBJECT_BIN || head->via.bin.size > LIMIT_HEAD_BYTES ||
-        count->type != MSGPACK_OBJECT_POSITIVE_INTEGER ||
-        count->via.u64 > r->frame_count - r->frame_next)
-        return DUSK_E_PROTOCOL;
-    uint8_t *copy = malloc(head->via.bin.size ? head->via.bin.size : 1);
-    if (!copy)
-        return DUSK_E_NOMEM;
-    if (head->via.bin.size)
-        memcpy(copy, head->via.bin.ptr, head->via.bin.size);
     struct frame *first = r->frame_count ? &r->frames[r->frame_next] : NULL;
-    r->frame_next += count->via.u64;
-    int rc = payload_create(copy, head->via.bin.size, first, (unsigned)count->via.u64,
-                            &r->blob);
+    r->frame_next += count;
+    int rc = payload_create(head, size, first, (unsigned)count, &r->blob);
     *ret = r->blob;
     return rc;
 }
 
-/* Room for a list in the zone; empty lists need none. */
-static int list_room(struct batch_reader *r, const msgpack_object *o, size_t size,
-                     void *ret_items)
+struct list_memory {
+    struct list_memory *next;
+    uint64_t items[];
+};
+
+/* Room for a list whose elements take `least` bytes each on the wire; empty ones need
+ * none. */
+static int list_room(struct batch_reader *r, size_t size, size_t least,
+                     uint32_t *ret_count, void *ret_items)
 {
-    if (o->type != MSGPACK_OBJECT_ARRAY)
+    uint32_t count;
+    if (wire_read_array(&r->wire, &count) < 0 || count > r->wire.left / least)
         return DUSK_E_PROTOCOL;
+    struct list_memory *lists = NULL;
     void *items = NULL;
-    if (o->via.array.size &&
-        !(items = msgpack_zone_malloc(&r->zone, o->via.array.size * size)))
-        return DUSK_E_NOMEM;
+    if (count) {
+        if (!(lists = malloc(sizeof *lists + count * size)))
+            return DUSK_E_NOMEM;
+        lists->next = r->lists;
+        r->lists = lists;
+        items = lists->items;
+    }
     memcpy(ret_items, &items, sizeof items);
+    *ret_count = count;
     return 0;
 }
 
-static int unpack_keys(struct batch_reader *r, const msgpack_object *o, field_keys *ret)
+static int unpack_keys(struct batch_reader *r, field_keys *ret)
 {
     struct task_key *items;
-    int rc = list_room(r, o, sizeof *items, &items);
-    for (uint32_t i = 0; rc == 0 && i < o->via.array.size; i++)
-        rc = unpack_key(r, &o->via.array.ptr[i], &items[i]);
+    uint32_t count = 0;
+    int rc = list_room(r, sizeof *items, 1, &count, &items);
+    for (uint32_t i = 0; rc == 0 && i < count; i++)
+        rc = unpack_key(r, &items[i]);
     if (rc == 0)
-        *ret = (field_keys){items, o->via.array.size};
+        *ret = (field_keys){items, count};
     return rc;
 }
 
 /* Fields are read in order; a peer of a later minor version may append more. */
-#define UNPACK_FIELD(type, name)                                                       \
-    rc = rc ? rc : unpack_##type(r, &fields[at++], &value->name);
+static int fields_skip(struct batch_reader *r, uint32_t count)
+{
+    int rc = 0;
+    for (uint32_t i = 0; rc == 0 && i < count; i++)
+        rc = wire_skip(&r->wire);
+    return rc;
+}
+
+#define UNPACK_FIELD(type, name) rc = rc ? rc : unpack_##type(r, &value->name);
 
 #define DEFINE_UNPACK_ELEMENT(element)                                                 \
-    static int unpack_##element##s(struct batch_reader *r, const msgpack_object *o,    \
-                                   field_##element##s *ret)                            \
+    static int unpack_##element(struct batch_reader *r, struct element *value)         \
+    {                                                                                  \
+        static const uint32_t known = 0 ELEMENT_##element(COUNT_FIELD);                \
+        uint32_t count;                                                                \
+        int rc = wire_read_array(&r->wire, &count);                                    \
+        if (rc < 0 || count < known)                                                   \
+            return DUSK_E_PROTOCOL;                                                    \
+        ELEMENT_##element(UNPACK_FIELD) return rc ? rc                                 \
+                                                  : fields_skip(r, count - known);     \
+    }                                                                                  \
+    static int unpack_##element##s(struct batch_reader *r, field_##element##s *ret)    \
     {                                                                                  \
         struct element *items;                                                         \
-        int rc = list_room(r, o, sizeof *items, &items);                               \
-        for (uint32_t i = 0; rc == 0 && i < o->via.array.size; i++) {                  \
-            const msgpack_object *row = &o->via.array.ptr[i];                          \
-            if (row->type != MSGPACK_OBJECT_ARRAY ||                                   \
-                row->via.array.size < 0 ELEMENT_##element(COUNT_FIELD))                \
-                return DUSK_E_PROTOCOL;                                                \
-            const msgpack_object *fields = row->via.array.ptr;                         \
-            struct element *value = &items[i];                                         \
-            size_t at = 0;                                                             \
-            ELEMENT_##element(UNPACK_FIELD)                                            \
-        }                                                                              \
+        uint32_t count = 0;                                                            \
+        int rc = list_room(r, sizeof *items, 1 ELEMENT_##element(COUNT_FIELD), &count, \
+                           &items);                                                    \
+        for (uint32_t i = 0; rc == 0 && i < count; i++)                                \
+            rc = unpack_##element(r, &items[i]);                                       \
         if (rc == 0)                                                                   \
-            *ret = (field_##element##s){items, o->via.array.size};                     \
+            *ret = (field_##element##s){items, count};                                 \
         return rc;                                                                     \
     }
 ELEMENTS(DEFINE_UNPACK_ELEMENT)
@@ -274,27 +272,30 @@ ELEMENTS(DEFINE_UNPACK_ELEMENT)
 /* A hello may be of an older version, which its receiver has to tell: fields that it
  * does not have are zero. */
 #define UNPACK_MESSAGE_FIELD(type, name)                                               \
-    rc = rc || at >= count ? rc : unpack_##type(r, &fields[at++], &value->name);
+    if (rc == 0 && left > 0) {                                                         \
+        rc = unpack_##type(r, &value->name);                                           \
+        left--;                                                                        \
+    }
 
 #define DEFINE_UNPACK_MESSAGE(number, name)                                            \
-    static int unpack_msg_##name(struct batch_reader *r, const msgpack_object *fields, \
-                                 size_t count, struct msg_##name *value)               \
+    static int unpack_msg_##name(struct batch_reader *r, uint32_t left,                \
+                                 struct msg_##name *value)                             \
     {                                                                                  \
         int rc = 0;                                                                    \
-        size_t at = 0;                                                                 \
-        if (count < 0 MESSAGE_##name(COUNT_FIELD) && number != MSG_hello)              \
+        *value = (struct msg_##name){0};                                               \
+        if (left < 0 MESSAGE_##name(COUNT_FIELD) && number != MSG_hello)               \
             return DUSK_E_PROTOCOL;                                                    \
-        MESSAGE_##name(UNPACK_MESSAGE_FIELD) return rc;                                \
+        MESSAGE_##name(UNPACK_MESSAGE_FIELD) return rc ? rc : fields_skip(r, left);    \
     }
 MESSAGES(DEFINE_UNPACK_MESSAGE)
 
-static int decode(struct batch_reader *r, uint64_t type, const msgpack_object *fields,
-                  size_t count, struct message *message)
+static int decode(struct batch_reader *r, uint64_t type, uint32_t count,
+                  struct message *message)
 {
     switch (type) {
 #define CASE(number, name)                                                             \
     case number:                                                                       \
-        return unpack_msg_##name(r, fields, count, &message->name);
+        return unpack_msg_##name(r, count, &message->name);
         MESSAGES(CASE)
 #undef CASE
     }
@@ -304,42 +305,47 @@ static int decode(struct batch_reader *r, uint64_t type, const msgpack_object *f
 int batch_reader_init(struct batch_reader *reader, const void *header, size_t size,
                       struct frame *frames, size_t frame_count)
 {
-    *reader = (struct batch_reader){
-        .header = header, .size = size, .frames = frames, .frame_count = frame_count};
-    return msgpack_zone_init(&reader->zone, 8192) ? 0 : DUSK_E_NOMEM;
+    *reader = (struct batch_reader){.wire = {header, size},
+                                    .size = size,
+                                    .frames = frames,
+                                    .frame_count = frame_count};
+    return 0;
+}
+
+static void message_forget(struct batch_reader *reader)
+{
+    payload_unref(reader->blob);
+    reader->blob = NULL;
+    while (reader->lists) {
+        struct list_memory *next = reader->lists->next;
+        free(reader->lists);
+        reader->lists = next;
+    }
 }
 
 void batch_reader_fini(struct batch_reader *reader)
 {
-    payload_unref(reader->blob);
+    message_forget(reader);
     for (size_t i = reader->frame_next; i < reader->frame_count; i++)
         if (reader->frames[i].release)
             reader->frames[i].release(reader->frames[i].hint);
-    msgpack_zone_destroy(&reader->zone);
 }
 
 int batch_reader_next(struct batch_reader *reader, struct message *ret_message,
                       struct err_text *text)
 {
-    payload_unref(reader->blob);
-    reader->blob = NULL;
-    msgpack_zone_clear(&reader->zone);
-    if (reader->offset == reader->size)
+    message_forget(reader);
+    if (reader->wire.left == 0)
         return 1;
-    msgpack_object object;
-    size_t start = reader->offset;
-    int rc = wire_unpack(reader->header, reader->size, &reader->offset, &reader->zone,
-                         &object);
-    if (rc < 0)
-        return err_set(text, rc, "byte %zu of the header is no msgpack", start);
-    if (object.type != MSGPACK_OBJECT_ARRAY || object.via.array.size < 1 ||
-        object.via.array.ptr[0].type != MSGPACK_OBJECT_POSITIVE_INTEGER)
+    size_t start = reader->size - reader->wire.left;
+    uint32_t count;
+    uint64_t type;
+    if (wire_read_array(&reader->wire, &count) < 0 || count < 1 ||
+        wire_read_u64(&reader->wire, &type) < 0)
         return err_set(text, DUSK_E_PROTOCOL, "byte %zu of the header is no message",
                        start);
-    uint64_t type = object.via.array.ptr[0].via.u64;
-    *ret_message = (struct message){.type = (enum message_type)type};
-    rc = decode(reader, type, object.via.array.ptr + 1, object.via.array.size - 1,
-                ret_message);
+    ret_message->type = (enum message_type)type;
+    int rc = decode(reader, type, count - 1, ret_message);
     if (rc < 0)
         return err_set(text, rc, "message %s (%llu) has fields it must not have",
                        message_name((enum message_type)type), (unsigned long long)type);

@@ -8,8 +8,7 @@
 
 #include "common/buf.h"
 #include "proto/messages.h"
-
-#include <msgpack.h>
+#include "proto/wire.h"
 
 struct batch {
     struct buf header;
@@ -35,14 +34,13 @@ static inline bool batch_is_empty(const struct batch *batch)
 
 /* Reads a received batch message by message. */
 struct batch_reader {
-    const uint8_t *header;
+    struct wire_reader wire; /* what is left of the header */
     size_t size;
-    size_t offset;
     struct frame *frames; /* not yet taken by a payload */
     size_t frame_count;
     size_t frame_next;
-    msgpack_zone zone;
-    struct payload *blob; /* of the current message */
+    struct list_memory *lists; /* of the current message, like blob */
+    struct payload *blob;
 };
 
 /* Borrows header and frames until batch_reader_fini; frames that became part of a

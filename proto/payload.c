@@ -25,7 +25,7 @@ struct payload {
     atomic_uint references;
     unsigned frame_count;
     size_t head_size;
-    uint8_t *head;
+    uint8_t *head; /* behind the frames */
     struct frame frames[];
 };
 
@@ -36,22 +36,23 @@ static void frames_release(struct frame *frames, unsigned count)
             frames[i].release(frames[i].hint);
 }
 
-int payload_create(uint8_t *head, size_t head_size, struct frame *frames,
+int payload_create(const uint8_t *head, size_t head_size, struct frame *frames,
                    unsigned frame_count, struct payload **ret_payload)
 {
-    struct payload *payload =
-        malloc(sizeof *payload + frame_count * sizeof payload->frames[0]);
+    size_t frames_size = frame_count * sizeof *frames;
+    struct payload *payload = malloc(sizeof *payload + frames_size + head_size);
     if (!payload) {
         frames_release(frames, frame_count);
-        free(head);
         return DUSK_E_NOMEM;
     }
     atomic_init(&payload->references, 1);
-    payload->head = head;
+    payload->head = (uint8_t *)&payload->frames[frame_count];
     payload->head_size = head_size;
     payload->frame_count = frame_count;
+    if (head_size)
+        memcpy(payload->head, head, head_size);
     if (frame_count)
-        memcpy(payload->frames, frames, frame_count * sizeof *frames);
+        memcpy(payload->frames, frames, frames_size);
     *ret_payload = payload;
     return 0;
 }
@@ -69,7 +70,6 @@ void payload_unref(struct payload *payload)
         atomic_fetch_sub_explicit(&payload->references, 1, memory_order_acq_rel) != 1)
         return;
     frames_release(payload->frames, payload->frame_count);
-    free(payload->head);
     free(payload);
 }
 
@@ -279,11 +279,6 @@ void payload_builder_fini(struct payload_builder *builder)
     payload_builder_init(builder);
 }
 
-static int builder_write(void *data, const char *bytes, size_t size)
-{
-    return buf_append(data, bytes, size);
-}
-
 /* Reserves the count's place before the first value. */
 static int builder_begin(struct payload_builder *builder)
 {
@@ -324,7 +319,7 @@ static int builder_reserve_frame(struct payload_builder *builder)
     return 0;
 }
 
-static int builder_array(struct payload_builder *builder, msgpack_packer *packer,
+static int builder_array(struct payload_builder *builder,
                          const struct dusk_array *array, const struct frame *given)
 {
     size_t bytes;
@@ -344,8 +339,8 @@ static int builder_array(struct payload_builder *builder, msgpack_packer *packer
         frame = *given;
     else if ((rc = frame_copy(array, bytes, &frame)) < 0)
         return rc;
-    if (frame.size != bytes || msgpack_pack_ext(packer, sizeof ext, EXT_ARRAY) ||
-        msgpack_pack_ext_body(packer, ext, sizeof ext)) {
+    if (frame.size != bytes || wire_pack_ext(&builder->head, sizeof ext, EXT_ARRAY) ||
+        buf_append(&builder->head, ext, sizeof ext)) {
         if (!given)
             frame.release(frame.hint);
         return DUSK_E_LIMIT;
@@ -354,25 +349,26 @@ static int builder_array(struct payload_builder *builder, msgpack_packer *packer
     return 0;
 }
 
-static int builder_plain(struct payload_builder *builder, msgpack_packer *packer,
+static int builder_plain(struct payload_builder *builder,
                          const struct dusk_value *value, const struct frame *frame)
 {
+    struct buf *head = &builder->head;
     switch (value->kind) {
     case DUSK_NIL:
-        return msgpack_pack_nil(packer);
+        return wire_pack_nil(head);
     case DUSK_BOOL:
-        return value->integer ? msgpack_pack_true(packer) : msgpack_pack_false(packer);
+        return value->integer ? wire_pack_true(head) : wire_pack_false(head);
     case DUSK_INT:
-        return msgpack_pack_int64(packer, value->integer);
+        return wire_pack_int64(head, value->integer);
     case DUSK_FLOAT:
-        return msgpack_pack_double(packer, value->number);
+        return wire_pack_double(head, value->number);
     case DUSK_STRING: {
         size_t length = strlen(value->string);
-        int rc = msgpack_pack_str(packer, length);
-        return rc ? rc : msgpack_pack_str_body(packer, value->string, length);
+        int rc = wire_pack_str(head, length);
+        return rc ? rc : buf_append(head, value->string, length);
     }
     case DUSK_ARRAY:
-        return builder_array(builder, packer, &value->array, frame);
+        return builder_array(builder, &value->array, frame);
     }
     return DUSK_E_INVALID;
 }
@@ -384,9 +380,7 @@ int payload_builder_value(struct payload_builder *builder,
     if (rc < 0)
         return rc;
     size_t before = builder->head.size;
-    msgpack_packer packer;
-    msgpack_packer_init(&packer, &builder->head, builder_write);
-    rc = builder_plain(builder, &packer, value, frame);
+    rc = builder_plain(builder, value, frame);
     if (rc < 0)
         builder->head.size = before;
     else
@@ -404,11 +398,9 @@ int payload_builder_future(struct payload_builder *builder, struct task_key key,
     write_le(ext, 8, key.bits);
     write_le(ext + 8, 4, item);
     size_t before = builder->head.size;
-    msgpack_packer packer;
-    msgpack_packer_init(&packer, &builder->head, builder_write);
-    rc = msgpack_pack_ext(&packer, sizeof ext, EXT_FUTURE);
+    rc = wire_pack_ext(&builder->head, sizeof ext, EXT_FUTURE);
     if (!rc)
-        rc = msgpack_pack_ext_body(&packer, ext, sizeof ext);
+        rc = buf_append(&builder->head, ext, sizeof ext);
     if (rc < 0)
         builder->head.size = before;
     else
@@ -424,13 +416,8 @@ int payload_builder_finish(struct payload_builder *builder,
         return rc;
     for (int i = 0; i < 4; i++)
         builder->head.data[1 + i] = (uint8_t)(builder->count >> (24 - 8 * i));
-    size_t head_size;
-    uint8_t *head = buf_take(&builder->head, &head_size);
-    uint8_t *exact = realloc(head, head_size);
-    if (exact) /* many small results are kept for long */
-        head = exact;
-    rc = payload_create(head, head_size, builder->frames, builder->frame_count,
-                        ret_payload);
+    rc = payload_create(builder->head.data, builder->head.size, builder->frames,
+                        builder->frame_count, ret_payload);
     builder->frame_count = 0;
     payload_builder_fini(builder);
     return rc;

@@ -22,9 +22,9 @@ struct frame {
 
 struct payload; /* opaque: counted */
 
-/* Makes a payload with one reference from a head and frames.  Takes both: on
- * failure they are released too.  `head` must come from malloc. */
-int payload_create(uint8_t *head, size_t head_size, struct frame *frames,
+/* Makes a payload with one reference from a head, which is copied, and frames, which
+ * are taken: on failure they are released too.  DUSK_E_NOMEM. */
+int payload_create(const uint8_t *head, size_t head_size, struct frame *frames,
                    unsigned frame_count, struct payload **ret_payload);
 
 struct payload *payload_ref(struct payload *payload);

@@ -3,7 +3,7 @@
 #include "common/dusk_types.h"
 #include "proto/limits.h"
 
-#include <stdbool.h>
+#include <endian.h>
 
 struct shape {
     uint64_t body;     /* bytes that follow the header and belong to it */
@@ -12,12 +12,12 @@ struct shape {
     bool container;
 };
 
+/* 1, 2, 4 or 8 bytes. */
 static uint64_t read_be(const uint8_t *bytes, unsigned count)
 {
     uint64_t number = 0;
-    for (unsigned i = 0; i < count; i++)
-        number = number << 8 | bytes[i];
-    return number;
+    memcpy((uint8_t *)&number + sizeof number - count, bytes, count);
+    return be64toh(number);
 }
 
 /* The msgpack specification's table of first bytes. */
@@ -64,27 +64,38 @@ static int shape_read(const uint8_t *at, size_t left, struct shape *shape)
     return 0;
 }
 
-/* Walks one object without memory of its own: `open[d]` counts the objects that
- * are still to come at depth d. */
-static int wire_check(const uint8_t *data, size_t size)
+/* Moves behind a header and the body that belongs to it. */
+static int shape_take(struct wire_reader *reader, struct shape *ret_shape)
 {
+    if (reader->left == 0 || shape_read(reader->at, reader->left, ret_shape) < 0)
+        return DUSK_E_PROTOCOL;
+    size_t left = reader->left - ret_shape->header;
+    if (ret_shape->body > left || ret_shape->elements > left)
+        return DUSK_E_PROTOCOL;
+    reader->at += ret_shape->header + ret_shape->body;
+    reader->left = left - ret_shape->body;
+    return 0;
+}
+
+/* Walks without memory of its own: `open[d]` counts the objects that are still to come
+ * at depth d. */
+int wire_skip(struct wire_reader *reader)
+{
+    struct wire_reader to = *reader;
     uint64_t open[LIMIT_DEPTH + 1] = {1};
     unsigned depth = 0;
-    size_t at = 0;
     for (;;) {
         while (open[depth] == 0) {
-            if (depth == 0)
+            if (depth == 0) {
+                *reader = to;
                 return 0;
+            }
             depth--;
         }
         open[depth]--;
         struct shape shape;
-        if (at >= size || shape_read(data + at, size - at, &shape) < 0)
+        if (shape_take(&to, &shape) < 0)
             return DUSK_E_PROTOCOL;
-        at += shape.header;
-        if (shape.body > size - at || shape.elements > size - at)
-            return DUSK_E_PROTOCOL;
-        at += shape.body;
         if (shape.container) {
             if (depth == LIMIT_DEPTH)
                 return DUSK_E_PROTOCOL;
@@ -93,10 +104,115 @@ static int wire_check(const uint8_t *data, size_t size)
     }
 }
 
+/* ---- one object ---- */
+
+/* 0xc1, which msgpack does not use, at the end. */
+static uint8_t first_byte(const struct wire_reader *reader)
+{
+    return reader->left ? reader->at[0] : 0xc1;
+}
+
+/* The bits of a number and whether it is below 0. */
+static int number_read(struct wire_reader *reader, uint64_t *ret_bits,
+                       bool *ret_negative)
+{
+    uint8_t first = first_byte(reader);
+    unsigned bytes = 0;
+    *ret_bits = first;
+    *ret_negative = first >= 0xe0;
+    if (*ret_negative)
+        *ret_bits = (uint64_t)(int8_t)first;
+    else if (first > 0x7f) {
+        bytes = 1u << (first & 3);
+        if (first < 0xcc || first > 0xd3 || reader->left < 1 + bytes)
+            return DUSK_E_PROTOCOL;
+        unsigned unused = 64 - 8 * bytes;
+        *ret_bits = read_be(reader->at + 1, bytes);
+        if (first >= 0xd0) {
+            *ret_bits = (uint64_t)((int64_t)(*ret_bits << unused) >> unused);
+            *ret_negative = *ret_bits >> 63;
+        }
+    }
+    reader->at += 1 + bytes;
+    reader->left -= 1 + bytes;
+    return 0;
+}
+
+int wire_read_u64(struct wire_reader *reader, uint64_t *ret_number)
+{
+    struct wire_reader to = *reader;
+    bool negative;
+    int rc = number_read(&to, ret_number, &negative);
+    if (rc < 0 || negative)
+        return DUSK_E_PROTOCOL;
+    *reader = to;
+    return 0;
+}
+
+int wire_read_i64(struct wire_reader *reader, int64_t *ret_number)
+{
+    struct wire_reader to = *reader;
+    uint64_t bits;
+    bool negative;
+    int rc = number_read(&to, &bits, &negative);
+    if (rc < 0 || (!negative && bits > INT64_MAX))
+        return DUSK_E_PROTOCOL;
+    *ret_number = (int64_t)bits;
+    *reader = to;
+    return 0;
+}
+
+int wire_read_str(struct wire_reader *reader, const char **ret_text, size_t *ret_size)
+{
+    uint8_t first = first_byte(reader);
+    struct shape shape;
+    if (((first & 0xe0) != 0xa0 && (first < 0xd9 || first > 0xdb)) ||
+        shape_take(reader, &shape) < 0)
+        return DUSK_E_PROTOCOL;
+    *ret_text = (const char *)reader->at - shape.body;
+    *ret_size = shape.body;
+    return 0;
+}
+
+int wire_read_bin(struct wire_reader *reader, const uint8_t **ret_data,
+                  size_t *ret_size)
+{
+    uint8_t first = first_byte(reader);
+    struct shape shape;
+    if (first < 0xc4 || first > 0xc6 || shape_take(reader, &shape) < 0)
+        return DUSK_E_PROTOCOL;
+    *ret_data = reader->at - shape.body;
+    *ret_size = shape.body;
+    return 0;
+}
+
+int wire_read_array(struct wire_reader *reader, uint32_t *ret_count)
+{
+    uint8_t first = first_byte(reader);
+    struct shape shape;
+    if (((first & 0xf0) != 0x90 && first != 0xdc && first != 0xdd) ||
+        shape_take(reader, &shape) < 0)
+        return DUSK_E_PROTOCOL;
+    *ret_count = (uint32_t)shape.elements;
+    return 0;
+}
+
+bool wire_read_nil(struct wire_reader *reader)
+{
+    if (first_byte(reader) != 0xc0)
+        return false;
+    reader->at++;
+    reader->left--;
+    return true;
+}
+
+/* ---- trees of objects ---- */
+
 int wire_unpack(const void *data, size_t size, size_t *offset, msgpack_zone *zone,
                 msgpack_object *ret_object)
 {
-    int rc = wire_check((const uint8_t *)data + *offset, size - *offset);
+    struct wire_reader walker = {(const uint8_t *)data + *offset, size - *offset};
+    int rc = wire_skip(&walker);
     if (rc < 0)
         return rc;
     size_t used = 0;

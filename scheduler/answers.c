@@ -37,8 +37,8 @@ static void free_stale(struct scheduler *scheduler, struct worker *worker,
     struct task *task = task_find(scheduler, key);
     if (task && task->state == TASK_PROCESSING && task->worker == worker)
         task->flags |= TASK_STALE_DATA;
-    else if (!task || (!bond_find(&task->holder, &worker->held) &&
-                       !task_is_asked(task, worker))) {
+    else if (!task ||
+             (!bond_find(task, &worker->held) && !task_is_asked(task, worker))) {
         recovery_drop(scheduler, worker, key, 0);
         worker_free_data(scheduler, worker, key);
     }
@@ -71,15 +71,15 @@ void worker_done(struct scheduler *scheduler, struct worker *worker,
     measure(worker, task->function, done);
     task->flags &= (uint8_t)~TASK_STALE_DATA;
     task_answered(scheduler, task);
-    task->made_by = worker->number;
-    task->thread = (uint32_t)done->thread;
-    task->result = payload_ref(done->result);
-    scheduler->ran_from_ns = done->start_ns;
-    scheduler->ran_to_ns = done->stop_ns;
+    scheduler->arrival = (struct task_arrival){.result = done->result,
+                                               .made_by = worker->number,
+                                               .thread = (uint16_t)done->thread,
+                                               .start_ns = done->start_ns,
+                                               .stop_ns = done->stop_ns};
     task_located(scheduler, task, worker, done->nbytes);
-    bond_find(&task->holder, &worker->held)->flags |= HOLDER_LASTING;
+    bond_set_flags(bond_find(task, &worker->held), HOLDER_LASTING);
     retire_made(scheduler, task, worker);
-    scheduler->ran_from_ns = scheduler->ran_to_ns = 0;
+    scheduler->arrival = (struct task_arrival){0};
 }
 
 /* The worker tells how it was called; without that its function must do. */
@@ -133,8 +133,8 @@ static void copy_missing(struct scheduler *scheduler, struct task *input,
     struct worker *worker = holder_worker(holder);
     if (worker->silent)
         return;
-    bool last = bond_first(&input->holder) == holder &&
-                bond_next(&input->holder, holder) == NULL;
+    bool last = bond_first(input, BOND_HOLDER) == holder &&
+                bond_next(input, BOND_HOLDER, holder) == NULL;
     if (last && !input->function &&
         (!task_extra(input) || ++input->extra->misses < MISSES_ALLOWED))
         return;
@@ -147,8 +147,7 @@ void worker_missing(struct scheduler *scheduler, struct worker *worker,
 {
     struct task *input = task_find(scheduler, missing->input);
     struct worker *source = worker_by_address(scheduler, missing->address);
-    struct bond *holder =
-        input && source ? bond_find(&input->holder, &source->held) : NULL;
+    struct bond *holder = input && source ? bond_find(input, &source->held) : NULL;
     if (holder)
         copy_missing(scheduler, input, holder);
     if (missing->attempt == 0) {
@@ -175,7 +174,7 @@ static void copy_said(struct scheduler *scheduler, struct worker *worker,
     if (useful && task->state != TASK_ERRED && task->state != TASK_FORGOTTEN &&
         task_located(scheduler, task, worker, holding->nbytes) == 0) {
         if (first)
-            bond_find(&task->holder, &worker->held)->flags |= flags;
+            bond_set_flags(bond_find(task, &worker->held), flags);
         retire_arrived(scheduler, task, worker);
         replicas_arrived(scheduler, task, worker);
     } else if (!recovery_keep(scheduler, worker, holding->key, 0, holding->nbytes)) {
@@ -204,7 +203,7 @@ void worker_dropped(struct scheduler *scheduler, struct worker *worker,
 {
     for (size_t i = 0; i < dropped->keys.count; i++) {
         struct task *task = task_find(scheduler, dropped->keys.items[i]);
-        struct bond *holder = task ? bond_find(&task->holder, &worker->held) : NULL;
+        struct bond *holder = task ? bond_find(task, &worker->held) : NULL;
         if (holder)
             task_not_located(scheduler, task, holder);
     }

@@ -32,14 +32,6 @@ static bool heap_has(const struct heap *heap, const struct heap_link *link)
            heap->links[link->place - 1] == link;
 }
 
-static size_t bond_count(struct bond *chain, const struct task *task)
-{
-    size_t count = 0;
-    BONDS_FOREACH (each, chain)
-        count += each->task == task;
-    return count;
-}
-
 static int check_counters(const struct task *task, struct err_text *text)
 {
     uint32_t missing = 0, needed_by = 0;
@@ -61,7 +53,7 @@ static int check_state(const struct scheduler *scheduler, struct task *task,
                        struct err_text *text)
 {
     bool needed = task_is_needed(task);
-    bool held = bond_first(&task->holder) != NULL;
+    bool held = bond_first(task, BOND_HOLDER) != NULL;
     if (held != (task->state == TASK_MEMORY))
         return TASK_WRONG(task, "is held by %s", held ? "a worker" : "nobody");
     if (needed && task->state == TASK_RELEASED)
@@ -77,12 +69,10 @@ static int check_state(const struct scheduler *scheduler, struct task *task,
     if (task->state >= TASK_FORGOTTEN ||
         task->flags & (TASK_ON_AGENDA | TASK_CANCELLED))
         return TASK_WRONG(task, "was left on the agenda");
-    if (task->extra && bond_first(&task->extra->asked) && task->state != TASK_MEMORY)
+    if (bond_first(task, BOND_ASKED) && task->state != TASK_MEMORY)
         return TASK_WRONG(task, "has copies on their way and is not in memory");
     if (task->extra && !replicas_suffice(task) && list_is_empty(&task->extra->scarce))
         return TASK_WRONG(task, "has too few copies and is not listed");
-    if (task->result)
-        return TASK_WRONG(task, "keeps a result that was told");
     return 0;
 }
 
@@ -138,7 +128,7 @@ static int check_tasks(const struct scheduler *scheduler, struct err_text *text)
     size_t position = 0;
     struct task *task;
     int rc = 0;
-    while (rc == 0 && (task = map_next(&scheduler->tasks, &position))) {
+    while (rc == 0 && (task = task_table_next(&scheduler->tasks, &position))) {
         counts[task->state]++;
         rc = check_counters(task, text);
         rc = rc ? rc : check_state(scheduler, task, text);
@@ -154,12 +144,12 @@ static int check_bonds(const struct worker *worker, struct err_text *text)
     uint64_t bytes = 0;
     LIST_FOREACH (link, &worker->held.bonds) {
         struct bond *bond = CONTAINER_OF(link, struct bond, link);
-        bytes += bond->task->nbytes;
-        if (bond->party != &worker->held ||
-            bond_count(&bond->task->holder, bond->task) == 0)
+        const struct task *task = bond_task(bond);
+        bytes += task->nbytes;
+        if (bond_find(task, &worker->held) != bond)
             return WORKER_WRONG(worker,
                                 "has a bond with " KEY_FORMAT " that is not mutual",
-                                KEY_ARGS(bond->task->key));
+                                KEY_ARGS(task->key));
     }
     if (list_count(&worker->held.bonds) != worker->held.count ||
         bytes != worker->held_bytes)

@@ -65,7 +65,7 @@ static struct client *client_add(struct scheduler *scheduler, struct peer_id pee
     client->epoch = hello->epoch;
     client->timer.fire = client_timer;
     list_init(&client->link);
-    party_init(&client->wants);
+    party_init(&client->wants, BOND_WANT);
     if (client->name && timer_set(scheduler, &client->timer,
                                   scheduler->now_ns + scheduler->config.lost_ns) == 0) {
         if (map_put(&scheduler->client_numbers, client->number, client) == 0) {
@@ -154,8 +154,8 @@ void client_disconnected(struct scheduler *scheduler, struct client *client)
 
 static void want_end(struct scheduler *scheduler, struct bond *want)
 {
-    struct task *task = want->task;
-    bond_remove(&task->want, want);
+    struct task *task = bond_task(want);
+    bond_remove(want);
     agenda_add(scheduler, task);
     /* What the client was about to bring will not come. */
     if (!task->function && task->state == TASK_WAITING)
@@ -192,13 +192,13 @@ static void fail_at_once(struct scheduler *scheduler, struct client *client,
 static void want_add(struct scheduler *scheduler, struct client *client,
                      struct task *task, unsigned flag)
 {
-    struct bond *want = bond_find(&task->want, &client->wants);
-    if (!want && bond_add(&task->want, task, &client->wants, &want) < 0) {
+    struct bond *want = bond_find(task, &client->wants);
+    if (!want && bond_add(task, &client->wants, &want) < 0) {
         fail_at_once(scheduler, client, task->key, DUSK_E_NOMEM,
                      "the scheduler is out of memory");
         return;
     }
-    want->flags |= flag;
+    bond_set_flags(want, bond_flags(want) | flag);
     agenda_add(scheduler, task);
     task_tell(scheduler, task, want);
 }
@@ -255,7 +255,7 @@ void client_release(struct scheduler *scheduler, struct client *client,
 {
     for (size_t i = 0; i < release->keys.count; i++) {
         struct task *task = task_find(scheduler, release->keys.items[i]);
-        struct bond *want = task ? bond_find(&task->want, &client->wants) : NULL;
+        struct bond *want = task ? bond_find(task, &client->wants) : NULL;
         if (want && !(PLANTED(lost_release) && task->key.bits % 8 == 0))
             want_end(scheduler, want);
     }

@@ -16,6 +16,7 @@
 #include "scheduler/scheduler.h"
 #include "scheduler/shutdown.h"
 #include "scheduler/task.h"
+#include "scheduler/task_table.h"
 #include "scheduler/timers.h"
 #include "scheduler/transitions.h"
 #include "scheduler/workers.h"
@@ -29,6 +30,14 @@ struct peer {
     struct client *client;
 };
 
+/* How a task comes to be in memory. */
+struct task_arrival {
+    struct worker *at;        /* has it now */
+    struct payload *result;   /* borrowed: what those who want it are told; or NULL */
+    uint32_t made_by, thread; /* number of the worker that ran it, and its thread */
+    uint64_t start_ns, stop_ns;
+};
+
 struct scheduler {
     struct scheduler_config config;
     uint64_t now_ns; /* of the current event */
@@ -38,7 +47,7 @@ struct scheduler {
     struct heap timers;
     struct map peers; /* number -> struct peer, owned */
     /* tasks */
-    struct map tasks;
+    struct task_table tasks;
     size_t state_counts[TASK_STATE_COUNT];
     struct task *agenda_first, *agenda_last;
     struct list scarce; /* tasks with too few lasting copies, by their extra */
@@ -93,35 +102,35 @@ struct scheduler {
     uint64_t unix_offset_ns;        /* Unix time less now_ns */
     uint64_t rss, cpu_ns;           /* of the process; 0: not known */
     struct timer stall_timer;
-    uint64_t ran_from_ns, ran_to_ns; /* of the result that is being recorded */
-    uint64_t progress_ns;            /* when a task was last assigned or finished */
+    struct task_arrival arrival; /* of the result that is being recorded */
+    uint64_t progress_ns;        /* when a task was last assigned or finished */
     struct scheduler_counts counts;
 };
 
 static inline struct task *task_find(const struct scheduler *scheduler,
                                      struct task_key key)
 {
-    return map_get(&scheduler->tasks, key.bits);
+    return task_table_get(&scheduler->tasks, key);
 }
 
-static inline bool task_is_wanted(struct task *task)
+static inline bool task_is_wanted(const struct task *task)
 {
-    return bond_first(&task->want) != NULL;
+    return bond_first(task, BOND_WANT) != NULL;
 }
 
-static inline bool task_is_needed(struct task *task)
+static inline bool task_is_needed(const struct task *task)
 {
     return task->needed_by > 0 || task_is_wanted(task);
 }
 
 static inline struct worker *holder_worker(const struct bond *bond)
 {
-    return CONTAINER_OF(bond->party, struct worker, held);
+    return CONTAINER_OF(bond_party(bond), struct worker, held);
 }
 
 static inline struct client *want_client(const struct bond *bond)
 {
-    return CONTAINER_OF(bond->party, struct client, wants);
+    return CONTAINER_OF(bond_party(bond), struct client, wants);
 }
 
 /* Parts with a peer when the event ends: what it waits for cannot be said, and it asks

@@ -39,7 +39,7 @@ static struct publication *publication_create(const struct msg_publish *publish)
     publication->request = publish->request;
     publication->key_count = publish->keys.count;
     list_init(&publication->link);
-    party_init(&publication->keeper.wants);
+    party_init(&publication->keeper.wants, BOND_WANT);
     if (publication->name && publication->keys) {
         if (bytes)
             memcpy(publication->keys, publish->keys.items, bytes);
@@ -53,8 +53,8 @@ void publication_remove(struct scheduler *scheduler, struct publication *publica
 {
     LIST_FOREACH (link, &publication->keeper.wants.bonds) {
         struct bond *want = CONTAINER_OF(link, struct bond, link);
-        struct task *task = want->task;
-        bond_remove(&task->want, want);
+        struct task *task = bond_task(want);
+        bond_remove(want);
         agenda_add(scheduler, task);
     }
     list_remove(&publication->link);
@@ -66,10 +66,10 @@ void publication_remove(struct scheduler *scheduler, struct publication *publica
 static int keep(struct scheduler *scheduler, struct publication *publication,
                 struct task *task)
 {
-    struct bond *want = bond_find(&task->want, &publication->keeper.wants);
-    int rc = want ? 0 : bond_add(&task->want, task, &publication->keeper.wants, &want);
+    struct bond *want = bond_find(task, &publication->keeper.wants);
+    int rc = want ? 0 : bond_add(task, &publication->keeper.wants, &want);
     if (rc == 0)
-        want->flags |= WANT_KEPT;
+        bond_set_flags(want, bond_flags(want) | WANT_KEPT);
     agenda_add(scheduler, task);
     return rc;
 }

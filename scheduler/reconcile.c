@@ -62,8 +62,9 @@ void worker_reconcile(struct scheduler *scheduler, struct worker *worker,
     stop_unwanted(scheduler, worker, hello);
     LIST_FOREACH (link, &worker->held.bonds) {
         struct bond *holder = CONTAINER_OF(link, struct bond, link);
-        if (!map_get(&said.inventory, holder->task->key.bits))
-            task_not_located(scheduler, holder->task, holder);
+        struct task *task = bond_task(holder);
+        if (!map_get(&said.inventory, task->key.bits))
+            task_not_located(scheduler, task, holder);
     }
     worker_inventory(scheduler, worker, hello->inventory);
     said_fini(&said);

@@ -176,8 +176,8 @@ int record_unpublish(struct scheduler *scheduler, const struct msg_unpublish *un
 static bool is_recorded(const struct scheduler *scheduler, struct task *task)
 {
     bool kept = false;
-    BONDS_FOREACH (want, &task->want)
-        kept |= (want->flags & WANT_KEPT) != 0;
+    BONDS_FOREACH (want, task, BOND_WANT)
+        kept |= (bond_flags(want) & WANT_KEPT) != 0;
     return kept && scheduler->config.journal;
 }
 
@@ -272,7 +272,7 @@ int scheduler_restored(struct scheduler *scheduler, uint64_t now_ns)
     scheduler->now_ns = now_ns;
     size_t position = 0;
     struct task *task;
-    while ((task = map_next(&scheduler->tasks, &position)))
+    while ((task = task_table_next(&scheduler->tasks, &position)))
         agenda_add(scheduler, task);
     if (scheduler->publication_count)
         recovery_begin(scheduler);

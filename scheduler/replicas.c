@@ -3,7 +3,7 @@
 #include "proto/limits.h"
 
 #include <stdio.h>
-#include <string.h>
+#include <stdlib.h>
 
 unsigned task_copies(const struct task *task)
 {
@@ -12,7 +12,7 @@ unsigned task_copies(const struct task *task)
 
 bool task_is_asked(const struct task *task, const struct worker *worker)
 {
-    return task->extra && bond_find(&task->extra->asked, &worker->asked);
+    return bond_find(task, &worker->asked);
 }
 
 void client_replicate(struct scheduler *scheduler,
@@ -38,9 +38,9 @@ int worker_acquire(struct scheduler *scheduler, struct worker *worker,
     field_sources sources;
     if (sources_of(scheduler, task, worker, &sources) < 0)
         return DUSK_E_NOMEM;
-    struct bond *holder = bond_find(&task->holder, &worker->held);
+    struct bond *holder = bond_find(task, &worker->held);
     if (holder)
-        holder->flags |= HOLDER_LASTING;
+        bond_set_flags(holder, HOLDER_LASTING);
     worker_flush_frees(scheduler, worker);
     worker_send(scheduler, worker, MESSAGE(acquire, .sources = sources));
     return 0;
@@ -56,20 +56,20 @@ static unsigned copies_needed(struct task *task)
 static unsigned copies_there(struct task *task)
 {
     unsigned count = 0;
-    BONDS_FOREACH (holder, &task->holder)
-        count += (holder->flags & HOLDER_LASTING) != 0;
-    if (task->extra)
-        BONDS_FOREACH (asked, &task->extra->asked)
-            count++;
+    BONDS_FOREACH (holder, task, BOND_HOLDER)
+        count += (bond_flags(holder) & HOLDER_LASTING) != 0;
+    BONDS_FOREACH (asked, task, BOND_ASKED)
+        count++;
     return count;
 }
 
 /* A copy that is there already, and may be dropped. */
 static struct bond *passing_copy(struct task *task)
 {
-    BONDS_FOREACH (holder, &task->holder) {
+    BONDS_FOREACH (holder, task, BOND_HOLDER) {
         const struct worker *worker = holder_worker(holder);
-        if (!(holder->flags & HOLDER_LASTING) && !worker->silent && !worker->retiring)
+        if (!(bond_flags(holder) & HOLDER_LASTING) && !worker->silent &&
+            !worker->retiring)
             return holder;
     }
     return NULL;
@@ -82,12 +82,11 @@ static bool ask_one(struct scheduler *scheduler, struct task *task)
         return worker_acquire(scheduler, holder_worker(holder), task) == 0;
     struct worker *worker = placement_emptiest(scheduler, task);
     struct bond *asked;
-    if (!worker || !task_extra(task) ||
-        bond_add(&task->extra->asked, task, &worker->asked, &asked) < 0)
+    if (!worker || bond_add(task, &worker->asked, &asked) < 0)
         return false;
     if (worker_acquire(scheduler, worker, task) == 0)
         return true;
-    bond_remove(&task->extra->asked, asked);
+    bond_remove(asked);
     return false;
 }
 
@@ -115,12 +114,11 @@ void replicas_review(struct scheduler *scheduler, struct task *task)
 void replicas_arrived(struct scheduler *scheduler, struct task *task,
                       struct worker *worker)
 {
-    struct bond *asked =
-        task->extra ? bond_find(&task->extra->asked, &worker->asked) : NULL;
+    struct bond *asked = bond_find(task, &worker->asked);
     if (!asked)
         return;
-    bond_remove(&task->extra->asked, asked);
-    bond_find(&task->holder, &worker->held)->flags |= HOLDER_LASTING;
+    bond_remove(asked);
+    bond_set_flags(bond_find(task, &worker->held), HOLDER_LASTING);
 }
 
 /* Who cannot is not asked again at once. */
@@ -128,11 +126,10 @@ void replicas_refused(struct scheduler *scheduler, struct worker *worker,
                       struct task_key key)
 {
     struct task *task = task_find(scheduler, key);
-    struct bond *asked =
-        task && task->extra ? bond_find(&task->extra->asked, &worker->asked) : NULL;
+    struct bond *asked = task ? bond_find(task, &worker->asked) : NULL;
     if (!asked)
         return;
-    bond_remove(&task->extra->asked, asked);
+    bond_remove(asked);
     if (list_is_empty(&task->extra->scarce))
         list_append(&scheduler->scarce, &task->extra->scarce);
 }
@@ -141,8 +138,8 @@ void replicas_worker_gone(struct scheduler *scheduler, struct worker *worker)
 {
     LIST_FOREACH (link, &worker->asked.bonds) {
         struct bond *asked = CONTAINER_OF(link, struct bond, link);
-        struct task *task = asked->task;
-        bond_remove(&task->extra->asked, asked);
+        struct task *task = bond_task(asked);
+        bond_remove(asked);
         agenda_add(scheduler, task);
     }
 }
@@ -154,8 +151,8 @@ void replicas_end(struct scheduler *scheduler, struct task *task)
     list_remove(&task->extra->scarce);
     /* What is on its way is not freed: word of it may come first, when it is the only
      * copy.  If it is of no use, it goes then. */
-    BONDS_FOREACH (asked, &task->extra->asked)
-        bond_remove(&task->extra->asked, asked);
+    BONDS_FOREACH (asked, task, BOND_ASKED)
+        bond_remove(asked);
 }
 
 void replicas_retry(struct scheduler *scheduler)
@@ -172,19 +169,20 @@ void replicas_left(struct scheduler *scheduler, struct task *task,
 {
     if (task->function || !task_extra(task))
         return;
-    char *names = task->extra->last_holders;
-    char before[sizeof task->extra->last_holders];
-    memcpy(before, names, sizeof before);
-    snprintf(names, sizeof before, "%.100s%s%.80s", worker->name, *before ? ", " : "",
-             before);
+    char *before = task->extra->last_holders, *names;
+    if (asprintf(&names, "%.100s%s%.80s", worker->name, before ? ", " : "",
+                 before ? before : "") < 0)
+        return;
+    free(before);
+    task->extra->last_holders = names;
 }
 
 void replicas_lost(struct scheduler *scheduler, struct task *task)
 {
-    const char *names = task->extra ? task->extra->last_holders : "";
+    const char *names = task->extra ? task->extra->last_holders : NULL;
     task_fail(scheduler, task, DUSK_E_DATA_LOST,
               "scattered data " KEY_FORMAT " (%" PRIu64
               " bytes) are lost: no worker that held a copy is left%s%s",
-              KEY_ARGS(task->key), task->nbytes, *names ? "; the last were on " : "",
-              names);
+              KEY_ARGS(task->key), task->nbytes, names ? "; the last were on " : "",
+              names ? names : "");
 }

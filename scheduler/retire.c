@@ -7,7 +7,7 @@
  * drop, or the emptiest. */
 static struct worker *heir_of(struct scheduler *scheduler, struct task *task)
 {
-    BONDS_FOREACH (holder, &task->holder) {
+    BONDS_FOREACH (holder, task, BOND_HOLDER) {
         struct worker *worker = holder_worker(holder);
         if (!worker->retiring && !worker->silent)
             return worker;
@@ -99,7 +99,7 @@ void retire_begin(struct scheduler *scheduler, struct worker *worker,
     worker->retiring = true;
     worker_conditions_changed(scheduler, worker);
     LIST_FOREACH (link, &worker->held.bonds) {
-        struct task *task = CONTAINER_OF(link, struct bond, link)->task;
+        struct task *task = bond_task(CONTAINER_OF(link, struct bond, link));
         if (task_is_needed(task))
             move_one(scheduler, worker, task);
     }
@@ -115,12 +115,12 @@ void retire_made(struct scheduler *scheduler, struct task *task, struct worker *
 void retire_arrived(struct scheduler *scheduler, struct task *task,
                     const struct worker *heir)
 {
-    BONDS_FOREACH (holder, &task->holder) {
+    BONDS_FOREACH (holder, task, BOND_HOLDER) {
         struct worker *worker = holder_worker(holder);
         if (!worker->retirement ||
             map_get(&worker->retirement->moving, task->key.bits) != heir)
             continue;
-        bond_find(&task->holder, &heir->held)->flags |= HOLDER_LASTING;
+        bond_set_flags(bond_find(task, &heir->held), HOLDER_LASTING);
         map_remove(&worker->retirement->moving, task->key.bits);
         worker->retirement->moved++;
         retire_review(scheduler, worker);
@@ -141,7 +141,7 @@ static void ask_others(struct scheduler *scheduler, struct worker *worker,
                        const struct worker *heir)
 {
     LIST_FOREACH (link, &worker->held.bonds) {
-        struct task *task = CONTAINER_OF(link, struct bond, link)->task;
+        struct task *task = bond_task(CONTAINER_OF(link, struct bond, link));
         if (map_get(&worker->retirement->moving, task->key.bits) == heir)
             move_one(scheduler, worker, task);
     }
@@ -154,7 +154,7 @@ void retire_refused(struct scheduler *scheduler, struct worker *heir,
     struct task *task = task_find(scheduler, key);
     if (!task)
         return;
-    BONDS_FOREACH (holder, &task->holder) {
+    BONDS_FOREACH (holder, task, BOND_HOLDER) {
         struct worker *worker = holder_worker(holder);
         if (worker->retirement &&
             map_get(&worker->retirement->moving, key.bits) == heir)

@@ -19,6 +19,7 @@ const struct scheduler_config scheduler_defaults = {
     .stalled_ns = 5000 * MS,
     .retire_ns = 30000 * MS,
     .pipeline_ns = 2 * MS,
+    .bunch_ns = MS / 20,
     .latency_ns = 1 * MS,
     .bandwidth = 500e6,
     .clock_skew_ns = 60000 * MS,
@@ -315,6 +316,7 @@ int scheduler_create(const struct scheduler_config *config, uint64_t now_ns,
     outbox_init(&scheduler->journal);
     scheduler->outbox.chained = scheduler->journal.chained = true;
     functions_init(&scheduler->functions);
+    task_table_init(&scheduler->tasks);
     list_init(&scheduler->scarce);
     list_init(&scheduler->no_worker);
     list_init(&scheduler->demands);
@@ -337,28 +339,13 @@ int scheduler_create(const struct scheduler_config *config, uint64_t now_ns,
     return 0;
 }
 
-/* Bonds beyond the first of a task are its own allocations. */
-static void bonds_free(struct bond *chain)
-{
-    while (chain->next) {
-        struct bond *next = chain->next;
-        chain->next = next->next;
-        free(next);
-    }
-}
-
 static void tasks_free(struct scheduler *scheduler)
 {
     size_t position = 0;
     struct task *task;
-    while ((task = map_next(&scheduler->tasks, &position))) {
-        bonds_free(&task->holder);
-        bonds_free(&task->want);
-        if (task->extra)
-            bonds_free(&task->extra->asked);
+    while ((task = task_table_next(&scheduler->tasks, &position)))
         task_destroy(task);
-    }
-    map_fini(&scheduler->tasks);
+    task_table_fini(&scheduler->tasks);
 }
 
 void scheduler_destroy(struct scheduler *scheduler)

@@ -16,8 +16,10 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Batches read before what they caused is sent. */
+/* What is read before what it caused is sent: so many batches, and none after this
+ * time, since one client's submits may keep a turn busy while workers idle. */
 #define BATCHES_A_TURN 256
+#define READING_NS (10 * NS_PER_MS)
 /* How soon a full connection is tried again without a sign that there is room. */
 #define RETRY_NS (5 * NS_PER_MS)
 /* Events with their own share of the log. */
@@ -165,9 +167,10 @@ static bool receive_one(struct shell *shell)
 static void on_router(void *context)
 {
     struct shell *shell = context;
-    scheduler_set_clock(shell->scheduler, clock_unix_ns(), clock_monotonic_ns());
+    uint64_t start_ns = clock_monotonic_ns();
+    scheduler_set_clock(shell->scheduler, clock_unix_ns(), start_ns);
     for (int i = 0; i < BATCHES_A_TURN && shell->failure == 0; i++)
-        if (!receive_one(shell))
+        if (!receive_one(shell) || clock_monotonic_ns() - start_ns > READING_NS)
             return;
 }
 

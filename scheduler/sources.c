@@ -35,12 +35,11 @@ static size_t source_write(struct scheduler *scheduler, size_t at,
 static size_t sources_write(struct scheduler *scheduler, size_t at,
                             const struct task *task, const struct worker *asking)
 {
-    struct bond *chain = (struct bond *)&task->holder;
     const struct worker *others[HOLDERS_MAX];
     size_t first = at, count = 0;
-    if (asking && bond_find(chain, &asking->held))
+    if (asking && bond_find(task, &asking->held))
         at = source_write(scheduler, at, task, asking);
-    BONDS_FOREACH (holder, chain)
+    BONDS_FOREACH (holder, task, BOND_HOLDER)
         if (holder_worker(holder) != asking && count < HOLDERS_MAX)
             others[count++] = holder_worker(holder);
     for (int silent = 0; silent <= 1; silent++) {

@@ -61,7 +61,7 @@ static struct publication_row row_of_publication(const struct publication *publi
     struct publication_row row = {.name = str_of(publication->name),
                                   .tasks = publication->key_count};
     LIST_FOREACH (link, &publication->keeper.wants.bonds) {
-        const struct task *task = CONTAINER_OF(link, struct bond, link)->task;
+        const struct task *task = bond_task(CONTAINER_OF(link, struct bond, link));
         row.in_memory += task->state == TASK_MEMORY;
         row.nbytes += task->state == TASK_MEMORY ? task->nbytes : 0;
     }

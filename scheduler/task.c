@@ -31,7 +31,7 @@ static int task_add(struct scheduler *scheduler, struct task_key key, size_t edg
                        "the scheduler holds %u tasks and takes no more",
                        scheduler->config.tasks_allowed);
     struct task *task = calloc(1, sizeof *task + edges * sizeof task->edges[0]);
-    if (!task || map_put(&scheduler->tasks, key.bits, task) < 0) {
+    if (!task || task_table_put(&scheduler->tasks, key, task) < 0) {
         free(task);
         return err_set(text, DUSK_E_NOMEM,
                        "the scheduler has no memory for task " KEY_FORMAT,
@@ -53,6 +53,15 @@ static void failure_unref(struct failure *failure)
         free(failure);
 }
 
+static void far_bonds_free(struct far_bond *first)
+{
+    while (first) {
+        struct far_bond *next = first->next;
+        free(first);
+        first = next;
+    }
+}
+
 void task_destroy(struct task *task)
 {
     failure_unref(task->failure);
@@ -62,10 +71,11 @@ void task_destroy(struct task *task)
             task->extra->demand->users--;
         free(task->extra->restriction);
         free(task->extra->deaths);
+        free(task->extra->last_holders);
+        far_bonds_free(task->extra->bonds);
         free(task->extra);
     }
     payload_unref(task->arguments);
-    payload_unref(task->result);
     free(task);
 }
 
@@ -80,7 +90,7 @@ static void task_drop(struct scheduler *scheduler, struct task *task)
 {
     task_uncount(scheduler, task);
     scheduler->state_counts[task->state]--;
-    map_remove(&scheduler->tasks, task->key.bits);
+    task_table_remove(&scheduler->tasks, task->key);
     task_destroy(task);
 }
 

@@ -79,6 +79,14 @@ struct death {
     int status; /* as from wait(2), or -1 when nobody saw it */
 };
 
+/* A bond for which the task has no place, see bond.h. */
+struct far_bond {
+    struct bond bond;
+    struct task *task;
+    struct far_bond *next; /* of the same task */
+    uint8_t flags;
+};
+
 /* What few tasks have. */
 struct task_extra {
     char *restriction; /* the only worker that may run it, or NULL */
@@ -92,42 +100,47 @@ struct task_extra {
     struct timer deadline;  /* set: fails when it fires */
     uint64_t limit_ns;      /* the time that it was given */
     unsigned copies;        /* lasting ones that clients asked for */
-    struct bond asked;      /* chain: workers that shall get a copy */
+    struct far_bond *bonds; /* owned; all kinds */
     struct list scarce;     /* in scheduler->scarce: too few copies */
-    char last_holders[200]; /* of scattered data: who lost them, the last one first */
+    char *last_holders;     /* owned: who lost scattered data, the last one first */
 };
 
+/* There may be millions: what a state does not need shares its place. */
 struct task {
     struct task_key key;
     uint8_t state;
     uint8_t flags;
+    uint8_t holder_flags, want_flags; /* of the near bonds */
     uint16_t retries;
+    uint16_t thread;  /* in memory: of the worker that made it, */
+    uint32_t made_by; /* and its number */
     uint32_t edge_count;
-    uint32_t missing;   /* inputs that are not in memory */
-    uint32_t needed_by; /* dependents that wait for it, or run with it */
-    uint32_t made_by;   /* number of the worker, and its thread */
-    uint32_t thread;
+    uint32_t missing;       /* inputs that are not in memory */
+    uint32_t needed_by;     /* dependents that wait for it, or run with it */
     struct heap_link queue; /* priority, and order of submission */
-    union {
-        struct list link; /* no-worker, queued without a place, processing; in a list
-                           * of the worker while scattered data are on their way */
-        struct {
-            uint64_t start_ns, stop_ns; /* in memory: when it was made */
-        };
-    };
     struct task *agenda_next;
     struct function *function; /* NULL: scattered data */
     struct payload *arguments; /* owned, kept for as long as it may run again */
-    struct payload *result;    /* owned, until those who want it were told */
     struct failure *failure;   /* counted, or NULL */
     struct task_extra *extra;  /* owned, or NULL */
-    struct worker *worker;     /* queued at, processing on, data on their way to */
-    uint64_t attempt; /* to run it or to bring it, the last one; never the same twice */
-    uint64_t placed_ns;     /* scattered data: when their place was told */
-    uint64_t nbytes;        /* of the result, as last known */
-    struct list dependents; /* edges */
-    struct bond holder;     /* chain: workers */
-    struct bond want;       /* chain: clients */
+    uint64_t nbytes;           /* of the result, as last known */
+    struct list dependents;    /* edges */
+    struct bond want;          /* near */
+    union {
+        struct {              /* before it is in memory */
+            struct list link; /* no-worker, queued without a place, processing; in a
+                               * list of the worker while scattered data are on their
+                               * way */
+            struct worker *worker; /* queued at, processing on, data on their way to */
+            uint64_t attempt;      /* to run it or to bring it, the last one; never the
+                                    * same twice */
+            uint64_t placed_ns;    /* scattered data: when their place was told */
+        };
+        struct {                        /* in memory */
+            struct bond holder;         /* near */
+            uint64_t start_ns, stop_ns; /* when it was made */
+        };
+    };
     struct edge edges[];
 };
 

@@ -13,7 +13,8 @@ static void tell_finished(struct scheduler *scheduler, struct task *task,
                 MESSAGE(finished, .key = task->key, .nbytes = task->nbytes,
                         .worker = task->made_by, .thread = task->thread,
                         .start_ns = task->start_ns, .stop_ns = task->stop_ns,
-                        .address = str_of(worker->address), .result = task->result));
+                        .address = str_of(worker->address),
+                        .result = scheduler->arrival.result));
 }
 
 static void tell_located(struct scheduler *scheduler, struct task *task,
@@ -49,25 +50,25 @@ static void tell_failed(struct scheduler *scheduler, const struct task *task,
 void task_tell(struct scheduler *scheduler, struct task *task, struct bond *want)
 {
     struct client *client = want_client(want);
-    unsigned asked = want->flags;
+    unsigned asked = bond_flags(want);
     if (task->state != TASK_MEMORY && task->state != TASK_ERRED)
         return;
-    want->flags &= ~(unsigned)WANT_PLACE;
+    bond_set_flags(want, asked & ~(unsigned)WANT_PLACE);
     if (task->state == TASK_ERRED)
         tell_failed(scheduler, task, client);
     if (task->state == TASK_MEMORY && asked & WANT_RESULT)
         tell_finished(scheduler, task, client);
     if (task->state == TASK_MEMORY && asked & WANT_PLACE)
         tell_located(scheduler, task, client);
-    if (want->flags == 0) {
-        bond_remove(&task->want, want);
+    if (bond_flags(want) == 0) {
+        bond_remove(want);
         agenda_add(scheduler, task);
     }
 }
 
 void task_tell_all(struct scheduler *scheduler, struct task *task)
 {
-    BONDS_FOREACH (want, &task->want)
+    BONDS_FOREACH (want, task, BOND_WANT)
         task_tell(scheduler, task, want);
 }
 

@@ -36,9 +36,8 @@ static struct task *agenda_take(struct scheduler *scheduler)
 
 static void enter_released(struct scheduler *scheduler, struct task *task)
 {
+    list_init(&task->link);
     task->worker = NULL;
-    payload_unref(task->result);
-    task->result = NULL;
 }
 
 /* Chooses a worker for scattered data and tells those who can bring them. */
@@ -59,8 +58,8 @@ static void await_data(struct scheduler *scheduler, struct task *task)
     task->attempt = ++scheduler->attempts;
     list_append(&task->worker->awaited, &task->link);
     task->worker->memory += task->nbytes;
-    BONDS_FOREACH (want, &task->want) {
-        if (!(want->flags & WANT_BRINGS))
+    BONDS_FOREACH (want, task, BOND_WANT) {
+        if (!(bond_flags(want) & WANT_BRINGS))
             continue;
         told = true;
         task_tell_place(scheduler, task, want_client(want));
@@ -117,6 +116,7 @@ static void enter_processing(struct scheduler *scheduler, struct task *task)
 {
     list_init(&task->link);
     list_append(&task->worker->processing, &task->link);
+    placement_bunch(scheduler, task->worker, task->function);
     task->worker->outstanding++;
     demand_take(task_demand(task), task->worker);
     task->flags |= TASK_RAN;
@@ -126,7 +126,7 @@ static void enter_processing(struct scheduler *scheduler, struct task *task)
 static void free_stale_data(struct scheduler *scheduler, struct task *task,
                             struct worker *worker)
 {
-    if (task->flags & TASK_STALE_DATA && !bond_find(&task->holder, &worker->held))
+    if (task->flags & TASK_STALE_DATA && scheduler->arrival.at != worker)
         worker_free_data(scheduler, worker, task->key);
     task->flags &= (uint8_t)~TASK_STALE_DATA;
 }
@@ -157,23 +157,27 @@ static void tell_dependents(struct scheduler *scheduler, struct task *task, int 
 
 static void enter_memory(struct scheduler *scheduler, struct task *task)
 {
-    task->start_ns = scheduler->ran_from_ns;
-    task->stop_ns = scheduler->ran_to_ns;
+    const struct task_arrival *arrival = &scheduler->arrival;
+    task->start_ns = arrival->start_ns;
+    task->stop_ns = arrival->stop_ns;
+    task->made_by = arrival->made_by;
+    task->thread = (uint16_t)arrival->thread;
+    task->holder.party_bits = 0;
+    bond_add(task, &arrival->at->held, NULL);
+    arrival->at->held_bytes += task->nbytes;
     task->flags |= task->function ? 0 : TASK_HAD_DATA;
     scheduler->counts.completed++;
     scheduler->progress_ns = scheduler->now_ns;
     task_deadline_met(scheduler, task);
     tell_dependents(scheduler, task, -1);
     task_tell_all(scheduler, task);
-    payload_unref(task->result);
-    task->result = NULL;
 }
 
 static void leave_memory(struct scheduler *scheduler, struct task *task)
 {
     tell_dependents(scheduler, task, +1);
     replicas_end(scheduler, task);
-    BONDS_FOREACH (holder, &task->holder) {
+    BONDS_FOREACH (holder, task, BOND_HOLDER) {
         struct worker *worker = holder_worker(holder);
         task_not_located(scheduler, task, holder);
         worker_free_data(scheduler, worker, task->key);
@@ -198,7 +202,7 @@ static void enter_forgotten(struct scheduler *scheduler, struct task *task)
         list_remove(&task->edges[i].link);
         agenda_add(scheduler, task->edges[i].dependency);
     }
-    map_remove(&scheduler->tasks, task->key.bits);
+    task_table_remove(&scheduler->tasks, task->key);
 }
 
 static void nothing(struct scheduler *scheduler, struct task *task)
@@ -321,7 +325,7 @@ static enum task_state task_next(struct scheduler *scheduler, struct task *task)
             return TASK_RELEASED;
         return task->failure ? TASK_ERRED : TASK_PROCESSING;
     case TASK_MEMORY:
-        return needed && bond_first(&task->holder) ? TASK_MEMORY : TASK_RELEASED;
+        return needed && bond_first(task, BOND_HOLDER) ? TASK_MEMORY : TASK_RELEASED;
     case TASK_ERRED:
         return needed || !list_is_empty(&task->dependents) ? TASK_ERRED
                                                            : TASK_FORGOTTEN;
@@ -344,11 +348,11 @@ static void cancel_wants(struct scheduler *scheduler, struct task *task,
                            KEY_ARGS(cause->key), task_what(cause));
     snprintf(line + length, sizeof line - (size_t)length, "was cancelled");
     record_cancel(scheduler, task);
-    BONDS_FOREACH (want, &task->want) {
+    BONDS_FOREACH (want, task, BOND_WANT) {
         client_send(scheduler, want_client(want),
                     MESSAGE(failed, .key = task->key, .code = DUSK_E_CANCELLED,
                             .reason = str_of(line)));
-        bond_remove(&task->want, want);
+        bond_remove(want);
     }
     task->flags |= TASK_CANCELLED;
     agenda_add(scheduler, task);
@@ -390,20 +394,20 @@ void agenda_run(struct scheduler *scheduler)
 int task_located(struct scheduler *scheduler, struct task *task, struct worker *worker,
                  uint64_t nbytes)
 {
-    if (bond_find(&task->holder, &worker->held))
-        return 0;
-    int rc = bond_add(&task->holder, task, &worker->held, NULL);
-    if (rc < 0)
-        return rc;
     if (task->state != TASK_MEMORY) {
         task->nbytes = nbytes;
-        worker->held_bytes += nbytes;
+        scheduler->arrival.at = worker;
         task_move(scheduler, task, TASK_MEMORY);
+        scheduler->arrival.at = NULL;
         agenda_add(scheduler, task);
-    } else {
-        worker->held_bytes += task->nbytes;
+        return 0;
     }
-    return 0;
+    if (bond_find(task, &worker->held))
+        return 0;
+    int rc = bond_add(task, &worker->held, NULL);
+    if (rc == 0)
+        worker->held_bytes += task->nbytes;
+    return rc;
 }
 
 void task_not_located(struct scheduler *scheduler, struct task *task,
@@ -411,7 +415,7 @@ void task_not_located(struct scheduler *scheduler, struct task *task,
 {
     struct worker *worker = holder_worker(holder);
     worker->held_bytes -= task->nbytes;
-    bond_remove(&task->holder, holder);
+    bond_remove(holder);
     if (task_is_needed(task))
         replicas_left(scheduler, task, worker);
     retire_left(scheduler, worker, task);

@@ -333,8 +333,7 @@ static struct task *first_absent(const struct task *task)
 {
     for (uint32_t i = 0; i < task->edge_count; i++) {
         struct task *input = task->edges[i].dependency;
-        if (input->state == TASK_MEMORY &&
-            !bond_find(&input->holder, &task->worker->held))
+        if (input->state == TASK_MEMORY && !bond_find(input, &task->worker->held))
             return input;
     }
     return NULL;
@@ -350,7 +349,7 @@ static void tell_fetches(const struct scheduler *scheduler, const struct task *t
 {
     struct task *input = first_absent(task);
     const struct worker *source = placement_source(input);
-    bool others = bond_next(&input->holder, bond_first(&input->holder)) != NULL;
+    bool others = bond_next(input, BOND_HOLDER, bond_first(input, BOND_HOLDER)) != NULL;
     snprintf(line, size,
              "transferring: worker %s (%s) fetches its input " KEY_FORMAT
              " (%s, %s) from worker %s (%s)%s",
@@ -376,8 +375,7 @@ static void tell_memory(const struct scheduler *scheduler, const struct task *ta
                         char *line, size_t size)
 {
     size_t copies = 0;
-    struct bond *chain = (struct bond *)&task->holder;
-    BONDS_FOREACH (holder, chain)
+    BONDS_FOREACH (holder, task, BOND_HOLDER)
         copies++;
     const struct worker *worker = placement_source(task);
     int length =

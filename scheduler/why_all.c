@@ -37,7 +37,7 @@ static int groups_collect(const struct scheduler *scheduler, struct groups *grou
 {
     size_t position = 0;
     const struct task *task;
-    while ((task = map_next(&scheduler->tasks, &position))) {
+    while ((task = task_table_next(&scheduler->tasks, &position))) {
         bool waits;
         uint64_t rank = why_reason(scheduler, task, &waits);
         if (!waits)

@@ -193,14 +193,15 @@ static struct worker *worker_create(const struct msg_hello *hello, struct str na
     worker->memory_limit = hello->memory_limit;
     resources_parse(hello->resources, NULL, &worker->resources);
     worker->pace = 1;
+    worker->bunch = 1;
     worker->timer.fire = worker_timer;
     list_init(&worker->link);
     list_init(&worker->refill);
     list_init(&worker->freeing);
     list_init(&worker->processing);
     list_init(&worker->awaited);
-    party_init(&worker->held);
-    party_init(&worker->asked);
+    party_init(&worker->held, BOND_HOLDER);
+    party_init(&worker->asked, BOND_ASKED);
     map_init(&worker->stopping);
     heap_init(&worker->queue);
     if (worker->name && worker->address)
@@ -354,7 +355,7 @@ static void give_up_work(struct scheduler *scheduler, struct worker *worker)
         task_displaced(scheduler, CONTAINER_OF(waiting, struct task, link));
     LIST_FOREACH (held, &worker->held.bonds) {
         struct bond *holder = CONTAINER_OF(held, struct bond, link);
-        task_not_located(scheduler, holder->task, holder);
+        task_not_located(scheduler, bond_task(holder), holder);
     }
     retire_heir_gone(scheduler, worker);
     replicas_worker_gone(scheduler, worker);

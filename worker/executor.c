@@ -1,6 +1,7 @@
 #include "worker/executor.h"
 
 #include "common/clock.h"
+#include "worker/dusk_task.h"
 #include "worker/task.h"
 
 #include <errno.h>
@@ -31,8 +32,11 @@ struct executor {
     struct list queue;
     struct list done;
     struct list asks;
+    struct list taken; /* from `done`: the main thread's, without the lock */
+    bool told;         /* the main thread will look at what has come out */
     struct registry *registry;
     uint64_t *running;
+    double slowness; /* at least 1 */
     unsigned idle;
     unsigned alive;
     bool stopping;
@@ -42,16 +46,12 @@ struct executor {
 };
 
 /* The main thread empties all lists when it is woken: one wake-up is enough. */
-static void wake(struct executor *executor, bool was_empty)
+static void wake(struct executor *executor)
 {
     uint64_t one = 1;
-    if (was_empty && write(executor->fd, &one, sizeof one) < 0 && errno != EAGAIN)
+    if (!executor->told && write(executor->fd, &one, sizeof one) < 0 && errno != EAGAIN)
         abort();
-}
-
-static bool nothing_out(const struct executor *executor)
-{
-    return list_is_empty(&executor->done) && list_is_empty(&executor->asks);
+    executor->told = true;
 }
 
 /* ---- compute threads ---- */
@@ -61,11 +61,10 @@ static int ask(void *context, struct job *job, size_t bytes, struct err_text *te
     struct compute_thread *thread = context;
     struct executor *executor = thread->executor;
     pthread_mutex_lock(&executor->lock);
-    bool was_empty = nothing_out(executor);
     thread->bytes = bytes;
     thread->waits = true;
     list_append(&executor->asks, &thread->asks);
-    wake(executor, was_empty);
+    wake(executor);
     while (thread->waits && !executor->stopping)
         pthread_cond_wait(&thread->answered, &executor->lock);
     list_remove(&thread->asks);
@@ -84,14 +83,30 @@ static void running_set(const struct executor *executor, unsigned thread, uint64
         __atomic_store_n(&executor->running[thread], key, __ATOMIC_RELEASE);
 }
 
+#define NAP_NS NS_PER_MS
+
+/* Between two looks at the flag that cancels. */
+static void nap(const struct job *job, uint64_t ns)
+{
+    uint64_t end = clock_monotonic_ns() + ns, now;
+    while ((now = clock_monotonic_ns()) < end && !dusk_flag(&job->cancelled)) {
+        uint64_t left = end - now < NAP_NS ? end - now : NAP_NS;
+        nanosleep(&(struct timespec){.tv_nsec = (long)left}, NULL);
+    }
+}
+
 static void run(struct compute_thread *thread, struct job *job, struct scratch *scratch)
 {
     const struct executor *executor = thread->executor;
     job->thread = thread->number;
     job->start_ns = clock_unix_ns();
     running_set(executor, thread->number, job->key.bits);
+    uint64_t begin_ns = clock_monotonic_ns();
     task_run(job, registry_find(executor->registry, job->function), scratch, ask,
              thread);
+    if (executor->slowness > 1)
+        nap(job, (uint64_t)((executor->slowness - 1) *
+                            (double)(clock_monotonic_ns() - begin_ns)));
     running_set(executor, thread->number, 0);
     job->stop_ns = clock_unix_ns();
 }
@@ -124,9 +139,8 @@ static void *compute(void *context)
         run(thread, job, &scratch);
         pthread_mutex_lock(&executor->lock);
         thread->job = NULL;
-        bool was_empty = nothing_out(executor);
         list_append(&executor->done, &job->link);
-        wake(executor, was_empty);
+        wake(executor);
     }
     executor->alive--;
     pthread_cond_signal(&executor->exits);
@@ -176,8 +190,10 @@ int executor_create(unsigned nthreads, struct registry *registry, uint64_t *runn
     list_init(&executor->queue);
     list_init(&executor->done);
     list_init(&executor->asks);
+    list_init(&executor->taken);
     executor->registry = registry;
     executor->running = running;
+    executor->slowness = 1;
     int rc = 0;
     pthread_mutex_lock(&executor->lock);
     while (rc == 0 && executor->thread_count < nthreads)
@@ -195,6 +211,11 @@ int executor_create(unsigned nthreads, struct registry *registry, uint64_t *runn
     }
     *ret_executor = executor;
     return 0;
+}
+
+void executor_slow_down(struct executor *executor, double factor)
+{
+    executor->slowness = factor;
 }
 
 static void deadline_after(uint64_t ns, struct timespec *ret_time)
@@ -235,8 +256,9 @@ void executor_destroy(struct executor *executor)
         return;
     while (!list_is_empty(&executor->queue))
         list_remove(executor->queue.next);
-    while (!list_is_empty(&executor->done))
-        list_remove(executor->done.next);
+    list_append_all(&executor->taken, &executor->done);
+    while (!list_is_empty(&executor->taken))
+        list_remove(executor->taken.next);
     for (unsigned i = 0; i < executor->thread_count; i++)
         pthread_cond_destroy(&executor->threads[i].answered);
     pthread_cond_destroy(&executor->work);
@@ -251,14 +273,19 @@ int executor_fd(const struct executor *executor)
     return executor->fd;
 }
 
-void executor_start(struct executor *executor, struct job *job)
+void executor_start(struct executor *executor, struct list *jobs)
 {
+    if (list_is_empty(jobs))
+        return;
+    bool one = jobs->next == jobs->prev;
     pthread_mutex_lock(&executor->lock);
-    list_append(&executor->queue, &job->link);
-    bool wakes = executor->idle > 0;
+    list_append_all(&executor->queue, jobs);
+    unsigned idle = executor->idle;
     pthread_mutex_unlock(&executor->lock);
-    if (wakes)
+    if (idle && one)
         pthread_cond_signal(&executor->work);
+    else if (idle)
+        pthread_cond_broadcast(&executor->work);
 }
 
 void executor_answer(struct executor *executor, struct job *job, int code,
@@ -278,32 +305,43 @@ void executor_answer(struct executor *executor, struct job *job, int code,
 }
 
 /* Questions come before what is done: their threads are blocked. */
-static bool take_event(struct executor *executor, struct executor_event *event)
+static bool take_ask(struct executor *executor, struct executor_event *event)
 {
-    if (!list_is_empty(&executor->asks)) {
-        struct compute_thread *thread =
-            CONTAINER_OF(executor->asks.next, struct compute_thread, asks);
-        list_remove(&thread->asks);
-        *event = (struct executor_event){EXECUTOR_ASKS, thread->job, thread->bytes};
-        return true;
-    }
-    if (list_is_empty(&executor->done))
+    if (list_is_empty(&executor->asks))
         return false;
-    struct list *link = executor->done.next;
+    struct compute_thread *thread =
+        CONTAINER_OF(executor->asks.next, struct compute_thread, asks);
+    list_remove(&thread->asks);
+    *event = (struct executor_event){EXECUTOR_ASKS, thread->job, thread->bytes};
+    return true;
+}
+
+static bool take_done(struct executor *executor, struct executor_event *event)
+{
+    if (list_is_empty(&executor->taken))
+        return false;
+    struct list *link = executor->taken.next;
     list_remove(link);
     *event = (struct executor_event){.kind = EXECUTOR_FINISHED,
                                      .job = CONTAINER_OF(link, struct job, link)};
     return true;
 }
 
-/* The descriptor is cleared when all is taken: one system call for many events. */
+/* All that is done is taken at once, and the descriptor cleared when there is nothing:
+ * one lock and one system call for many events. */
 bool executor_next(struct executor *executor, struct executor_event *ret_event)
 {
     uint64_t count;
+    if (take_done(executor, ret_event))
+        return true;
     pthread_mutex_lock(&executor->lock);
-    bool found = take_event(executor, ret_event);
-    if (!found && read(executor->fd, &count, sizeof count) < 0 && errno != EAGAIN)
-        abort();
+    list_append_all(&executor->taken, &executor->done);
+    bool asks = take_ask(executor, ret_event);
+    if (!asks && list_is_empty(&executor->taken)) {
+        if (read(executor->fd, &count, sizeof count) < 0 && errno != EAGAIN)
+            abort();
+        executor->told = false;
+    }
     pthread_mutex_unlock(&executor->lock);
-    return found;
+    return asks || take_done(executor, ret_event);
 }

@@ -30,6 +30,11 @@ struct executor_event {
 int executor_create(unsigned nthreads, struct registry *registry, uint64_t *running,
                     struct executor **ret_executor, struct err_text *text);
 
+/* From the next job on each takes `factor` (>= 1) times as long as it computes, asleep
+ * for the rest unless it is cancelled: a slow worker, for experiments.  To be called
+ * before the first executor_start. */
+void executor_slow_down(struct executor *executor, double factor);
+
 /* Cancels everything and waits for the threads at most `grace_ns`.  Jobs that are
  * queued or done are dropped and stay the core's to destroy.  False: a thread is
  * still computing; the executor must not be destroyed, only the process ended. */
@@ -38,8 +43,9 @@ void executor_destroy(struct executor *executor);
 
 int executor_fd(const struct executor *executor);
 
-/* Jobs are taken in this order by whichever thread is free. */
-void executor_start(struct executor *executor, struct job *job);
+/* Takes all jobs of the list, by their links; whichever thread is free runs the next.
+ */
+void executor_start(struct executor *executor, struct list *jobs);
 
 /* Lets the job's thread go on, with its memory or with an error and its line. */
 void executor_answer(struct executor *executor, struct job *job, int code,

@@ -186,8 +186,7 @@ static int spilled_read(const struct spilled *spilled, struct payload **ret_payl
     if (rc == 0)
         rc = payload_create(head, spilled->sizes[0], frames, spilled->frame_count,
                             ret_payload);
-    else
-        free(head);
+    free(head);
     free(frames);
     return rc;
 }

@@ -12,6 +12,11 @@
  *   linear_response  a X, a beta(p), d noise, s family, l seed, l stream, l chunk
  *                    -> a y: X beta + noise N(0,1), or for logistic 1 with
  *                    probability 1 / (1 + e^-x'beta), else 0
+ *   random_gram      l seed, l stream, l noise's stream, l chunk, l rows, a beta(p),
+ *                    d noise -> what glm_gram gives, without mu and intercept, on X of
+ *                    random_normal and y of linear_response (normal), which are made
+ *                    a few rows at a time and never kept; sums are made over
+ *                    blocks of 512 rows, which are added up one by one
  *   sum              f, f, ... (2 to 64) -> the items, added one by one
  *   glm_moments      l chunk, a X, a y, s family -> l n, a sum x(p), a sum x^2(p)
  *   glm_gram         l chunk, a X, a y, a mu(p), s family, l intercept

@@ -50,23 +50,31 @@ static int run_random_normal(struct dusk_task *task)
     return rc < 0 ? rc : dusk_task_return(task, "a", &x);
 }
 
-/* y holds eta and becomes the response. */
+/* y holds eta of a chunk's rows from `first` on and becomes the response. */
 static void draw_responses(enum glm_family family, const struct random_stream *stream,
-                           double noise, int64_t rows, double *y)
+                           double noise, int64_t first, int64_t rows, double *y)
 {
     double drawn[RANDOM_BLOCK];
-    for (int64_t first = 0; first < rows; first += RANDOM_BLOCK) {
-        int64_t left = rows - first, count = left < RANDOM_BLOCK ? left : RANDOM_BLOCK;
+    for (; rows > 0; first += RANDOM_BLOCK, rows -= RANDOM_BLOCK, y += RANDOM_BLOCK) {
+        int64_t count = rows < RANDOM_BLOCK ? rows : RANDOM_BLOCK;
         if (family == GLM_NORMAL) {
             random_normal(stream, first, count, drawn);
-            dense_add(y + first, noise, drawn, count, y + first);
+            dense_add(y, noise, drawn, count, y);
         } else {
             random_uniform(stream, first, count, drawn);
-            rows_sigmoid(y + first, count, y + first);
+            rows_sigmoid(y, count, y);
             for (int64_t i = 0; i < count; i++)
-                y[first + i] = drawn[i] < y[first + i];
+                y[i] = drawn[i] < y[i];
         }
     }
+}
+
+/* eta = X beta: the same bits wherever the chunk is made. */
+static void multiply(const struct glm_chunk *chunk, const double *beta, double *room,
+                     double *ret_eta)
+{
+    for (int64_t i = 0; i < chunk->rows; i++)
+        ret_eta[i] = dense_dot(rows_doubles(chunk, i, 1, room), beta, chunk->columns);
 }
 
 static int run_linear_response(struct dusk_task *task)
@@ -92,10 +100,103 @@ static int run_linear_response(struct dusk_task *task)
         rc = args_result(task, rows.rows, -1, &y);
     if (rc < 0)
         return rc;
+    double *room = dusk_task_scratch(task, sizeof *room * (size_t)rows.columns);
+    if (!room)
+        return DUSK_E_NOMEM;
     struct random_stream stream = random_stream(seed, number, chunk);
-    rows_dot(&rows, 0, rows.rows, beta_data, 0.0, numbers(&y));
-    draw_responses((enum glm_family)family, &stream, noise, rows.rows, numbers(&y));
+    multiply(&rows, beta_data, room, numbers(&y));
+    draw_responses((enum glm_family)family, &stream, noise, 0, rows.rows, numbers(&y));
     return dusk_task_return(task, "a", &y);
+}
+
+/* Rows that are made, used and forgotten together: they stay in cache meanwhile.  A
+ * multiple of RANDOM_BLOCK, so that every piece begins with a whole block; clients
+ * rely on the number for bounds on the rounding. */
+#define GRAM_PIECE_ROWS 512
+
+struct random_rows {
+    struct random_stream x, noise;
+    double noise_sd;
+    const double *beta;        /* p */
+    double *x_piece, *y_piece; /* room for GRAM_PIECE_ROWS rows */
+};
+
+/* The rows from `first` on, at most GRAM_PIECE_ROWS of them. */
+static struct glm_chunk make_piece(const struct random_rows *rows, int64_t first,
+                                   int64_t count, int64_t columns)
+{
+    struct glm_chunk piece = {.rows = count,
+                              .columns = columns,
+                              .x = rows->x_piece,
+                              .y = rows->y_piece,
+                              .family = GLM_NORMAL};
+    random_normal(&rows->x, first * columns, count * columns, rows->x_piece);
+    multiply(&piece, rows->beta, NULL, rows->y_piece);
+    draw_responses(GLM_NORMAL, &rows->noise, rows->noise_sd, first, count,
+                   rows->y_piece);
+    return piece;
+}
+
+/* Adds what glm_gram would give on all rows, which are never there at once. */
+static int gram_in_pieces(struct dusk_task *task, struct random_rows *rows, int64_t n,
+                          int64_t p, double *g, double *c, struct glm_gram *totals)
+{
+    const volatile int *cancel = dusk_task_cancel_flag(task);
+    struct glm_gram share;
+    rows->x_piece = dusk_task_scratch(
+        task, sizeof(double) * (size_t)((GRAM_PIECE_ROWS + p + 1) * p));
+    rows->y_piece = dusk_task_scratch(task, sizeof(double) * GRAM_PIECE_ROWS);
+    if (!rows->x_piece || !rows->y_piece)
+        return DUSK_E_NOMEM;
+    double *g_share = rows->x_piece + GRAM_PIECE_ROWS * p, *c_share = g_share + p * p;
+    for (int64_t first = 0; first < n; first += GRAM_PIECE_ROWS) {
+        int64_t left = n - first,
+                count = left < GRAM_PIECE_ROWS ? left : GRAM_PIECE_ROWS;
+        if (dusk_flag(cancel))
+            return DUSK_E_CANCELLED;
+        struct glm_chunk piece = make_piece(rows, first, count, p);
+        int rc = glm_gram(&piece, g_share, c_share, &share);
+        if (rc < 0)
+            return rc;
+        dense_add(g, 1.0, g_share, p * p, g);
+        dense_add(c, 1.0, c_share, p, c);
+        totals->y_y += share.y_y;
+        totals->sum_y += share.sum_y;
+    }
+    return 0;
+}
+
+static int run_random_gram(struct dusk_task *task)
+{
+    struct dusk_array beta, g, c, diagonal;
+    struct random_rows rows;
+    struct glm_gram totals = {0};
+    int64_t seed, stream, noise_stream, chunk, n;
+    int rc = dusk_task_args(task, "lllllad", &seed, &stream, &noise_stream, &chunk, &n,
+                            &beta, &rows.noise_sd);
+    if (rc == 0)
+        rc = args_vector(task, "beta", &beta, -1, &rows.beta);
+    if (rc < 0)
+        return rc;
+    int64_t p = beta.shape[0];
+    if (n < 0 || p < 1 || n > INT64_MAX / 16 / p)
+        return dusk_task_fail(task, DUSK_E_INVALID,
+                              "%" PRId64 " rows x %" PRId64 " columns", n, p);
+    rows.x = random_stream(seed, stream, chunk);
+    rows.noise = random_stream(seed, noise_stream, chunk);
+    rc = args_result(task, p, p, &g);
+    if (rc == 0)
+        rc = args_result(task, p, -1, &c);
+    if (rc == 0)
+        rc = args_result(task, p, -1, &diagonal);
+    if (rc == 0)
+        rc = gram_in_pieces(task, &rows, n, p, numbers(&g), numbers(&c), &totals);
+    if (rc < 0)
+        return rc;
+    for (int64_t j = 0; j < p; j++)
+        numbers(&diagonal)[j] = numbers(&g)[j * p + j];
+    return dusk_task_return(task, "aaaddl", &g, &c, &diagonal, totals.y_y, totals.sum_y,
+                            n);
 }
 
 #define SUM_MAX 64
@@ -192,6 +293,7 @@ static int run_sum(struct dusk_task *task)
 const struct dusk_function array_functions[] = {
     {"random_normal", run_random_normal},
     {"linear_response", run_linear_response},
+    {"random_gram", run_random_gram},
     {"sum", run_sum},
     {0},
 };

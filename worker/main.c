@@ -46,6 +46,7 @@ struct main_options {
     int64_t credits;
     int64_t ready_fd;
     int64_t retire_ns;
+    double slowness;
     int64_t connect_ns;
     int64_t reconnect_ns;
     int on_scheduler_lost;
@@ -184,6 +185,15 @@ static int parse(struct main_options *options, int argc, char **argv)
          .to.integer = &options->retire_ns,
          .shown = true,
          .help = "how long SIGTERM gives results to move elsewhere"},
+        {.name = "slow-down",
+         .argument = "F",
+         .kind = OPTION_REAL,
+         .min = 1,
+         .max = 1e6,
+         .to.real = &options->slowness,
+         .shown = true,
+         .help = "every task takes F times as long, asleep for the rest: for "
+                 "experiments with slow workers"},
         {.name = "ready-fd",
          .argument = "N",
          .kind = OPTION_INTEGER,
@@ -386,6 +396,7 @@ static int run_worker(void *context, unsigned number, struct nanny_page *page,
     struct shell_config config = {.host = options->host,
                                   .join = options->keys ? &options->join : NULL,
                                   .directory = options->directory,
+                                  .slowness = options->slowness,
                                   .ready_fd = past ? -1 : (int)options->ready_fd,
                                   .page = page};
     describe(options, number, name, sizeof name, &config.core);
@@ -469,6 +480,7 @@ int main(int argc, char **argv)
         .memory_text = "auto",
         .nworkers = 1,
         .credits = 1024,
+        .slowness = 1,
         .ready_fd = -1,
         .retire_ns = 10 * UNITS_NS_PER_S,
         .connect_ns = 30 * UNITS_NS_PER_S,

@@ -68,7 +68,7 @@ static void act(struct shell *shell, struct worker_action *action)
         peers_hangup(shell, action->peer);
         break;
     case WORKER_START:
-        executor_start(shell->executor, action->job);
+        list_append(&shell->starting, &action->job->link);
         break;
     case WORKER_CANCEL:
         break;
@@ -106,6 +106,7 @@ static void act_all(struct shell *shell)
         act(shell, action);
         worker_action_destroy(action);
     }
+    executor_start(shell->executor, &shell->starting);
 }
 
 /* ---- threads, files, signals ---- */
@@ -168,6 +169,8 @@ static int open_threads(struct shell *shell, struct err_text *text)
     rc = executor_create(shell->config->core.nthreads, shell->registry,
                          shell->config->page ? shell->config->page->running : NULL,
                          &shell->executor, text);
+    if (rc == 0)
+        executor_slow_down(shell->executor, shell->config->slowness);
     if (rc == 0)
         rc = files_create(shell->config->directory, &shell->files, text);
     if (rc == 0)
@@ -313,6 +316,7 @@ int shell_run(const struct shell_config *config, struct registry *registry,
     map_init(&shell.visitors);
     map_init(&shell.by_ident);
     list_init(&shell.stuck);
+    list_init(&shell.starting);
     int rc = open_threads(&shell, &text);
     if (rc == 0)
         rc = peers_open(&shell, &text);

@@ -13,6 +13,7 @@ struct shell_config {
     const struct join *join;   /* keys; NULL: without */
     const char *host;          /* where the data socket listens */
     const char *directory;     /* for spilled data */
+    double slowness;           /* see executor_slow_down */
     int ready_fd;              /* told "ready ADDRESS" when registered; -1: nobody */
     struct nanny_page *page;   /* what a nanny will know of this life; or NULL */
 };

@@ -51,8 +51,9 @@ struct shell {
     uint64_t retry_at_ns; /* lanes wait for a full queue; 0: none */
     uint64_t resident_at_ns;
     uint64_t sweep_at_ns;
-    struct list stuck; /* lanes that could not be sent */
-    bool listens;      /* to the data socket */
+    struct list stuck;    /* lanes that could not be sent */
+    struct list starting; /* jobs, for the executor */
+    bool listens;         /* to the data socket */
     bool told_ready;
     bool retiring;
     bool ended;

@@ -156,7 +156,7 @@ class ConvergencePanel {
         const line = d3.line().x(point => x(point[0])).y(point => y(point[1]));
         const paths = this.lines.selectAll("path").data(shown, s => s.index);
         paths.exit().remove();
-        paths.enter().append("path").attr("class", s => `line ${s.run.form}`)
+        paths.enter().append("path").attr("class", s => isDashed(s.run) ? "line dashed" : "line")
             .style("stroke", s => variantColour(s.run)).merge(paths)
             .attr("d", s => line(thinned(visible(s.points, x.domain()), x)));
     }
@@ -183,8 +183,8 @@ class ConvergencePanel {
 function drawConvergence(parent, runs) {
     const frame = figureFrame(parent, "Convergence", "Distance of the objective from " +
         `${reference(runs)}, relative to it, and the residuals of the consensus, over the ` +
-        "time since each run's start. Solid: robust form; dashed: classic form. Thin " +
-        "lines mark the levels of the table.");
+        "time since each run's start. Dashed: classic form, or chunks pinned to their " +
+        "workers. Thin lines mark the levels of the table.");
     const plot = slot(frame, "plot");
     plot.classList.add("panels");
     const panels = MEASURES.map(measure => new ConvergencePanel(plot, measure, runs));
@@ -198,7 +198,7 @@ function drawConvergence(parent, runs) {
     });
     legend(frame, "Runs", runs.map((run, index) => ({
         key: index, name: runName(run), colour: variantColour(run),
-        dash: run.form === "classic" ? "5 3" : null,
+        dash: isDashed(run) ? "5 3" : null,
     })), off => { hidden = off; draw(); });
     const axes = [{ name: "linear", log: false }, { name: "log", log: true }];
     choice(frame, "Time axis", logarithmic ? axes.reverse() : axes,

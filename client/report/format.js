@@ -82,7 +82,13 @@ const VARIANT_NAMES = {
 const FORMS = ["robust", "classic"];
 
 function variantName(run) {
-    return VARIANT_NAMES[run.variant] || run.variant;
+    const name = VARIANT_NAMES[run.variant] || run.variant;
+    return run.pinned ? `${name}, chunks pinned` : name;
+}
+
+// Colours tell variants apart, dashes the forms, and runs whose chunks are pinned.
+function isDashed(run) {
+    return run.form === "classic" || run.pinned === true;
 }
 
 function runName(run) {

@@ -106,7 +106,7 @@ function fillTable(root, { problem, runs }, number) {
         const row = body.append("tr")
             .classed("new-form", index > 0 && runs[index - 1].form !== run.form);
         const head = row.append("th").attr("scope", "row");
-        head.append("span").attr("class", `key ${run.form}`)
+        head.append("span").attr("class", isDashed(run) ? "key dashed" : "key")
             .style("border-color", variantColour(run));
         head.append("span").text(runName(run));
         const cells = row.selectAll("td").data(runCells(run)).enter().append("td")
@@ -120,7 +120,8 @@ function fillTable(root, { problem, runs }, number) {
 }
 
 function sortRuns(runs) {
-    const order = run => FORMS.indexOf(run.form) * 10 + VARIANTS.indexOf(run.variant);
+    const order = run => FORMS.indexOf(run.form) * 10 + VARIANTS.indexOf(run.variant) +
+        (run.pinned ? 0 : 0.5);
     return runs.slice().sort((a, b) => order(a) - order(b));
 }
 

@@ -81,10 +81,7 @@ struct payload *feed_payload(struct feed *feed)
     if (count == 4) { /* no values at all, or what the input says */
         size_t size;
         const uint8_t *bytes = feed_bytes(feed, feed_below(feed, 64), &size);
-        uint8_t *head = malloc(size + 1);
-        if (size)
-            memcpy(head, bytes, size);
-        payload_create(head, size, NULL, 0, &payload);
+        payload_create(bytes, size, NULL, 0, &payload);
         return payload;
     }
     if (count == 0)

@@ -1,4 +1,5 @@
 #include "tests/sim/faults.h"
+#include "tests/failing_allocator.h"
 
 #include "tests/sim/network.h"
 
@@ -393,20 +394,7 @@ struct world *faults_scarce(struct world *world)
     return before;
 }
 
-static bool fails(void)
+static bool allocation_fails(void)
 {
     return scarce && world_random(scarce, CHANCE_MEMORY, 300) == 0;
 }
-
-#define WRAP(type, name, parameters, arguments)                                        \
-    type __real_##name parameters;                                                     \
-    type __wrap_##name parameters;                                                     \
-    type __wrap_##name parameters                                                      \
-    {                                                                                  \
-        return fails() ? NULL : __real_##name arguments;                               \
-    }
-WRAP(void *, malloc, (size_t size), (size))
-WRAP(void *, calloc, (size_t count, size_t size), (count, size))
-WRAP(void *, realloc, (void *old, size_t size), (old, size))
-WRAP(char *, strdup, (const char *text), (text))
-WRAP(char *, strndup, (const char *text, size_t size), (text, size))

@@ -6,6 +6,7 @@
  * CLIENT_SEED=N runs one seed. */
 #include "client/core.h"
 #include "common/clock.h"
+#include "tests/failing_allocator.h"
 #include "tests/test.h"
 
 #include <stdio.h>
@@ -19,13 +20,6 @@
 #define HELD 24 /* futures that the program holds at a time */
 #define CALM_TURNS 20000
 #define LAST_TURNS 300 /* some heartbeats */
-
-void *__real_malloc(size_t bytes);
-void *__real_calloc(size_t count, size_t bytes);
-void *__real_realloc(void *old, size_t bytes);
-void *__wrap_malloc(size_t bytes);
-void *__wrap_calloc(size_t count, size_t bytes);
-void *__wrap_realloc(void *old, size_t bytes);
 
 #define REQUIRE(holds, format, ...)                                                    \
     ck_assert_msg(holds, "CLIENT_SEED=%llu: " format,                                  \
@@ -44,24 +38,9 @@ static uint64_t chance(uint64_t below)
     return (state >> 11) % below;
 }
 
-static bool may_allocate(void)
+static bool allocation_fails(void)
 {
-    return !scarce || chance(100) != 0;
-}
-
-void *__wrap_malloc(size_t bytes)
-{
-    return may_allocate() ? __real_malloc(bytes) : NULL;
-}
-
-void *__wrap_calloc(size_t count, size_t bytes)
-{
-    return may_allocate() ? __real_calloc(count, bytes) : NULL;
-}
-
-void *__wrap_realloc(void *old, size_t bytes)
-{
-    return may_allocate() ? __real_realloc(old, bytes) : NULL;
+    return scarce && chance(100) == 0;
 }
 
 /* ---- the world around the core ---- */

@@ -18,22 +18,10 @@
 /* Built with TORTURE, allocations inside the core fail now and then; the worker may
  * then end, but never with its books in disorder. */
 #ifdef TORTURE
+#include "tests/failing_allocator.h"
+
 static struct sim *sim_in_core;
 
-static bool fails(void);
-
-#define WRAP(type, name, parameters, arguments)                                        \
-    type __real_##name parameters;                                                     \
-    type __wrap_##name parameters;                                                     \
-    type __wrap_##name parameters                                                      \
-    {                                                                                  \
-        return fails() ? NULL : __real_##name arguments;                               \
-    }
-WRAP(void *, malloc, (size_t size), (size))
-WRAP(void *, calloc, (size_t count, size_t size), (count, size))
-WRAP(void *, realloc, (void *old, size_t size), (old, size))
-WRAP(char *, strdup, (const char *text), (text))
-WRAP(char *, strndup, (const char *text, size_t size), (text, size))
 #define CORE(call)                                                                     \
     do {                                                                               \
         sim_in_core = sim;                                                             \
@@ -92,7 +80,7 @@ static unsigned below(struct sim *sim, unsigned limit);
 #ifdef TORTURE
 static unsigned failures;
 
-static bool fails(void)
+static bool allocation_fails(void)
 {
     struct sim *sim = sim_in_core;
     if (!sim || sim->calm || below(sim, 1500) != 0)

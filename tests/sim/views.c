@@ -51,7 +51,7 @@ int view_who_has(struct process *scheduler, struct process *process,
     struct worker *worker = settled(scheduler, process);
     const struct store *store = &worker_of(process)->store;
     LIST_FOREACH (link, &worker->held.bonds) {
-        struct task_key key = CONTAINER_OF(link, struct bond, link)->task->key;
+        struct task_key key = bond_task(CONTAINER_OF(link, struct bond, link))->key;
         if (!store_get(store, key))
             return err_set(text, DUSK_E_INTERNAL,
                            "the scheduler believes that %s has " KEY_FORMAT,
@@ -64,7 +64,7 @@ int view_who_has(struct process *scheduler, struct process *process,
     while ((entry = map_next(&store->entries, &position))) {
         struct task *task = task_find(scheduler_of(scheduler), entry->key);
         bool remade = task && task->state == TASK_PROCESSING && task->worker == worker;
-        if (!remade && !(task && bond_find(&task->holder, &worker->held)))
+        if (!remade && !(task && bond_find(task, &worker->held)))
             return err_set(text, DUSK_E_INTERNAL,
                            "%s has " KEY_FORMAT ", which the scheduler does not know",
                            worker->name, KEY_ARGS(entry->key));
@@ -143,7 +143,7 @@ int view_wants(struct process *scheduler, struct process *process,
     if (!client)
         return 0;
     LIST_FOREACH (link, &client->wants.bonds) {
-        struct task_key key = CONTAINER_OF(link, struct bond, link)->task->key;
+        struct task_key key = bond_task(CONTAINER_OF(link, struct bond, link))->key;
         const struct dusk_future *future =
             map_get(&client_core_of(process)->by_key, key.bits);
         /* The answer to get_published may be lost with its connection, and be another
@@ -229,7 +229,7 @@ void view_tell_left(struct world *world)
     size_t position = 0;
     const struct task *task;
     while (process->alive &&
-           (task = map_next(&scheduler_of(process)->tasks, &position))) {
+           (task = task_table_next(&scheduler_of(process)->tasks, &position))) {
         char why[160];
         view_why(process, task->key, why, sizeof why);
         world_wrong(world, "the scheduler still has %zu tasks, wanted by nobody: %s",

@@ -3,11 +3,18 @@
 import json
 import os
 import subprocess
+import sys
+import types
 
 import daemons
 import tap
 
 SECONDS = 120
+RUNNER_FOLDER = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))),
+                             "bench")
+RUNNER = os.path.join(RUNNER_FOLDER, "run")
+sys.path.insert(0, RUNNER_FOLDER)
+import contest
 
 
 def run(command, code=0, environment=None):
@@ -26,10 +33,10 @@ TASKS_FIGURES = ("tasks_per_second", "submit_tasks_per_second",
                  "tree_tasks_per_second", "rtt_p50_us", "rtt_p99_us",
                  "relay_tasks_per_second", "relay_rtt_p50_us", "relay_rtt_p99_us",
                  "rate_to_relay", "rtt_to_relay", "scheduler_cpu_us_per_task",
-                 "client_cpu_us_per_task")
+                 "client_cpu_us_per_task", "relay_cpu_us_per_task")
 OWN_CLUSTER_FIGURES = ("encrypted_tasks_per_second", "encrypted_rtt_p50_us",
                        "encrypted_rtt_p99_us", "encrypted_rate_to_plain",
-                       "workers_cpu_us_per_task")
+                       "workers_cpu_us_per_task", "cpu_to_relay")
 SCHEDULER_MEMORY = "scheduler_bytes_per_task"
 
 
@@ -99,5 +106,45 @@ def help_texts():
     assert "Usage" in bench(code=2).stderr
 
 
+def runner():
+    """tests/bench/run has --help, and ends with exit code 2 on wrong input"""
+    assert "tasks" in run([RUNNER, "--help"]).stdout
+    for word, arguments in [("nothing", ["nothing"]), ("0", ["--rounds", "0"]),
+                            ("nobody", ["--only", "nobody"])]:
+        done = run([RUNNER, *arguments], code=2)
+        assert word in done.stderr.splitlines()[-1] and not done.stdout, done
+
+
+def rounds():
+    """The runner takes turns, leaves out who cannot run, and compares with dusk"""
+    turns = []
+    measured = {"dusk": [2, 8, 4], "slow": [1, 1, 1], "relay": [4, 4, 4]}
+
+    def measure(*names):
+        turns.append(names[0])
+        return {name: {"rate": measured[name].pop(0), "time_s": 3} for name in names}
+
+    def fail(_):
+        turns.append("broken")
+        raise contest.Unavailable("on purpose")
+
+    bench_of_three = types.SimpleNamespace(
+        FIGURES={"rate": contest.Figure("/s", True), "time_s": contest.Figure("s", False)},
+        CONTESTANTS=[
+            contest.Contestant(["dusk", "relay"], [], lambda _: measure("dusk", "relay")),
+            contest.Contestant(["broken"], [], fail),
+            contest.Contestant(["absent"], ["a-package"], fail),
+            contest.Contestant(["slow"], ["another"], lambda _: measure("slow"))])
+    result = contest.run(bench_of_three, 3, True, ["a-package"])
+    assert turns == ["dusk", "broken", "slow", "dusk", "slow", "dusk", "slow"], turns
+    assert result.failed and set(result.summary()) == {"dusk", "relay", "slow"}
+    rate = result.summary()["slow"]["rate"]
+    assert rate == {"median": 1, "least": 1, "most": 1, "rounds": 3, "ratio": 4}, rate
+    assert result.ratio("relay", "rate") == 1 and result.ratio("slow", "time_s") == 1
+    assert result.summary()["dusk"]["rate"]["median"] == 4
+    assert len(contest.table(result)) == 1 + 2 * 3
+
+
 if __name__ == "__main__":
-    tap.run(tasks, one_task, given_scheduler, table, wrong_input, help_texts)
+    tap.run(tasks, one_task, given_scheduler, table, wrong_input, help_texts, runner,
+            rounds)

@@ -39,6 +39,17 @@ static void keep(struct fake_scheduler *fake, struct task_key key,
     ck_assert_int_eq(map_put(&fake->results, key.bits, payload_ref(payload)), 0);
 }
 
+/* What a call without arguments echoes. */
+static void keep_nothing(struct fake_scheduler *fake, struct task_key key)
+{
+    struct payload_builder builder;
+    struct payload *nothing;
+    payload_builder_init(&builder);
+    ck_assert_int_eq(payload_builder_finish(&builder, &nothing), 0);
+    keep(fake, key, nothing);
+    payload_unref(nothing);
+}
+
 static void finish(struct fake_scheduler *fake, struct batch *batch,
                    struct task_key key, bool away)
 {
@@ -58,7 +69,10 @@ static void on_submit(struct fake_scheduler *fake, struct batch *batch,
                       const struct msg_submit *submit)
 {
     atomic_fetch_add(&fake->counts.submits, 1);
-    keep(fake, submit->key, submit->arguments);
+    if (submit->arguments)
+        keep(fake, submit->key, submit->arguments);
+    else
+        keep_nothing(fake, submit->key);
     if (is(submit->function, "echo"))
         finish(fake, batch, submit->key, false);
     else if (is(submit->function, "away"))

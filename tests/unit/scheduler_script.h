@@ -53,6 +53,13 @@ const char *script_client(struct script *script, enum script_peer peer);
     MESSAGE(done, .key = KEY(count_), .attempt = attempt_, .nbytes = nbytes_,          \
             .start_ns = 1000, .stop_ns = 1000 + 10000000)
 
+#define ON(...) .dependencies = KEYS(__VA_ARGS__)
+#define HOLDS(...)                                                                     \
+    {                                                                                  \
+        (const struct holding[]){__VA_ARGS__},                                         \
+            sizeof((const struct holding[]){__VA_ARGS__}) / sizeof(struct holding)     \
+    }
+
 #define expect(expected, actual) ck_assert_str_eq(actual, expected)
 
 #endif

@@ -3,37 +3,16 @@
 #include "client/admm.h"
 #include "client/metric.h"
 #include "client/polish.h"
+#include "tests/failing_allocator.h"
 #include "tests/test.h"
 
 #include <stdbool.h>
 
-void *__real_malloc(size_t bytes);
-void *__real_calloc(size_t count, size_t bytes);
-void *__real_realloc(void *old, size_t bytes);
-void *__wrap_malloc(size_t bytes);
-void *__wrap_calloc(size_t count, size_t bytes);
-void *__wrap_realloc(void *old, size_t bytes);
-
 static int64_t allocations_left = INT64_MAX;
 
-static bool may_allocate(void)
+static bool allocation_fails(void)
 {
-    return allocations_left-- > 0;
-}
-
-void *__wrap_malloc(size_t bytes)
-{
-    return may_allocate() ? __real_malloc(bytes) : NULL;
-}
-
-void *__wrap_calloc(size_t count, size_t bytes)
-{
-    return may_allocate() ? __real_calloc(count, bytes) : NULL;
-}
-
-void *__wrap_realloc(void *old, size_t bytes)
-{
-    return may_allocate() ? __real_realloc(old, bytes) : NULL;
+    return allocations_left-- <= 0;
 }
 
 static int try_admm(int64_t k, enum admm_form form)

@@ -32,7 +32,7 @@ static struct rows *rows_create(double mean, double noise)
         }
         rows->gram.y_y += rows->y[i] * rows->y[i];
     }
-    rows->gram.terms = N;
+    rows->gram.additions = N;
     return rows;
 }
 

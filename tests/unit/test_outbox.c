@@ -72,7 +72,7 @@ START_TEST(a_slow_peer_meets_the_limit)
     struct frame frame = {.data = data, .size = sizeof data};
     struct payload *payload;
     outbox.chained = true;
-    ck_assert_int_eq(payload_create(malloc(1), 1, &frame, 1, &payload), 0);
+    ck_assert_int_eq(payload_create((uint8_t *)data, 1, &frame, 1, &payload), 0);
     const struct message *message = MESSAGE(data, .key = {1}, .data = payload);
     int rc, sent = 0;
     while ((rc = outbox_send(&outbox, peer, message)) == 0)

@@ -293,6 +293,88 @@ START_TEST(empty_promises_and_deep_nests_are_refused)
 }
 END_TEST
 
+/* Every width of number that msgpack has, at its ends: as what it can be read. */
+static const struct number_row {
+    uint8_t bytes[9];
+    size_t size;
+    bool is_u64, is_i64;
+    uint64_t bits;
+} number_rows[] = {
+    {{0}, 0, false, false, 0},
+    {{0x7f}, 1, true, true, 127},
+    {{0xe0}, 1, false, true, (uint64_t)-32},
+    {{0xcc, 0xff}, 2, true, true, 255},
+    {{0xcd, 0x01, 0x00}, 3, true, true, 256},
+    {{0xce, 0xff, 0xff, 0xff, 0xff}, 5, true, true, UINT32_MAX},
+    {{0xcf, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, 9, true, false, ~0ull},
+    {{0xd0, 0x05}, 2, true, true, 5},
+    {{0xd0, 0x80}, 2, false, true, (uint64_t)-128},
+    {{0xd1, 0xff, 0x00}, 3, false, true, (uint64_t)-256},
+    {{0xd2, 0x80, 0, 0, 0}, 5, false, true, (uint64_t)INT32_MIN},
+    {{0xd3, 0x80, 0, 0, 0, 0, 0, 0, 0}, 9, false, true, (uint64_t)INT64_MIN},
+    {{0xc0}, 1, false, false, 0},
+    {{0xca, 0, 0, 0, 0}, 5, false, false, 0},
+    {{0xa1, 'x'}, 2, false, false, 0},
+};
+
+START_TEST(numbers_are_read_in_every_width)
+{
+    const struct number_row *row = &number_rows[_i];
+    uint64_t number = 0;
+    int64_t signed_number = 0;
+    struct wire_reader reader = {row->bytes, row->size};
+    ck_assert_int_eq(wire_read_u64(&reader, &number) == 0, row->is_u64);
+    ck_assert_uint_eq(reader.left, row->is_u64 ? 0 : row->size);
+    if (row->is_u64)
+        ck_assert_uint_eq(number, row->bits);
+    reader = (struct wire_reader){row->bytes, row->size};
+    ck_assert_int_eq(wire_read_i64(&reader, &signed_number) == 0, row->is_i64);
+    if (row->is_i64)
+        ck_assert_int_eq(signed_number, (int64_t)row->bits);
+    /* One that is cut off is none. */
+    for (size_t size = 0; size < row->size; size++) {
+        reader = (struct wire_reader){row->bytes, size};
+        ck_assert_int_eq(wire_read_u64(&reader, &number), DUSK_E_PROTOCOL);
+        ck_assert_int_eq(wire_read_i64(&reader, &signed_number), DUSK_E_PROTOCOL);
+    }
+}
+END_TEST
+
+/* Rows take as many bytes as they have fields, and one more: nobody makes room for
+ * more of them than what has arrived can hold. */
+START_TEST(lists_that_claim_too_much_are_refused)
+{
+    uint8_t bytes[64] = {0x92, MSG_release, 0xdc, 0x00, 60};
+    struct message message;
+    struct batch_reader reader;
+    memset(bytes + 5, 0x01, sizeof bytes - 5);
+    ck_assert_int_eq(batch_reader_init(&reader, bytes, sizeof bytes, NULL, 0), 0);
+    ck_assert_int_eq(batch_reader_next(&reader, &message, NULL), DUSK_E_PROTOCOL);
+    batch_reader_fini(&reader);
+    bytes[4] = 59;
+    ck_assert_int_eq(batch_reader_init(&reader, bytes, sizeof bytes, NULL, 0), 0);
+    ck_assert_int_eq(batch_reader_next(&reader, &message, NULL), 0);
+    ck_assert_uint_eq(message.release.keys.count, 59);
+    batch_reader_fini(&reader);
+}
+END_TEST
+
+START_TEST(fields_of_later_versions_are_skipped)
+{
+    static const uint8_t bytes[] = {0x94, MSG_release, 0x90, 0x92,        0xc3, 0xa1,
+                                    'x',  0x05,        0x92, MSG_release, 0x91, 0x07};
+    struct message message;
+    struct batch_reader reader;
+    ck_assert_int_eq(batch_reader_init(&reader, bytes, sizeof bytes, NULL, 0), 0);
+    ck_assert_int_eq(batch_reader_next(&reader, &message, NULL), 0);
+    ck_assert_uint_eq(message.release.keys.count, 0);
+    ck_assert_int_eq(batch_reader_next(&reader, &message, NULL), 0);
+    ck_assert_uint_eq(message.release.keys.items[0].bits, 7);
+    ck_assert_int_eq(batch_reader_next(&reader, &message, NULL), 1);
+    batch_reader_fini(&reader);
+}
+END_TEST
+
 /* ---- payloads ---- */
 
 START_TEST(payload_gives_back_its_values)
@@ -400,6 +482,7 @@ START_TEST(the_largest_head_travels)
     memcpy(longer, head, size);
     payload_unref(payload);
     ck_assert_int_eq(payload_create(longer, size + 1, NULL, 0, &payload), 0);
+    free(longer);
     ck_assert_int_eq(batch_add(&batch, MESSAGE(put_data, .key = {1}, .data = payload)),
                      0);
     ck_assert_int_eq(read_first(&batch), DUSK_E_PROTOCOL);
@@ -424,6 +507,7 @@ START_TEST(damaged_payload_heads_do_no_harm)
         frame.release = NULL;
         struct payload *bad;
         ck_assert_int_eq(payload_create(copy, size, &frame, 1, &bad), 0);
+        free(copy);
         struct values *values = NULL;
         if (values_create(bad, NULL, &values) < 0)
             refused++;
@@ -484,6 +568,10 @@ int main(void)
     tcase_add_loop_test(tcase, every_message_travels, 0, 20);
     tcase_add_loop_test(tcase, damaged_headers_do_no_harm, 0, 5);
     tcase_add_test(tcase, empty_promises_and_deep_nests_are_refused);
+    tcase_add_loop_test(tcase, numbers_are_read_in_every_width, 0,
+                        sizeof number_rows / sizeof number_rows[0]);
+    tcase_add_test(tcase, lists_that_claim_too_much_are_refused);
+    tcase_add_test(tcase, fields_of_later_versions_are_skipped);
     tcase_add_test(tcase, payload_gives_back_its_values);
     tcase_add_test(tcase, payload_of_nothing_is_empty);
     tcase_add_test(tcase, builder_refuses_what_cannot_travel);

@@ -14,13 +14,6 @@ static void teardown(void)
     script_fini(&s);
 }
 
-#define ON(...) .dependencies = KEYS(__VA_ARGS__)
-#define HOLDS(...)                                                                     \
-    {                                                                                  \
-        (const struct holding[]){__VA_ARGS__},                                         \
-            sizeof((const struct holding[]){__VA_ARGS__}) / sizeof(struct holding)     \
-    }
-
 /* ---- lost data ---- */
 
 START_TEST(lost_results_are_made_again_from_their_recipes)

@@ -18,7 +18,6 @@ static void teardown(void)
     script_fini(&s);
 }
 
-#define ON(...) .dependencies = KEYS(__VA_ARGS__)
 #define ERRED(count_, attempt_, code_)                                                 \
     MESSAGE(erred, .key = KEY(count_), .attempt = attempt_, .code = code_,             \
             .reason = str_of("no luck"))
@@ -459,7 +458,8 @@ START_TEST(arguments_are_limited)
     script_init_with(&s, &config);
     script_client(&s, C1);
     struct payload *payload;
-    ck_assert_int_eq(payload_create(malloc(400), 400, NULL, 0, &payload), 0);
+    static const uint8_t head[400];
+    ck_assert_int_eq(payload_create(head, sizeof head, NULL, 0, &payload), 0);
     for (uint64_t round = 0; round < 3; round++) {
         expect("", script_message(&s, C1, SUBMIT(1, "add", .arguments = payload)));
         expect("", script_message(&s, C1, SUBMIT(2, "add", .arguments = payload)));

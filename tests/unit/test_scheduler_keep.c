@@ -14,12 +14,6 @@ static void teardown(void)
     script_fini(&s);
 }
 
-#define ON(...) .dependencies = KEYS(__VA_ARGS__)
-#define HOLDS(...)                                                                     \
-    {                                                                                  \
-        (const struct holding[]){__VA_ARGS__},                                         \
-            sizeof((const struct holding[]){__VA_ARGS__}) / sizeof(struct holding)     \
-    }
 #define RUNS(...)                                                                      \
     {                                                                                  \
         (const struct run[]){__VA_ARGS__},                                             \

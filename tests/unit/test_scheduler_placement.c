@@ -18,8 +18,6 @@ static void teardown(void)
     script_fini(&s);
 }
 
-#define ON(...) .dependencies = KEYS(__VA_ARGS__)
-
 /* A result of `nbytes` at a worker, made by task `count`, attempt `count`. */
 static void make_data(enum script_peer worker, uint64_t count, uint64_t nbytes)
 {

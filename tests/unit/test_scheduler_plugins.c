@@ -11,13 +11,12 @@ static struct payload *plugin, *other_plugin;
 
 static struct payload *plugin_of(size_t bytes, char fill)
 {
+    static const uint8_t no_values = 0x90;
     struct frame frame = {.data = malloc(bytes), .size = bytes, .release = free};
-    uint8_t *head = malloc(1);
     struct payload *payload;
     frame.hint = frame.data;
     memset(frame.data, fill, bytes);
-    head[0] = 0x90;
-    ck_assert_int_eq(payload_create(head, 1, &frame, 1, &payload), 0);
+    ck_assert_int_eq(payload_create(&no_values, 1, &frame, 1, &payload), 0);
     return payload;
 }
 

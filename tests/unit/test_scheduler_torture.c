@@ -1,5 +1,6 @@
 /* Every allocation fails once: whatever the scheduler cannot do then, it says so or
  * parts with a peer; its own books stay right. */
+#include "tests/failing_allocator.h"
 #include "tests/test.h"
 #include "tests/unit/scheduler_script.h"
 
@@ -11,34 +12,14 @@
 /* Calls by the core that succeed, and how many fail after them. */
 static long countdown, burst;
 
-static bool fails(void)
+static bool allocation_fails(void)
 {
     if (!script_in_core || countdown < -burst)
         return false;
     return countdown-- <= 0;
 }
 
-#define WRAP(type, name, parameters, arguments)                                        \
-    type __real_##name parameters;                                                     \
-    type __wrap_##name parameters;                                                     \
-    type __wrap_##name parameters                                                      \
-    {                                                                                  \
-        return fails() ? NULL : __real_##name arguments;                               \
-    }
-WRAP(void *, malloc, (size_t size), (size))
-WRAP(void *, calloc, (size_t count, size_t size), (count, size))
-WRAP(void *, realloc, (void *old, size_t size), (old, size))
-WRAP(char *, strdup, (const char *text), (text))
-WRAP(char *, strndup, (const char *text, size_t size), (text, size))
-
 /* ---- a life of a scheduler in which everything happens ---- */
-
-#define ON(...) .dependencies = KEYS(__VA_ARGS__)
-#define HOLDS(...)                                                                     \
-    {                                                                                  \
-        (const struct holding[]){__VA_ARGS__},                                         \
-            sizeof((const struct holding[]){__VA_ARGS__}) / sizeof(struct holding)     \
-    }
 
 static void clients_ask(struct script *s)
 {
@@ -203,7 +184,7 @@ static struct payload *plugin_create(void)
     static uint8_t code[16];
     struct frame frame = {.data = code, .size = sizeof code};
     struct payload *plugin;
-    ck_assert_int_eq(payload_create(calloc(1, 1), 1, &frame, 1, &plugin), 0);
+    ck_assert_int_eq(payload_create(code, 1, &frame, 1, &plugin), 0);
     return plugin;
 }
 

@@ -23,7 +23,6 @@ static void teardown(void)
     script_fini(&s);
 }
 
-#define ON(...) .dependencies = KEYS(__VA_ARGS__)
 #define BYE MESSAGE(bye, .reason = str_of(""))
 #define PAUSE MESSAGE(heartbeat, .paused = 1)
 #define ERRED(count_, attempt_)                                                        \

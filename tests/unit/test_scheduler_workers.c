@@ -21,12 +21,6 @@ static void teardown(void)
     MESSAGE(hello, .magic = PROTOCOL_MAGIC, .major = PROTOCOL_MAJOR,                   \
             .role = ROLE_WORKER, .name = str_of("w1"), .address = str_of("w1"),        \
             .nthreads = 1, .epoch = epoch_, .credits = credits_, __VA_ARGS__)
-#define ON(...) .dependencies = KEYS(__VA_ARGS__)
-#define HOLDS(...)                                                                     \
-    {                                                                                  \
-        (const struct holding[]){__VA_ARGS__},                                         \
-            sizeof((const struct holding[]){__VA_ARGS__}) / sizeof(struct holding)     \
-    }
 
 /* ---- hello ---- */
 
@@ -440,7 +434,7 @@ START_TEST(a_client_that_takes_nothing_is_parted_with)
     static char data[16 << 20];
     struct frame frame = {.data = data, .size = sizeof data};
     struct payload *payload;
-    ck_assert_int_eq(payload_create(malloc(1), 1, &frame, 1, &payload), 0);
+    ck_assert_int_eq(payload_create((uint8_t *)data, 1, &frame, 1, &payload), 0);
     script_client(&s, C1);
     script_client(&s, C2);
     script_worker(&s, W1, 1, 100);

@@ -21,7 +21,9 @@ static void teardown(void)
 static struct payload *payload_of(size_t bytes)
 {
     struct payload *payload;
-    ck_assert_int_eq(payload_create(calloc(1, bytes), bytes, NULL, 0, &payload), 0);
+    uint8_t *head = calloc(1, bytes);
+    ck_assert_int_eq(payload_create(head, bytes, NULL, 0, &payload), 0);
+    free(head);
     return payload;
 }
 

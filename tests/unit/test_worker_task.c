@@ -188,9 +188,7 @@ END_TEST
 START_TEST(malformed_arguments_are_an_error)
 {
     static const uint8_t nonsense[] = {0x92, 0x01};
-    uint8_t *head = malloc(sizeof nonsense);
-    memcpy(head, nonsense, sizeof nonsense);
-    payload_create(head, sizeof nonsense, NULL, 0, &job->arguments);
+    payload_create(nonsense, sizeof nonsense, NULL, 0, &job->arguments);
     task_run(job, &(struct dusk_function){"probe", takes_l}, &scratch, ask, NULL);
     ck_assert_int_eq(job->code, DUSK_E_PROTOCOL);
     ck_assert_ptr_nonnull(strstr(job->reason.line, "arguments: "));
