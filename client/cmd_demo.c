@@ -18,6 +18,15 @@
 #define FULL_ROWS 50000000
 #define FULL_MEMORY (INT64_C(4) << 30)
 
+/* One slow worker: tasks of a few milliseconds, enough of them that each worker has
+ * many, and a worker more than there are cores, since the slow one mostly sleeps. */
+#define SLOW_CHUNK_ROWS 40000
+#define SLOW_COLUMNS 10
+#define SLOW_CHUNKS 48
+#define SLOW_WORKERS 3
+/* So late that ADMM has reached the tolerance by itself. */
+#define SLOW_HANDOVER 1e-5
+
 #define NOT_GIVEN (-1)
 #define PUBLISHED_L1 7.2
 #define PUBLISHED_RHO 1.2
@@ -112,12 +121,20 @@ static int arguments_parse(struct demo_arguments *a, int argc, char **argv)
     const struct command command = {
         .name = "dusk demo",
         .summary = "Runs consensus ADMM in its three variants on the published problem "
-                   "and on real data, prints tables and writes a report.",
+                   "and on real data, prints tables and writes a report.  With "
+                   "--slow-worker: synchronous and asynchronous on workers one of "
+                   "which is slow, with chunks pinned (*) and free to move.",
         .options = options,
         .epilogue = "Exit codes: 0 done, 1 failed, 2 usage, 3 not certified."};
     int rc = options_parse(&command, argc, argv, stdout, stderr);
     if (rc != OPTIONS_RUN || (rc = session_check(&a->session, &command)) != OPTIONS_RUN)
         return rc;
+    if (a->session.slow_worker > 0 && (a->full || a->rows))
+        return options_complain(&command, stderr,
+                                "--slow-worker is a problem of its own, without --full "
+                                "and --rows");
+    if (a->session.slow_worker > 0 && !a->session.workers)
+        a->session.workers = SLOW_WORKERS;
     if (!a->rows)
         a->rows = a->full ? FULL_ROWS : SHOWN_ROWS;
     if (a->classic_time_ns == NOT_GIVEN)
@@ -177,6 +194,64 @@ static int published(const struct demo_arguments *a, struct session *session,
     return rc;
 }
 
+static int slow_run(const struct demo_arguments *a, struct session *session,
+                    const struct run_options *run, json_t **ret_problem,
+                    bool *ret_certified, struct err_text *text)
+{
+    char name[96];
+    snprintf(name, sizeof name, "one of %d workers %g times slower", session->workers,
+             a->session.slow_worker);
+    struct published problem = {.name = name,
+                                .family = "logistic",
+                                .rows = SLOW_CHUNK_ROWS * SLOW_CHUNKS,
+                                .columns = SLOW_COLUMNS,
+                                .chunk_rows = SLOW_CHUNK_ROWS,
+                                .seed = (uint64_t)a->seed,
+                                .homes = session->members};
+    struct fit_plan plan = {
+        .l1 = PUBLISHED_L1, .runs = run, .run_count = 1, .seed = (uint64_t)a->seed};
+    struct dataset data = {0};
+    int rc = dataset_published(session->client, &problem, &data, text);
+    if (rc == 0)
+        rc = fit_execute(session, &data, &plan, ret_problem, ret_certified, text);
+    dataset_fini(&data);
+    return rc;
+}
+
+/* Synchronous and asynchronous, with chunks that stay where they are and with chunks
+ * that idle workers may take: each on data of its own, so that none gains by the
+ * copies that another has left. */
+static int slow_worker(const struct demo_arguments *a, struct session *session,
+                       json_t **ret_problem, bool *ret_certified, struct err_text *text)
+{
+    json_t *all = NULL;
+    int rc = 0;
+    *ret_certified = true;
+    for (int i = 0; rc == 0 && i < 4; i++) {
+        struct run_options run =
+            robust_run(i % 2 ? ADMM_ASYNC : ADMM_SYNC, LOCAL_LBFGS);
+        run.pinned = i < 2;
+        run.handover = SLOW_HANDOVER;
+        json_t *problem = NULL;
+        bool certified;
+        rc = slow_run(a, session, &run, &problem, &certified, text);
+        if (rc < 0)
+            break;
+        *ret_certified &= certified;
+        if (all)
+            json_array_extend(json_object_get(all, "runs"),
+                              json_object_get(problem, "runs"));
+        else
+            all = json_incref(problem);
+        json_decref(problem);
+    }
+    if (rc < 0)
+        json_decref(all);
+    else
+        *ret_problem = all;
+    return rc;
+}
+
 static int fashion(const char *images, const char *labels, struct session *session,
                    json_t **ret_problem, bool *ret_certified, struct err_text *text)
 {
@@ -230,11 +305,13 @@ static int demo_run(const struct demo_arguments *a, struct session *session,
 {
     char images[PATH_MAX], labels[PATH_MAX];
     json_t *problem;
-    int rc = published(a, session, &problem, ret_certified, text);
+    bool slow = a->session.slow_worker > 0;
+    int rc = slow ? slow_worker(a, session, &problem, ret_certified, text)
+                  : published(a, session, &problem, ret_certified, text);
     if (rc < 0)
         return rc;
     rc = add_problem(a, problems, problem, text);
-    if (rc < 0)
+    if (rc < 0 || slow)
         return rc;
     if (!a->images || !find_file(a->images, FASHION_IMAGES, images) ||
         !find_file(a->images, FASHION_LABELS, labels)) {

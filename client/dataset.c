@@ -138,8 +138,8 @@ int dataset_published(struct dusk_client *client, const struct published *spec,
     if (chunks == 0)
         chunks = (spec->rows + spec->chunk_rows - 1) / spec->chunk_rows;
     double *beta = calloc((size_t)spec->columns, sizeof *beta);
-    int rc =
-        dataset_init(&data, client, "published problem", spec->family, chunks, text);
+    const char *name = spec->name ? spec->name : "published problem";
+    int rc = dataset_init(&data, client, name, spec->family, chunks, text);
     if (rc == 0 && !beta)
         rc = err_set(text, DUSK_E_NOMEM, "no memory for %lld coefficients",
                      (long long)spec->columns);

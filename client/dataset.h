@@ -34,6 +34,7 @@ struct dataset {
  * most) set to zero; y = X b + N(0,2^2), or Bernoulli for the logistic family.  The
  * seed decides all. */
 struct published {
+    const char *name; /* what reports call it; NULL: "published problem" */
     const char *family;
     int64_t rows, columns;
     int64_t chunk_rows; /* the last chunk takes what is left; or, other than 0, */

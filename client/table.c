@@ -86,7 +86,9 @@ static int fill_cell(const struct column *column, const json_t *run, size_t inde
     } else if (column->format) {
         format_dash(cell);
     } else if (json_is_string(value)) {
-        snprintf(cell, CELL, "%s", json_string_value(value));
+        bool marked = strcmp(column->member, "variant") == 0 &&
+                      json_is_true(json_object_get(run, "pinned"));
+        snprintf(cell, CELL, "%s%s", json_string_value(value), marked ? "*" : "");
     } else {
         return err_set(text, DUSK_E_INVALID, "runs[%zu] has no member \"%s\"", index,
                        column->member);

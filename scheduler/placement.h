@@ -1,11 +1,12 @@
 /* Which worker gets which task, and when.
  *
  * A ready task whose inputs are in memory queues at its home, the worker that holds
- * most of their bytes; others queue in one heap for all.  A worker that can be sent
- * more takes the better of the first tasks of its own heap and of the common one.
- * One with an idle thread and neither steals from the longest queue, when waiting
- * there would take longer than bringing the inputs over.  Tasks that need resources
- * queue at their demand; whoever is sent one has them free. */
+ * most of their bytes, or the one of several that will be done first; others queue in
+ * one heap for all.  A worker that can be sent more takes the better of the first tasks
+ * of its own heap and of the common one.  One with an idle thread and neither steals
+ * from the longest queue what will be done sooner when the inputs are brought over.
+ * Tasks that need resources queue at their demand; whoever is sent one has them
+ * free. */
 #ifndef SCHEDULER_PLACEMENT_H
 #define SCHEDULER_PLACEMENT_H
 
@@ -36,6 +37,11 @@ void placement_run(struct scheduler *scheduler);
 
 /* The worker has a free place, or may have one; it is looked at by placement_run. */
 void placement_refill(struct scheduler *scheduler, struct worker *worker);
+
+/* The worker is about to be sent a task of this function: sets how many it gets before
+ * others do.  A message to one more worker costs more than a few very short tasks. */
+void placement_bunch(const struct scheduler *scheduler, struct worker *worker,
+                     const struct function *function);
 
 /* Its load has changed, or whether it takes work. */
 void placement_update(struct scheduler *scheduler, struct worker *worker);

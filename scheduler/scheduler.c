@@ -19,6 +19,7 @@ const struct scheduler_config scheduler_defaults = {
     .stalled_ns = 5000 * MS,
     .retire_ns = 30000 * MS,
     .pipeline_ns = 2 * MS,
+    .bunch_ns = MS / 10,
     .latency_ns = 1 * MS,
     .bandwidth = 500e6,
     .clock_skew_ns = 60000 * MS,
