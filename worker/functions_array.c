@@ -69,6 +69,14 @@ static void draw_responses(enum glm_family family, const struct random_stream *s
     }
 }
 
+/* eta = X beta: the same bits wherever the chunk is made. */
+static void multiply(const struct glm_chunk *chunk, const double *beta, double *room,
+                     double *ret_eta)
+{
+    for (int64_t i = 0; i < chunk->rows; i++)
+        ret_eta[i] = dense_dot(rows_doubles(chunk, i, 1, room), beta, chunk->columns);
+}
+
 static int run_linear_response(struct dusk_task *task)
 {
     struct dusk_array x, beta, y;
@@ -92,8 +100,11 @@ static int run_linear_response(struct dusk_task *task)
         rc = args_result(task, rows.rows, -1, &y);
     if (rc < 0)
         return rc;
+    double *room = dusk_task_scratch(task, sizeof *room * (size_t)rows.columns);
+    if (!room)
+        return DUSK_E_NOMEM;
     struct random_stream stream = random_stream(seed, number, chunk);
-    rows_dot(&rows, 0, rows.rows, beta_data, 0.0, numbers(&y));
+    multiply(&rows, beta_data, room, numbers(&y));
     draw_responses((enum glm_family)family, &stream, noise, 0, rows.rows, numbers(&y));
     return dusk_task_return(task, "a", &y);
 }
@@ -120,7 +131,7 @@ static struct glm_chunk make_piece(const struct random_rows *rows, int64_t first
                               .y = rows->y_piece,
                               .family = GLM_NORMAL};
     random_normal(&rows->x, first * columns, count * columns, rows->x_piece);
-    glm_predict(&piece, rows->beta, rows->y_piece);
+    multiply(&piece, rows->beta, NULL, rows->y_piece);
     draw_responses(GLM_NORMAL, &rows->noise, rows->noise_sd, first, count,
                    rows->y_piece);
     return piece;

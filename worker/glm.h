@@ -1,7 +1,7 @@
 /* A chunk of a generalised linear model, and what can be computed on it.
  *
  *   X   n x p, row-major, of doubles or of floats, which count as the doubles they
- *       are equal to: results are the same bits
+ *       are equal to
  *   y   n responses           mu  p column means
  *   x~  a row as the model sees it: (x - mu, 1) with an intercept, else x - mu
  *   q   its length, p + intercept; coefficient vectors b have this length

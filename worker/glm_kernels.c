@@ -1,35 +1,10 @@
 #include "worker/glm_kernels.h"
 #include "worker/fastmath.h"
-
-#define ELEMENT double
-#define LOAD4 v4_load
-#define NAMED(name) name##_f64
-#include "worker/glm_rows.inc"
-#undef ELEMENT
-#undef LOAD4
-#undef NAMED
-
-#define ELEMENT float
-#define LOAD4 v4_load_f32
-#define NAMED(name) name##_f32
-#include "worker/glm_rows.inc"
-
-static const struct row_loops {
-    void (*dot)(const void *x, int64_t rows, int64_t columns, const double *b,
-                double offset, double *ret_eta);
-    void (*add)(const void *x, int64_t rows, int64_t columns, const double *r,
-                double *sums);
-    void (*moments)(const void *x, int64_t rows, int64_t columns, double *sum,
-                    double *sum2);
-    void (*widen)(const void *x, int64_t count, double *ret);
-} loops[] = {
-    {dot_f64, add_f64, moments_f64, widen_f64},
-    {dot_f32, add_f32, moments_f32, widen_f32},
-};
+#include "worker/glm_rows.h"
 
 static const struct row_loops *loops_of(const struct glm_chunk *chunk)
 {
-    return &loops[chunk->x_is_f32];
+    return chunk->x_is_f32 ? &row_loops_f32 : &row_loops_f64;
 }
 
 static int64_t element_bytes(const struct glm_chunk *chunk)
@@ -44,7 +19,7 @@ static const char *row_at(const struct glm_chunk *chunk, int64_t i)
 
 int64_t glm_block_rows(const struct glm_chunk *chunk)
 {
-    const int64_t cache_bytes = 12800;
+    const int64_t cache_bytes = 6400;
     int64_t rows = cache_bytes / element_bytes(chunk) / chunk->columns / 4 * 4;
     return rows < 4 ? 4 : rows > GLM_BLOCK_ROWS ? GLM_BLOCK_ROWS : rows;
 }

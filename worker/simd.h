@@ -2,7 +2,7 @@
  * whatever the processor has (wider ones are spilled to memory where they are not
  * native).  Sums run in eight lanes, in the same order on every machine; with
  * contraction to fused multiply-add switched off (see meson.build) a kernel
- * returns the same bits wherever it runs. */
+ * returns the same bits wherever it runs, but for those of glm_rows.h. */
 #ifndef WORKER_SIMD_H
 #define WORKER_SIMD_H
 
@@ -26,7 +26,9 @@ typedef float f4_unaligned __attribute__((vector_size(16), aligned(4), may_alias
 /* Macros, since a function that returned a vector would have another ABI in each
  * of the clones. */
 #define v4_load(from) ((v4) * (const v4_unaligned *)(from))
-#define v4_load_f32(from) __builtin_convertvector(*(const f4_unaligned *)(from), v4)
+/* Spelt out: GCC 12 turns this into one conversion, and __builtin_convertvector, in a
+ * function with clones, into two. */
+#define v4_load_f32(from) ((v4){(from)[0], (from)[1], (from)[2], (from)[3]})
 #define v4_store(to, value) (*(v4_unaligned *)(to) = (value))
 
 /* The sum of the four lanes. */
