@@ -65,6 +65,21 @@ def one_task():
     check_figures(done.stdout, TASKS_FIGURES + OWN_CLUSTER_FIGURES, 1, 1)
 
 
+def kernels():
+    """dusk bench kernels prints JSON with positive figures"""
+    done = bench("kernels", "--workers", "2", "--threads", "2", "--rows", "200",
+                 "--columns", "30", "--repeats", "2", "--json")
+    figures = json.loads(done.stdout)
+    spread = figures.pop("spread")
+    for name in ["evaluate_normal_f64_to_read", "evaluate_logistic_f32_784_ms",
+                 "gram_time_to_dgemm", "cholesky_784_ms", "normal_f64_ns"]:
+        least, most = spread[name]
+        assert 0 < least <= figures[name] <= most, (name, figures)
+    assert figures["threads"] == 2, figures
+    done = bench("kernels", "--workers", "1", "--threads", "2", code=1)
+    assert "2 threads: the cluster has 1" in done.stderr, done
+
+
 def given_scheduler():
     """The cluster of a scheduler that is named is measured, and left as it was"""
     with daemons.Cluster() as cluster:
@@ -145,7 +160,7 @@ def wrong_input():
 def help_texts():
     """All have --help and --version"""
     version = run([daemons.DUSK, "--version"]).stdout.removeprefix("dusk")
-    for arguments in ([], ["admm"], ["tasks"]):
+    for arguments in ([], ["admm"], ["kernels"], ["tasks"]):
         text = bench(*arguments, "--help").stdout
         assert text.startswith(" ".join(["Usage: dusk bench", *arguments])), text
         assert bench(*arguments, "--version").stdout.endswith(version), arguments
@@ -193,5 +208,5 @@ def rounds():
 
 
 if __name__ == "__main__":
-    tap.run(tasks, one_task, given_scheduler, admm, admm_parts, admm_peer, table,
+    tap.run(tasks, one_task, kernels, given_scheduler, admm, admm_parts, admm_peer, table,
             wrong_input, help_texts, runner, rounds)
