@@ -451,7 +451,7 @@ int bench_admm(int argc, char **argv)
         .columns = 100,
         .chunks = 40,
         .rounds = 5,
-        .sweeps = 3,
+        .sweeps = 8,
         .seed = 1,
         .variant = VARIANT_ALL,
         .form = FORM_BOTH,
