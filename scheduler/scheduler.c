@@ -132,7 +132,8 @@ static bool from_client(struct scheduler *scheduler, struct client *client,
         client_want(scheduler, client, &message->want);
         return true;
     case MSG_replicate:
-        client_replicate(scheduler, &message->replicate);
+        if (client_replicate(scheduler, &message->replicate) < 0)
+            peer_doom(scheduler, client->peer);
         return true;
     case MSG_publish:
         client_publish(scheduler, client, &message->publish);
