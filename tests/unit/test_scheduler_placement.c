@@ -97,6 +97,23 @@ START_TEST(short_tasks_are_sent_ahead)
 }
 END_TEST
 
+START_TEST(very_short_tasks_go_out_in_bunches)
+{
+    script_worker(&s, W1, 1, 100);
+    script_worker(&s, W2, 1, 100);
+    script_message(&s, C1, SUBMIT(1, "f"));
+    script_message(&s, W1, took(1, 1, 0));
+    script_message(&s, C1, SUBMIT(2, "g"));
+    script_message(&s, W1, took(2, 2, 1000));
+    expect("w1:run_task 3#3 f", script_message(&s, C1, SUBMIT(3, "f")));
+    expect("w1:run_task 4#4 f", script_message(&s, C1, SUBMIT(4, "f")));
+    expect("w1:run_task 5#5 f", script_message(&s, C1, SUBMIT(5, "f")));
+    /* One that takes long goes to the worker that idles, and ends the bunch. */
+    expect("w2:run_task 6#6 g", script_message(&s, C1, SUBMIT(6, "g")));
+    expect("w2:run_task 7#7 f", script_message(&s, C1, SUBMIT(7, "f")));
+}
+END_TEST
+
 START_TEST(long_tasks_are_not)
 {
     script_worker(&s, W1, 2, 10);
@@ -236,6 +253,7 @@ int main(void)
     tcase_add_test(tests, tasks_go_to_their_data);
     tcase_add_test(tests, priority_goes_before_order);
     tcase_add_test(tests, short_tasks_are_sent_ahead);
+    tcase_add_test(tests, very_short_tasks_go_out_in_bunches);
     tcase_add_test(tests, long_tasks_are_not);
     tcase_add_test(tests, an_idle_worker_steals_what_would_wait_long);
     tcase_add_test(tests, what_is_dear_to_move_stays);
