@@ -10,14 +10,16 @@
 #include <string.h>
 
 enum { VARIANT_ALL = 3, LOCAL_DEFAULT = 2 };
+enum { KEEP_F64, KEEP_F32, KEEP_GRAM };
 
 static const char *const families[] = {"normal", "logistic", NULL};
 static const char *const variants[] = {"sync", "async", "batched", "all", NULL};
 static const char *const forms[] = {"robust", "classic", NULL};
+static const char *const kept_as[] = {"f64", "f32", "gram", NULL};
 static const char *const locals[] = {"lbfgs", "gram", "auto", NULL};
 
 struct admm_arguments {
-    int family, variant, form, local;
+    int family, variant, form, local, keep;
     double l1, rho, tolerance, staleness;
     bool intercept, pin;
     int64_t rows, columns, chunk_rows, chunks, seed, max_time_ns;
@@ -131,6 +133,14 @@ static int arguments_parse(struct admm_arguments *a, struct command *command, in
          .to.string = &a->response,
          .help = "name or number (from 1) of the response's column (default: the "
                  "last)"},
+        {.name = "keep",
+         .argument = "WHAT",
+         .kind = OPTION_CHOICE,
+         .words = kept_as,
+         .to.choice = &a->keep,
+         .shown = true,
+         .help = "of the published problem's chunks: rows as doubles or as floats, or "
+                 "only the Gram matrix, made a few rows at a time (normal only)"},
         {.name = "pin",
          .kind = OPTION_FLAG,
          .to.flag = &a->pin,
@@ -244,8 +254,18 @@ static int arguments_check(struct admm_arguments *a, const struct command *comma
                                 "--rows and --columns do not go with --input");
     if (a->input && a->l1 == L1_NOT_GIVEN)
         return options_complain(command, stderr, "--input needs --l1");
-    if (a->input && a->pin)
-        return options_complain(command, stderr, "--pin does not go with --input");
+    if (a->input && (a->pin || a->keep != KEEP_F64))
+        return options_complain(command, stderr,
+                                "--pin and --keep do not go with --input");
+    if (a->keep == KEEP_GRAM && (a->family == 1 || a->local == LOCAL_LBFGS))
+        return options_complain(command, stderr,
+                                "--keep gram is for --family normal and --local gram");
+    if (a->keep == KEEP_GRAM && a->intercept)
+        return options_complain(command, stderr,
+                                "--keep gram does not go with --intercept: what is not "
+                                "kept cannot be centred");
+    if (a->keep == KEEP_GRAM)
+        a->local = LOCAL_GRAM;
     if (!a->input && a->response[0])
         return options_complain(command, stderr, "--response needs --input");
     if (a->family == 1 && a->local == LOCAL_GRAM)
@@ -280,6 +300,8 @@ static int make_data(const struct admm_arguments *a, struct session *session,
                                 .columns = a->columns,
                                 .chunk_rows = a->chunk_rows,
                                 .chunks = a->chunks,
+                                .f32 = a->keep == KEEP_F32,
+                                .reduced = a->keep == KEEP_GRAM,
                                 .homes = a->pin ? session->members : NULL,
                                 .seed = (uint64_t)a->seed};
     return dataset_published(session->client, &problem, ret_data, text);

@@ -121,8 +121,9 @@ static int published_chunk(const struct published *spec, struct dusk_array *beta
                                 (int64_t)STREAM_NOISE, chunk, data->chunk_rows[chunk],
                                 beta, NOISE);
     int rc = dusk_submit_with(data->client, &keep, &data->x[chunk], "random_normal",
-                              "lllll", (int64_t)spec->seed, (int64_t)STREAM_X, chunk,
-                              data->chunk_rows[chunk], spec->columns);
+                              "llllls", (int64_t)spec->seed, (int64_t)STREAM_X, chunk,
+                              data->chunk_rows[chunk], spec->columns,
+                              spec->f32 ? "f32" : "f64");
     if (rc < 0)
         return rc;
     return dusk_submit_with(data->client, &keep, &data->y[chunk], "linear_response",

@@ -41,6 +41,7 @@ struct published {
     int64_t chunks;     /* so many, divided evenly */
     uint64_t seed;
     const struct dusk_cluster *homes; /* see above; or NULL */
+    bool f32;                         /* X is kept in floats; y is made from these */
     bool reduced; /* chunks are reduced to their Gram matrices as they are made, and
                    * their rows are not kept: normal family, without an intercept */
 };

@@ -10,8 +10,7 @@ void footprint_limit(int64_t bytes)
     struct rlimit limit;
     if (getrlimit(RLIMIT_DATA, &limit) < 0)
         return;
-    if ((rlim_t)bytes < limit.rlim_cur)
-        limit.rlim_cur = (rlim_t)bytes;
+    limit.rlim_cur = (rlim_t)bytes < limit.rlim_max ? (rlim_t)bytes : limit.rlim_max;
     setrlimit(RLIMIT_DATA, &limit);
 }
 

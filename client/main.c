@@ -2,6 +2,7 @@
 #include "client/cluster.h"
 #include "client/commands.h"
 #include "client/subcommands.h"
+#include "common/one_blas_thread.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -57,5 +58,6 @@ int main(int argc, char **argv)
         .summary = "A small cluster for asynchronous numerical computing.",
         .items = commands,
     };
+    one_blas_thread("dusk", argv);
     return subcommands_run(&dusk, argc, argv);
 }

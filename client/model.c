@@ -1,5 +1,6 @@
 #include "client/model.h"
 
+#include <cblas.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -318,6 +319,8 @@ int model_create(struct dataset *data, double l1, bool intercept,
                           .normal = strcmp(data->family, "normal") == 0,
                           .q = data->columns + intercept,
                           .l1 = l1};
+    /* The cores are the workers': threads of BLAS here would only spin on them. */
+    openblas_set_num_threads(1);
     int rc = model_allocate(&model);
     if (rc < 0)
         err_set(text, rc, "no memory for %lld columns", (long long)data->columns);

@@ -52,6 +52,9 @@ static const struct member problem_members[] = {{"name", STRING},
                                                 {"image", OBJECT | ABSENT},
                                                 {0}};
 
+static const struct member memory_members[] = {
+    {"peak_bytes", INTEGER}, {"limit_bytes", INTEGER | NOTHING}, {0}};
+
 static const struct member image_members[] = {
     {"width", INTEGER}, {"height", INTEGER}, {"title", STRING}, {0}};
 
@@ -263,6 +266,10 @@ static int check_entry(const char *where, const json_t *entry, struct err_text *
         (result =
              check_rows(place, "setup_tasks", json_object_get(problem, "setup_tasks"),
                         setup_task_row, text)) < 0)
+        return result;
+    const json_t *memory = json_object_get(problem, "memory");
+    snprintf(place, sizeof place, "%s.problem.memory", where);
+    if (memory && (result = check_object(place, memory, memory_members, text)) < 0)
         return result;
     snprintf(place, sizeof place, "%s.problem.image", where);
     result = check_image(place, json_object_get(problem, "image"), &pixels, text);

@@ -17,10 +17,11 @@
 #define CLASSIC_ITERATIONS 200
 #define CLASSIC_EVALUATIONS 250
 
-/* ADMM hands over to polish at this relative residual; when the certificate does not
+/* ADMM hands over to polish at these relative residuals; when the certificate does not
  * hold then, it goes on with a tenth.  Newton steps converge from far away, and quicker
- * than ADMM. */
-#define HANDOVER 1e-2
+ * than ADMM; those of the normal family need no pass over the rows. */
+#define HANDOVER_NORMAL 5e-2
+#define HANDOVER_LOGISTIC 1e-2
 #define HANDOVER_LEAST 1e-7
 
 /* Updates in flight for each thread: as published; but those of the robust form on Gram
@@ -206,7 +207,9 @@ static bool driver_at_limit(const struct driver *driver)
 static double handover(const struct driver *driver)
 {
     double given = driver->run->options.handover;
-    return given > 0 ? given : HANDOVER;
+    if (given > 0)
+        return given;
+    return driver->model->normal ? HANDOVER_NORMAL : HANDOVER_LOGISTIC;
 }
 
 /* Progress as the eye understands it: how far the residual has come on its way down

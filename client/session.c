@@ -2,6 +2,7 @@
 
 #include "client/footprint.h"
 #include "common/clock.h"
+#include "common/units.h"
 
 #include <signal.h>
 #include <stdarg.h>
@@ -86,13 +87,27 @@ int session_check(const struct session_options *options, const struct command *c
     return OPTIONS_RUN;
 }
 
+/* What a worker may allocate beyond its --memory-limit: stacks, and the buffer of the
+ * BLAS library, which waits for ever if it gets none. */
+#define WORKER_BEYOND (192 << 20)
+#define WORKER_LEAST (WORKER_BEYOND + (64 << 20))
+
 /* Divides what all processes may take together. */
-static void share_memory(int64_t total, struct cluster_options *cluster)
+static int share_memory(int64_t total, struct cluster_options *cluster,
+                        struct err_text *text)
 {
+    int64_t each = total / 8 * 5 / cluster->workers;
+    if (each < WORKER_LEAST)
+        return err_set(text, DUSK_E_MEMORY_LIMIT,
+                       "--memory-total: %s leave %s for each of %d workers, less than "
+                       "%s",
+                       units_bytes(total).text, units_bytes(each).text,
+                       cluster->workers, units_bytes(WORKER_LEAST).text);
     cluster->scheduler_data_limit = total / 8;
-    cluster->worker_data_limit = total / 4 * 3 / cluster->workers;
-    cluster->memory_limit = cluster->worker_data_limit;
-    footprint_limit(total / 8);
+    cluster->worker_data_limit = each;
+    cluster->memory_limit = each - WORKER_BEYOND;
+    footprint_limit(total / 4);
+    return 0;
 }
 
 static int session_cluster(const struct session_options *options,
@@ -113,10 +128,12 @@ static int session_cluster(const struct session_options *options,
         .last_slow_down = options->slow_worker,
         .stop = &stop_signal,
     };
-    if (options->memory_total)
-        share_memory(options->memory_total, &cluster);
+    int rc = 0;
     session->memory_total = options->memory_total;
-    int rc = cluster_start(&cluster, &session->cluster, text);
+    if (options->memory_total)
+        rc = share_memory(options->memory_total, &cluster, text);
+    if (rc == 0)
+        rc = cluster_start(&cluster, &session->cluster, text);
     if (rc == 0)
         *ret_address = cluster_address(session->cluster);
     return rc;

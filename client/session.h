@@ -50,10 +50,9 @@ struct session_options {
          .least = SESSION_LEAST_TOTAL,                                                 \
          .most = INT64_MAX,                                                            \
          .to.integer = &(options)->memory_total,                                       \
-         .help =                                                                       \
-             "of its own cluster and this program together: an eighth each for "       \
-             "scheduler and program, the rest for the workers; the kernel refuses "    \
-             "what goes beyond"},                                                      \
+         .help = "of its own cluster and this program together: a quarter for the "    \
+                 "program, an eighth for the scheduler, the rest for the workers; "    \
+                 "the kernel refuses what goes beyond"},                               \
         {.name = "slow-worker",                                                        \
          .argument = "F",                                                              \
          .kind = OPTION_REAL,                                                          \
@@ -70,7 +69,7 @@ struct session_options {
 #define SESSION_TIMEOUT_NS (10 * INT64_C(1000000000))
 
 /* Less than this, divided, is too little to start in. */
-#define SESSION_LEAST_TOTAL (512 << 20)
+#define SESSION_LEAST_TOTAL (1 << 30)
 
 struct session {
     struct cluster *cluster; /* NULL when the cluster is somebody else's */

@@ -11,7 +11,7 @@
 /* Tasks looked at, from the end of a queue, for one that can be stolen. */
 #define STEAL_TRIES 8
 /* Very short tasks sent to one worker before another gets some. */
-#define BUNCH_MAX 32
+#define BUNCH_MAX 64
 /* Assumed of functions that have never run. */
 #define UNKNOWN_NS (100 * UINT64_C(1000000))
 

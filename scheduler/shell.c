@@ -209,8 +209,6 @@ static void send_all(struct shell *shell)
         else if (rc < 0)
             peer_gone(shell, lane->peer);
         shell->blocked |= rc > 0;
-        if (rc > 0)
-            loop_watch(&shell->loop, shell->router);
         shell->more |= more;
     }
     LIST_FOREACH (link, &later) {
@@ -378,7 +376,7 @@ static int start_keys(struct shell *shell)
         rc = zap_open(&shell->zap, shell->context, scheduler_members(shell->scheduler),
                       shell->text);
     if (rc == 0)
-        rc = loop_add(&shell->loop, shell->zap.socket, 0, on_zap, shell);
+        rc = loop_add(&shell->loop, shell->zap.socket, -1, on_zap, shell);
     if (rc == 0)
         rc = curve_listen(shell->router, &pair, shell->text);
     return rc;
@@ -413,9 +411,9 @@ static int start(struct shell *shell)
         rc = link_bind(shell->router, shell->options->host, shell->options->port,
                        shell->address, sizeof shell->address, shell->text);
     if (rc == 0)
-        rc = loop_add(&shell->loop, shell->router, 0, on_router, shell);
+        rc = loop_add(&shell->loop, shell->router, -1, on_router, shell);
     if (rc == 0)
-        rc = loop_add(&shell->loop, shell->monitor, 0, on_monitor, shell);
+        rc = loop_add_monitor(&shell->loop, shell->monitor, on_monitor, shell);
     if (rc == 0 && shell->options->journal)
         rc = persist_open(shell->options->journal, shell->scheduler, shell->log,
                           shell->text, &shell->journal);

@@ -1,5 +1,6 @@
 /* dusk-worker: options, the nanny, and a worker under it. */
 #include "common/clock.h"
+#include "common/one_blas_thread.h"
 #include "common/options.h"
 #include "common/resident.h"
 #include "common/units.h"
@@ -18,7 +19,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
@@ -427,17 +427,6 @@ static int run_worker(void *context, unsigned number, struct nanny_page *page,
 
 /* ---- the process ---- */
 
-/* The BLAS library starts threads when it is loaded, which a process that forks must
- * not have; it reads this variable before main does. */
-static void one_blas_thread(char **argv)
-{
-    const char *set = getenv("OPENBLAS_NUM_THREADS");
-    if (set && strcmp(set, "1") == 0)
-        return;
-    setenv("OPENBLAS_NUM_THREADS", "1", 1);
-    execv("/proc/self/exe", argv);
-}
-
 /* Large blocks get mappings of their own, so that freeing them gives memory back;
  * spilled data needs a descriptor each. */
 static void set_limits(void)
@@ -473,8 +462,7 @@ static int run_all(struct main_options *options)
 
 int main(int argc, char **argv)
 {
-    one_blas_thread(argv);
-    prctl(PR_SET_NAME, "dusk-worker"); /* and not "exe", after /proc/self/exe */
+    one_blas_thread("dusk-worker", argv);
     struct main_options options = {
         .directory = temporary_directory(),
         .memory_text = "auto",

@@ -69,6 +69,15 @@ function percent(value) {
     return isNumber(value) ? d3.format(".0%")(value) : NONE;
 }
 
+// 1.2 GiB.
+function bytes(value) {
+    if (!isNumber(value))
+        return NONE;
+    const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+    const power = value < 1 ? 0 : Math.min(4, Math.floor(Math.log2(value) / 10));
+    return `${significant(value / Math.pow(1024, power), 3)} ${units[power]}`;
+}
+
 const FAMILIES = {
     normal: "least squares",
     logistic: "logistic regression",

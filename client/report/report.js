@@ -45,6 +45,7 @@ function fastest(runs) {
 
 function fillFacts(root, { problem, runs }) {
     const first = fastest(runs);
+    const { memory } = problem;
     const facts = [
         ["Objective", significant(problem.objective, 10)],
         ["Duality gap, relative", scientific(problem.duality_gap)],
@@ -55,6 +56,9 @@ function fillFacts(root, { problem, runs }) {
         ["First at a gap of 10⁻⁶", first ?
             `${seconds(first.seconds_to_gap["1e-6"])} s` : NONE, first && runName(first)],
     ];
+    if (memory)
+        facts.push(["Memory of all processes, at most", bytes(memory.peak_bytes),
+            isNumber(memory.limit_bytes) && `of ${bytes(memory.limit_bytes)} enforced`]);
     const each = d3.select(slot(root, "facts")).selectAll("div").data(facts).enter()
         .append("div");
     each.append("dt").text(d => d[0]);

@@ -179,6 +179,8 @@ START_TEST(bad_values_are_named)
     fake_arguments(&task, "lllll", L(0), L(0), L(0), INT64_MAX / 4, L(100));
     check_fails(array_functions, "random_normal", DUSK_E_INVALID,
                 "2305843009213693951 rows x 100 columns");
+    fake_arguments(&task, "lllllad", L(0), L(0), L(1), L(0), L(-3), &b, 1.0);
+    check_fails(array_functions, "random_gram", DUSK_E_INVALID, "-3 rows x 3 columns");
     fake_arguments(&task, "llllls", L(0), L(0), L(0), L(3), L(2), "f16");
     check_fails(array_functions, "random_normal", DUSK_E_INVALID,
                 "type 'f16': must be f64 or f32");
@@ -285,6 +287,38 @@ static void check_response_of_floats(const struct dusk_array *x,
     ck_assert_int_le(different, n / 1000);
     free(floats);
 }
+
+/* Rows that are never there at once have the Gram matrix of those that are. */
+START_TEST(random_gram_is_that_of_the_rows)
+{
+    const int64_t n = 1300, p = 5; /* two pieces and a part of a third */
+    const double beta[5] = {1, -0.5, 0, 2, 0.25};
+    double *rows = malloc((size_t)(n * p) * sizeof *rows), g[25], c[5];
+    struct random_stream stream = random_stream(3, 0, 4);
+    struct glm_gram totals;
+    random_normal(&stream, 0, n * p, rows);
+    struct dusk_array x = fake_array(rows, n, p), b = fake_array(beta, p, -1);
+    fake_arguments(&task, "aadslll", &x, &b, 2.0, "normal", L(3), L(1), L(4));
+    run_ok(array_functions, "linear_response", 1);
+    struct glm_chunk chunk = {
+        .rows = n, .columns = p, .x = rows, .y = item_numbers(0), .family = GLM_NORMAL};
+    glm_gram(&chunk, g, c, &totals);
+    next_run();
+    fake_arguments(&task, "lllllad", L(3), L(0), L(1), L(4), n, &b, 2.0);
+    run_ok(array_functions, "random_gram", 6);
+    check_shape(0, p, p);
+    for (int k = 0; k < 25; k++)
+        ck_assert_double_eq_tol(item_numbers(0)[k], g[k], 1e-11);
+    for (int j = 0; j < 5; j++) {
+        ck_assert_double_eq_tol(item_numbers(1)[j], c[j], 1e-11);
+        ck_assert_double_eq(item_numbers(2)[j], item_numbers(0)[6 * j]);
+    }
+    ck_assert_double_eq_tol(item_number(3), totals.y_y, 1e-10);
+    ck_assert_double_eq_tol(item_number(4), totals.sum_y, 1e-11);
+    ck_assert_double_eq(item_number(5), (double)n);
+    free(rows);
+}
+END_TEST
 
 /* A fit of the response finds the coefficients it was made from. */
 START_TEST(linear_response_follows_its_model)
@@ -542,6 +576,7 @@ static Suite *functions_suite(void)
     tcase_add_test(good, random_normal_is_the_stream);
     tcase_add_test(good, random_normal_in_pieces_is_whole);
     tcase_add_loop_test(good, linear_response_follows_its_model, 0, 2);
+    tcase_add_test(good, random_gram_is_that_of_the_rows);
     tcase_add_test(good, moments_gram_and_summary);
     tcase_add_loop_test(good, prox_minimises, 0, 6);
     tcase_add_loop_test(good, prox_plain_minimises, 0, 6);

@@ -18,10 +18,11 @@ static const char document[] =
     "   'columns': 2, 'chunks': 2, 'chunk_rows': 2, 'l1': 0.5, 'intercept': false,"
     "   'local': 'gram', 'seed': 1, 'objective': 1.25, 'nonzero': 1,"
     "   'setup_seconds': 0.1, 'duality_gap': null, 'kkt': 1e-9,"
+    "   'memory': {'peak_bytes': 5, 'limit_bytes': null},"
     "   'image': {'width': 2, 'height': 1, 'title': 'two'},"
     "   'setup_tasks': [[0, 'make', 0.0, 0.1]]},"
     "  'runs': [{'variant': 'async', 'form': 'robust', 'local': 'gram',"
-    "   'status': 'certified', 'updates': 3, 'seconds': 0.5,"
+    "   'pinned': false, 'status': 'certified', 'updates': 3, 'seconds': 0.5,"
     "   'updates_per_second': 6.0, 'objective': 1.25, 'gap': 0, 'kkt': 1e-9,"
     "   'duality_gap': null, 'certified': true, 'busy_fraction': 0.9,"
     "   'seconds_to_gap': {'1e-2': 0.1, '1e-4': 0.2, '1e-6': null},"
@@ -106,14 +107,19 @@ static json_t *object_number(int number)
                          first_entry(),
                          problem,
                          member(problem, "image"),
+                         member(problem, "memory"),
                          first_run(),
                          member(first_run(), "seconds_to_gap")};
-    return number < 7 ? objects[number] : NULL;
+    return number < 8 ? objects[number] : NULL;
 }
 
 static bool optional(const char *name)
 {
-    return strcmp(name, "seed") == 0 || strcmp(name, "image") == 0;
+    static const char *const names[] = {"seed", "image", "memory", "pinned"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    return false;
 }
 
 START_TEST(a_missing_member_is_named)
@@ -144,7 +150,7 @@ START_TEST(a_missing_member_is_named)
         json_decref(names);
     }
     json_decref(whole);
-    ck_assert_int_eq(checked, 4 + 3 + 2 + 15 + 3 + 19 + 3);
+    ck_assert_int_eq(checked, 4 + 3 + 2 + 15 + 3 + 2 + 19 + 3);
     ck_assert_int_eq(files_in_folder(), 0);
 }
 END_TEST
