@@ -17,7 +17,7 @@ struct run_options {
     int threads;             /* of all workers: twice as many updates in flight */
     double tolerance;        /* relative gap to certify, > 0 */
     double staleness;        /* see admm.h */
-    double handover;         /* relative residual at which polish begins; 0: 1e-2 */
+    double handover;         /* relative residual at which polish begins; 0: usual */
     double rho;              /* classic */
     uint64_t seed;           /* classic */
     double max_time_s;       /* 0: no limit */
