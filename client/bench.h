@@ -9,6 +9,7 @@
 /* The benchmarks: each reads its own options from argv[1] on and returns an exit code
  * (client/commands.h). */
 int bench_admm(int argc, char **argv);
+int bench_kernels(int argc, char **argv);
 int bench_tasks(int argc, char **argv);
 
 /* The value below which this fraction (0 to 1) of `count` > 0 values lies, between two

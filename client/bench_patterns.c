@@ -6,6 +6,7 @@
 /* Between two looks at the stop flag: often enough for people, and seldom enough that
  * looking at all futures anew costs nothing. */
 #define TURN_S 2
+#define ANSWER_S 60
 
 static int gather(const struct load *load, struct dusk_future *const *futures, int n,
                   struct err_text *text)
@@ -154,6 +155,17 @@ static int check_answer(const struct pattern *pattern, const struct load *load,
     return 0;
 }
 
+int pattern_release(const struct load *load, int count, struct err_text *text)
+{
+    struct dusk_cluster *cluster;
+    dusk_release(load->futures, count);
+    int rc = dusk_workers(load->client, ANSWER_S, &cluster);
+    if (rc < 0)
+        return watch_failed(rc, text);
+    dusk_cluster_free(cluster);
+    return 0;
+}
+
 int pattern_time(const struct pattern *pattern, const struct load *load,
                  double *ret_per_second, struct err_text *text)
 {
@@ -164,7 +176,8 @@ int pattern_time(const struct pattern *pattern, const struct load *load,
     int count = pattern->run(load, text);
     uint64_t done_ns = clock_monotonic_ns();
     rc = count < 0 ? count : check_answer(pattern, load, count, text);
-    dusk_release(load->futures, load->tasks);
+    if (rc == 0)
+        rc = pattern_release(load, load->tasks, text);
     if (rc == 0)
         *ret_per_second = count / ((double)(done_ns - start_ns) / 1e9);
     return rc;

@@ -26,9 +26,13 @@ enum { PATTERN_MAP, PATTERN_SUBMIT, PATTERN_POOL, PATTERN_CHAINS, PATTERN_TREE }
 extern const struct pattern patterns[PATTERNS];
 
 /* Runs one pattern, checks its answer, and tells how long it took until all results
- * were here; the futures are released afterwards. */
+ * were here; then releases them as below.  After an error futures are left. */
 int pattern_time(const struct pattern *pattern, const struct load *load,
                  double *ret_per_second, struct err_text *text);
+
+/* Releases `count` futures and waits until the scheduler has forgotten them, so that
+ * they cost nothing of what is measured next. */
+int pattern_release(const struct load *load, int count, struct err_text *text);
 
 /* One task after the other, from submit to result. */
 int pattern_round_trips(const struct load *load, double *ret_us, int count,

@@ -1,6 +1,6 @@
 #include "client/bench_relay.h"
 
-#include "client/cluster.h"
+#include "client/bench_usage.h"
 #include "common/clock.h"
 
 #include <errno.h>
@@ -212,6 +212,14 @@ void relay_stop(struct relay *relay)
         waitpid(relay->processes[i], NULL, 0);
     }
     free(relay);
+}
+
+double relay_cpu_us(const struct relay *relay)
+{
+    double us = (double)clock_cpu_ns() * 1e-3;
+    for (int i = 0; i < relay->process_count; i++)
+        us += usage_process_us(relay->processes[i]);
+    return us;
 }
 
 static int no_answer(struct err_text *text)

@@ -16,6 +16,9 @@ int relay_start(int workers, struct relay **ret_relay, struct err_text *text);
 /* Ends them; NULL is fine. */
 void relay_stop(struct relay *relay);
 
+/* Processor time that its processes have taken, and this one. */
+double relay_cpu_us(const struct relay *relay);
+
 /* One message after the other: how long each took to come back. */
 int relay_round_trips(struct relay *relay, double *ret_us, int count,
                       struct err_text *text);

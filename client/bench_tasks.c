@@ -9,6 +9,7 @@
 
 #define TRIPS 1000       /* round trips a round, at most */
 #define HELD_LEAST 10000 /* tasks held: with fewer, memory is counted in pages */
+#define HELD_COMPARED (10 * HELD_LEAST) /* so many tell what one more costs */
 #define HELD_AT_ONCE 1000
 
 struct tasks_arguments {
@@ -34,6 +35,8 @@ enum measure {
     SCHEDULER_CPU,
     CLIENT_CPU,
     WORKERS_CPU,
+    RELAY_CPU,
+    CPU_TO_RELAY,
     MEASURES
 };
 
@@ -59,6 +62,8 @@ static const struct {
     [SCHEDULER_CPU] = {"scheduler_cpu_us_per_task", "us"},
     [CLIENT_CPU] = {"client_cpu_us_per_task", "us"},
     [WORKERS_CPU] = {"workers_cpu_us_per_task", "us"},
+    [RELAY_CPU] = {"relay_cpu_us_per_task", "us"},
+    [CPU_TO_RELAY] = {"cpu_to_relay", "x"},
 };
 
 struct bench {
@@ -67,11 +72,12 @@ struct bench {
     struct session encrypted; /* its own with keys; no client: none */
     struct relay *relay;
     int workers, trips, held;
-    struct dusk_future **futures; /* (tasks or held, whichever is more) */
+    int future_count;             /* tasks or held, whichever is more */
+    struct dusk_future **futures; /* (future_count) NULL where there is none */
     double *us;                   /* (trips) */
     double *values;               /* (MEASURES x rounds) */
     int counts[MEASURES];         /* rounds that were measured */
-    double bytes_per_task;
+    double bytes_per_task, held_cost;
 };
 
 static void note(struct bench *bench, enum measure measure, double value)
@@ -98,30 +104,51 @@ static struct load load_of(const struct bench *bench, struct session *session)
     };
 }
 
-/* ---- memory ---- */
+/* ---- tasks that are held ---- */
 
-/* In slices, so that it is the tasks that take the memory, and not messages that
- * wait.  The first that a new scheduler does, since it may keep what it has had. */
-static int measure_memory(struct bench *bench, struct err_text *text)
+/* In slices, so that it is the tasks that take the memory, and not messages that wait:
+ * what each costs the scheduler, and what it takes in the end. */
+static int hold(struct bench *bench, double *slices_us, struct usage *ret_usage,
+                struct err_text *text)
 {
     struct load load = load_of(bench, &bench->session);
-    struct usage before = {0}, after = {0};
-    double us;
-    int rc = pattern_round_trips(&load, &us, 1, text);
-    if (rc == 0)
-        rc = usage_read(&bench->session, &before, text);
+    int rc = 0;
     load.tasks = HELD_AT_ONCE;
-    for (int i = 0; rc == 0 && i < bench->held; i += HELD_AT_ONCE) {
-        load.futures = bench->futures + i;
-        watch_progress(load.watch, "tasks are held", i, bench->held);
+    for (int i = 0; rc == 0 && i < bench->held / HELD_AT_ONCE; i++) {
+        struct usage before = *ret_usage;
+        load.futures = bench->futures + i * HELD_AT_ONCE;
+        watch_progress(load.watch, "tasks are held", i * HELD_AT_ONCE, bench->held);
         int count = patterns[PATTERN_MAP].run(&load, text);
         rc = count < 0 ? count : watch_stopped(load.watch, text);
+        if (rc == 0)
+            rc = usage_read(&bench->session, ret_usage, text);
+        slices_us[i] = ret_usage->scheduler_cpu_us - before.scheduler_cpu_us;
     }
+    return rc;
+}
+
+/* The first that a new scheduler does, since it may keep what it has had. */
+static int measure_held(struct bench *bench, struct err_text *text)
+{
+    struct load load = load_of(bench, &bench->session);
+    int slices = bench->held / HELD_AT_ONCE, few = HELD_LEAST / HELD_AT_ONCE;
+    double us, *slices_us = calloc((size_t)slices, sizeof *slices_us);
+    struct usage usage = {0};
+    if (!slices_us)
+        return err_set(text, DUSK_E_NOMEM, "no memory for %d tasks", bench->held);
+    int rc = pattern_round_trips(&load, &us, 1, text);
     if (rc == 0)
-        rc = usage_read(&bench->session, &after, text);
-    dusk_release(bench->futures, bench->held);
-    bench->bytes_per_task =
-        (after.scheduler_rss_bytes - before.scheduler_rss_bytes) / bench->held;
+        rc = usage_read(&bench->session, &usage, text);
+    double before_bytes = usage.scheduler_rss_bytes;
+    if (rc == 0)
+        rc = hold(bench, slices_us, &usage, text);
+    if (rc == 0)
+        rc = pattern_release(&load, bench->held, text);
+    bench->bytes_per_task = (usage.scheduler_rss_bytes - before_bytes) / bench->held;
+    if (bench->held >= HELD_COMPARED)
+        bench->held_cost = bench_median(slices_us + slices - slices / 10, slices / 10) /
+                           bench_median(slices_us + few, slices / 10);
+    free(slices_us);
     return rc;
 }
 
@@ -156,15 +183,18 @@ static int measure_pattern(struct bench *bench, struct session *session, int pat
 
 static int measure_relay(struct bench *bench, struct err_text *text)
 {
-    double per_second;
+    double per_second, tasks = (double)bench->arguments->tasks;
     int rc = relay_round_trips(bench->relay, bench->us, bench->trips, text);
     if (rc < 0)
         return rc;
     note_trips(bench, RELAY_RTT_P50, RELAY_RTT_P99);
+    double before_us = relay_cpu_us(bench->relay);
     rc = relay_stream(bench->relay, (int)bench->arguments->tasks, &per_second, text);
-    if (rc == 0)
-        note(bench, RELAY_RATE, per_second);
-    return rc;
+    if (rc < 0)
+        return rc;
+    note(bench, RELAY_RATE, per_second);
+    note(bench, RELAY_CPU, (relay_cpu_us(bench->relay) - before_us) / tasks);
+    return 0;
 }
 
 /* Processor time is from the submits until the tasks are forgotten. */
@@ -182,9 +212,13 @@ static int measure_map(struct bench *bench, struct err_text *text)
     note(bench, SCHEDULER_CPU,
          (after.scheduler_cpu_us - before.scheduler_cpu_us) / tasks);
     note(bench, CLIENT_CPU, (after.client_cpu_us - before.client_cpu_us) / tasks);
-    if (bench->session.cluster)
-        note(bench, WORKERS_CPU,
-             (after.workers_cpu_us - before.workers_cpu_us) / tasks);
+    if (!bench->session.cluster)
+        return 0;
+    note(bench, WORKERS_CPU, (after.workers_cpu_us - before.workers_cpu_us) / tasks);
+    note(bench, CPU_TO_RELAY,
+         (noted(bench, SCHEDULER_CPU) + noted(bench, CLIENT_CPU) +
+          noted(bench, WORKERS_CPU)) /
+             noted(bench, RELAY_CPU));
     return 0;
 }
 
@@ -225,7 +259,7 @@ static int measure(struct bench *bench, struct err_text *text)
 {
     const struct tasks_arguments *a = bench->arguments;
     struct session *session = &bench->session;
-    int rc = measure_memory(bench, text);
+    int rc = measure_held(bench, text);
     for (int i = 0; rc == 0 && i < a->rounds; i++) {
         watch_progress(&session->watch, "rounds", i, a->rounds);
         rc = measure_round(bench, text);
@@ -259,8 +293,8 @@ static int bench_init(struct bench *bench, const struct tasks_arguments *a,
     bench->trips = tasks < TRIPS ? tasks : TRIPS;
     bench->held = tasks < HELD_LEAST ? HELD_LEAST : tasks;
     bench->held -= bench->held % HELD_AT_ONCE;
-    bench->futures = calloc((size_t)(tasks > bench->held ? tasks : bench->held),
-                            sizeof *bench->futures);
+    bench->future_count = tasks > bench->held ? tasks : bench->held;
+    bench->futures = calloc((size_t)bench->future_count, sizeof *bench->futures);
     bench->us = calloc((size_t)bench->trips, sizeof *bench->us);
     bench->values = calloc((size_t)(MEASURES * a->rounds), sizeof *bench->values);
     if (!bench->futures || !bench->us || !bench->values)
@@ -272,6 +306,8 @@ static int bench_init(struct bench *bench, const struct tasks_arguments *a,
 static void bench_fini(struct bench *bench)
 {
     relay_stop(bench->relay);
+    if (bench->futures)
+        dusk_release(bench->futures, bench->future_count);
     session_stop(&bench->encrypted);
     session_stop(&bench->session);
     free(bench->futures);
@@ -288,6 +324,8 @@ static void report(const struct bench *bench, struct figures *figures)
                         &bench->values[i * a->rounds], bench->counts[i]);
     figures_add_one(figures, "scheduler_bytes_per_task", "bytes",
                     bench->bytes_per_task);
+    if (bench->held_cost > 0)
+        figures_add_one(figures, "scheduler_cpu_held_ratio", "x", bench->held_cost);
     figures_add_one(figures, "workers", "", bench->workers);
     figures_add_one(figures, "tasks", "", (double)a->tasks);
     figures_add_one(figures, "in_flight", "", (double)a->in_flight);
@@ -352,8 +390,9 @@ static int parse(int argc, char **argv, struct tasks_arguments *a)
             "the "
             "tasks (10000 at least) are held; a scheduler that was busy before may "
             "show "
-            "too little.  Processor time is of all that a task costs, its release "
-            "included.\n\n"
+            "too little.  With 100000 tasks, scheduler_cpu_held_ratio is what the last "
+            "tenth of them cost the scheduler, against as many after the first 10000.  "
+            "Processor time is of all that a task costs, its release included.\n\n"
             "Exit codes: 0 done, 1 failed, 2 usage.",
     };
     int rc = options_parse(&command, argc, argv, stdout, stderr);

@@ -6,7 +6,7 @@
 
 #define ANSWER_S 60
 
-static double process_cpu_us(pid_t pid)
+double usage_process_us(pid_t pid)
 {
     clockid_t clock;
     struct timespec time;
@@ -20,11 +20,11 @@ static double worker_cpu_us(pid_t nanny)
 {
     char path[64];
     pid_t child;
-    double us = process_cpu_us(nanny);
+    double us = usage_process_us(nanny);
     snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)nanny, (int)nanny);
     FILE *children = fopen(path, "re");
     while (children && fscanf(children, "%d", &child) == 1)
-        us += process_cpu_us(child);
+        us += usage_process_us(child);
     if (children)
         fclose(children);
     return us;

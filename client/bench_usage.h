@@ -12,6 +12,9 @@ struct usage {
     double workers_cpu_us; /* of an own cluster, nannies too; else 0 */
 };
 
+/* Processor time of another process; 0 when it is gone. */
+double usage_process_us(pid_t pid);
+
 /* Asks the scheduler, which answers when it has done all that this client has told
  * it. */
 int usage_read(const struct session *session, struct usage *ret_usage,

@@ -193,9 +193,9 @@ static int arguments_parse(struct admm_arguments *a, struct command *command, in
          .max = 1,
          .above_min = true,
          .to.real = &a->handover,
-         .help =
-             "relative residual at which ADMM hands over to Newton's method, which "
-             "converges from far away (default 0.01; logistic with few columns: 0.1)"},
+         .help = "relative residual at which ADMM hands over to Newton's method, which "
+                 "converges from far away (default 0.05; logistic 0.01, or 0.1 with "
+                 "few columns)"},
         {.name = "tolerance",
          .argument = "E",
          .kind = OPTION_REAL,

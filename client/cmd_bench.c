@@ -6,6 +6,7 @@
 static const struct subcommand benches[] = {
     {"admm", "the published problem by all variants, against dask.distributed",
      bench_admm},
+    {"kernels", "the numerical kernels, against memory and dgemm", bench_kernels},
     {"tasks", "tasks that do nothing, against a bare ZeroMQ relay", bench_tasks},
     {0},
 };

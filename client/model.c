@@ -1,5 +1,6 @@
 #include "client/model.h"
 
+#include <cblas.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -136,10 +137,14 @@ static int submit_grams(struct model *model, struct err_text *text)
     return 0;
 }
 
+/* What is short and waited for runs before what is long. */
+#define AT_ONCE -1
+
 static int submit_summary(struct model *model, int64_t chunk, const void *arg,
                           struct dusk_future **ret_future)
 {
     struct dusk_submit_options at = dataset_options(model->data, chunk, false);
+    at.priority = AT_ONCE;
     return dusk_submit_with(model->data->client, &at, ret_future, "glm_gram_summary",
                             "f", model->gram[chunk]);
 }
@@ -178,7 +183,7 @@ static int sum_group(struct model *model, struct dusk_future **group, int n,
                      struct dusk_future **ret_sum)
 {
     struct dusk_argument arguments[SUM_FAN_IN] = {0};
-    struct dusk_submit_options keep = {.keep_on_worker = 1};
+    struct dusk_submit_options keep = {.priority = -1, .keep_on_worker = 1};
     struct dusk_future *sum = NULL;
     int rc = 0;
     if (n == 1) {
@@ -314,6 +319,8 @@ int model_create(struct dataset *data, double l1, bool intercept,
                           .normal = strcmp(data->family, "normal") == 0,
                           .q = data->columns + intercept,
                           .l1 = l1};
+    /* The cores are the workers': threads of BLAS here would only spin on them. */
+    openblas_set_num_threads(1);
     int rc = model_allocate(&model);
     if (rc < 0)
         err_set(text, rc, "no memory for %lld columns", (long long)data->columns);

@@ -2,6 +2,7 @@
  * the keeper, the thread that sees to that while the program computes. */
 #include "client/client.h"
 #include "common/clock.h"
+#include "common/loop.h"
 #include "proto/curve.h"
 
 #include <errno.h>
@@ -11,37 +12,39 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/random.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #define DELIVERIES_AT_ONCE 64
-#define KEEPER_BEAT_NS (200 * UINT64_C(1000)) /* how long submits wait for others */
-#define KEEPER_BEATS 16     /* without work, before the keeper sleeps */
-#define KEEPER_SLEEP_MS 250 /* between two looks at the connection */
+#define KEEPER_DELAY_NS 200000 /* how long submits wait for others */
+#define KEEPER_SLEEP_MS 250    /* between two looks at the connection */
 #define SOCKETS_MAX 16384
+/* How soon a full connection is tried again without a sign that there is room. */
+#define RETRY_NS (5 * NS_PER_MS)
 
 struct pump {
     void *zmq;
+    struct loop loop;
     struct list wires;
-    zmq_pollitem_t *items;
-    size_t item_capacity;
     struct curve_record record; /* of connections to the scheduler */
+    bool full;                  /* one that is there took no more */
 
     pthread_t keeper;
-    int wake_fd;       /* -1: there is no keeper */
-    atomic_bool armed; /* there is something to send */
-    atomic_bool idle;  /* the keeper sleeps until it is woken */
+    int timer_fd;      /* wakes it; -1: there is none */
+    atomic_bool armed; /* there is something to send: the timer runs */
     atomic_bool stopping;
 };
 
 /* A connection to the scheduler or to a worker. */
 struct wire {
     struct list link;
+    struct dusk_client *client;
     struct peer_id peer;
     void *socket;
     void *monitor;
     bool to_scheduler;
+    bool connected;
     bool blocked; /* the socket took no more, or is not connected yet */
 };
 
@@ -57,13 +60,17 @@ static void wire_destroy(struct wire *wire)
 {
     if (!wire)
         return;
+    struct loop *loop = &wire->client->pump->loop;
     list_remove(&wire->link);
     if (wire->monitor) {
+        loop_remove(loop, wire->monitor, -1);
         zmq_socket_monitor(wire->socket, NULL, 0);
         zmq_close(wire->monitor);
     }
-    if (wire->socket)
+    if (wire->socket) {
+        loop_remove(loop, wire->socket, -1);
         zmq_close(wire->socket);
+    }
     free(wire);
 }
 
@@ -77,18 +84,28 @@ static struct wire *wire_find(struct dusk_client *client, struct peer_id peer)
     return NULL;
 }
 
+static void wire_receive(void *context);
+static void wire_events(void *context);
+
 static int wire_open(struct dusk_client *client, const struct client_action *action,
                      struct err_text *text)
 {
+    struct pump *pump = client->pump;
     struct wire *wire = calloc(1, sizeof *wire);
     if (!wire)
         return err_set(text, DUSK_E_NOMEM, "no memory for a connection");
-    list_append(&client->pump->wires, &wire->link);
+    list_append(&pump->wires, &wire->link);
+    wire->client = client;
     wire->peer = action->peer;
     wire->to_scheduler = client_core_is_scheduler(client->core, action->peer);
-    int rc = link_socket(client->pump->zmq, ZMQ_DEALER, &wire->socket, text);
+    int rc = link_socket(pump->zmq, ZMQ_DEALER, &wire->socket, text);
     if (rc == 0)
-        rc = link_monitor(client->pump->zmq, wire->socket, &wire->monitor, text);
+        rc = link_monitor(pump->zmq, wire->socket, &wire->monitor, text);
+    /* Answers first: a scheduler says why before it closes the connection. */
+    if (rc == 0 &&
+        (loop_add(&pump->loop, wire->socket, -1, wire_receive, wire) < 0 ||
+         loop_add_monitor(&pump->loop, wire->monitor, wire_events, wire) < 0))
+        rc = err_set(text, DUSK_E_NOMEM, "no memory for a connection");
     if (rc == 0 && client->keyed)
         rc = curve_connect(wire->socket, &client->join, action->address, text);
     if (rc == 0)
@@ -129,9 +146,16 @@ static void actions_run(struct dusk_client *client)
 
 /* ---- out ---- */
 
+static void timer_set(const struct pump *pump, long after_ns)
+{
+    struct itimerspec time = {.it_value.tv_nsec = after_ns};
+    timerfd_settime(pump->timer_fd, 0, &time, NULL);
+}
+
 static void retry_blocked(struct dusk_client *client)
 {
     struct outbox *outbox = &client->core->outbox;
+    client->pump->full = false;
     LIST_FOREACH (link, &client->pump->wires) {
         struct wire *wire = CONTAINER_OF(link, struct wire, link);
         struct outbox_lane *lane =
@@ -155,15 +179,18 @@ void client_flush(struct dusk_client *client)
         if (!wire)
             continue;
         int rc = link_send(wire->socket, NULL, &lane->batch);
+        wire->blocked = rc > 0;
+        client->pump->full |= rc > 0 && wire->connected;
         if (rc > 0)
-            wire->blocked = true;
-        else if (rc < 0)
+            continue;
+        if (rc < 0)
             client_core_peer_gone(core, wire->peer, clock_monotonic_ns());
         else if (core->blocked)
             client_core_fill(core, clock_monotonic_ns());
         actions_run(client);
     }
-    atomic_store(&client->pump->armed, false);
+    if (atomic_exchange(&client->pump->armed, false))
+        timer_set(client->pump, 0);
 }
 
 /* ---- in ---- */
@@ -188,8 +215,10 @@ static void batch_read(struct dusk_client *client, const struct wire *wire,
     }
 }
 
-static void wire_receive(struct dusk_client *client, struct wire *wire)
+static void wire_receive(void *context)
 {
+    const struct wire *wire = context;
+    struct dusk_client *client = wire->client;
     struct delivery delivery;
     int rc = 0;
     for (int i = 0; i < DELIVERIES_AT_ONCE && rc == 0; i++) {
@@ -231,7 +260,7 @@ static void wire_explain(struct dusk_client *client, const struct wire *wire,
     }
 }
 
-static void wire_event(struct dusk_client *client, const struct wire *wire,
+static void wire_event(struct dusk_client *client, struct wire *wire,
                        const struct link_event *event)
 {
     uint64_t now_ns = clock_monotonic_ns();
@@ -242,9 +271,11 @@ static void wire_event(struct dusk_client *client, const struct wire *wire,
         break;
     case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
         reach_raise(client, wire, REACH_ZMQ);
+        wire->connected = true;
         client_core_connected(client->core, wire->peer, now_ns);
         break;
     case ZMQ_EVENT_DISCONNECTED:
+        wire->connected = false;
         client_core_peer_gone(client->core, wire->peer, now_ns);
         break;
     case ZMQ_EVENT_CONNECT_RETRIED:
@@ -258,55 +289,15 @@ static void wire_event(struct dusk_client *client, const struct wire *wire,
     }
 }
 
+static void wire_events(void *context)
+{
+    struct wire *wire = context;
+    struct link_event event;
+    while (link_next_event(wire->monitor, &event))
+        wire_event(wire->client, wire, &event);
+}
+
 /* ---- turns ---- */
-
-/* Rounded up, so that a wait does not spin at its end. */
-static int poll_ms(uint64_t timeout_ns)
-{
-    uint64_t ms = timeout_ns / NS_PER_MS + (timeout_ns % NS_PER_MS != 0);
-    return ms > 60000 ? 60000 : (int)ms;
-}
-
-/* Two places for each wire, in the order of the wires: its socket and its monitor. */
-static int items_fill(struct dusk_client *client)
-{
-    struct pump *pump = client->pump;
-    size_t count = 0;
-    LIST_FOREACH (link, &pump->wires) {
-        const struct wire *wire = CONTAINER_OF(link, struct wire, link);
-        if (count + 2 > pump->item_capacity) {
-            size_t capacity = pump->item_capacity ? 2 * pump->item_capacity : 16;
-            void *items = realloc(pump->items, capacity * sizeof *pump->items);
-            if (!items)
-                return (int)count;
-            pump->items = items;
-            pump->item_capacity = capacity;
-        }
-        short events = (short)(ZMQ_POLLIN | (wire->blocked ? ZMQ_POLLOUT : 0));
-        pump->items[count++] = (zmq_pollitem_t){wire->socket, -1, events, 0};
-        pump->items[count++] = (zmq_pollitem_t){wire->monitor, -1, ZMQ_POLLIN, 0};
-    }
-    return (int)count;
-}
-
-static void items_handle(struct dusk_client *client, int count)
-{
-    int at = 0;
-    LIST_FOREACH (link, &client->pump->wires) {
-        struct wire *wire = CONTAINER_OF(link, struct wire, link);
-        if (at >= count)
-            return;
-        bool readable = client->pump->items[at].revents & ZMQ_POLLIN;
-        bool eventful = client->pump->items[at + 1].revents;
-        at += 2;
-        /* Answers first: a scheduler says why before it closes the connection. */
-        if (readable)
-            wire_receive(client, wire);
-        struct link_event event;
-        while (eventful && link_next_event(wire->monitor, &event))
-            wire_event(client, wire, &event);
-    }
-}
 
 void client_turn(struct dusk_client *client, uint64_t timeout_ns)
 {
@@ -317,11 +308,9 @@ void client_turn(struct dusk_client *client, uint64_t timeout_ns)
     now_ns = clock_monotonic_ns();
     uint64_t due_ns = client_core_next_deadline(core);
     uint64_t left_ns = due_ns > now_ns ? due_ns - now_ns : 0;
-    int count = items_fill(client);
-    int ready = zmq_poll(client->pump->items, count,
-                         poll_ms(left_ns < timeout_ns ? left_ns : timeout_ns));
-    if (ready > 0)
-        items_handle(client, count);
+    if (client->pump->full && left_ns > RETRY_NS)
+        left_ns = RETRY_NS;
+    loop_turn(&client->pump->loop, left_ns < timeout_ns ? left_ns : timeout_ns);
     now_ns = clock_monotonic_ns();
     if (now_ns >= due_ns)
         client_core_tick(core, now_ns);
@@ -330,71 +319,42 @@ void client_turn(struct dusk_client *client, uint64_t timeout_ns)
 
 /* ---- the keeper ---- */
 
-static void nap(uint64_t ns)
-{
-    struct timespec time = {.tv_nsec = (long)ns};
-    nanosleep(&time, NULL);
-}
-
-/* Sends while there is something to send.  A call that is inside does so itself. */
-static void keeper_send(struct dusk_client *client)
-{
-    struct pump *pump = client->pump;
-    int beats = 0;
-    while (beats < KEEPER_BEATS && !atomic_load(&pump->stopping)) {
-        nap(KEEPER_BEAT_NS);
-        beats++;
-        if (!atomic_load(&pump->armed) || pthread_mutex_trylock(&client->lock))
-            continue;
-        client_turn(client, 0);
-        pthread_mutex_unlock(&client->lock);
-        beats = 0;
-    }
-}
-
-/* Nobody else may look at the connection for hours: heartbeats are ours. */
-static void keeper_look(struct dusk_client *client)
-{
-    if (pthread_mutex_trylock(&client->lock))
-        return;
-    client_turn(client, 0);
-    pthread_mutex_unlock(&client->lock);
-}
-
+/* Who is inside sends by itself when it waits; else it is looked at again.  Nobody else
+ * may look at the connection for hours: heartbeats are ours. */
 static void *keeper_run(void *arg)
 {
     struct dusk_client *client = arg;
     struct pump *pump = client->pump;
     while (!atomic_load(&pump->stopping)) {
-        keeper_send(client);
-        /* Who arms after this line sees an idle keeper and wakes it. */
-        atomic_store(&pump->idle, true);
-        if (!atomic_load(&pump->armed)) {
-            struct pollfd item = {pump->wake_fd, POLLIN, 0};
-            if (poll(&item, 1, KEEPER_SLEEP_MS) == 0)
-                keeper_look(client);
+        struct pollfd item = {pump->timer_fd, POLLIN, 0};
+        uint64_t count;
+        bool timer = poll(&item, 1, KEEPER_SLEEP_MS) > 0 &&
+                     read(pump->timer_fd, &count, sizeof count) > 0;
+        if (timer && !atomic_load(&pump->armed))
+            continue;
+        if (pthread_mutex_trylock(&client->lock) == 0) {
+            client_turn(client, 0);
+            pthread_mutex_unlock(&client->lock);
+        } else if (timer) {
+            timer_set(pump, KEEPER_DELAY_NS);
         }
-        atomic_store(&pump->idle, false);
-        eventfd_t count;
-        eventfd_read(pump->wake_fd, &count);
     }
     return NULL;
 }
 
 void client_pump_wake(struct dusk_client *client)
 {
-    struct pump *pump = client->pump;
-    if (!atomic_exchange(&pump->armed, true) && atomic_exchange(&pump->idle, false))
-        eventfd_write(pump->wake_fd, 1);
+    if (!atomic_exchange(&client->pump->armed, true))
+        timer_set(client->pump, KEEPER_DELAY_NS);
 }
 
 /* Signals are for the program's own threads. */
 int client_pump_start(struct dusk_client *client)
 {
     struct pump *pump = client->pump;
-    pump->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (pump->wake_fd < 0)
-        return client_fail(DUSK_E_IO, "cannot make an eventfd: %s", strerror(errno));
+    pump->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (pump->timer_fd < 0)
+        return client_fail(DUSK_E_IO, "cannot make a timer: %s", strerror(errno));
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -402,21 +362,21 @@ int client_pump_start(struct dusk_client *client)
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (!error)
         return 0;
-    close(pump->wake_fd);
-    pump->wake_fd = -1;
+    close(pump->timer_fd);
+    pump->timer_fd = -1;
     return client_fail(DUSK_E_NOMEM, "cannot start a thread: %s", strerror(error));
 }
 
 void client_pump_stop(struct dusk_client *client)
 {
     struct pump *pump = client->pump;
-    if (pump->wake_fd < 0)
+    if (pump->timer_fd < 0)
         return;
     atomic_store(&pump->stopping, true);
-    eventfd_write(pump->wake_fd, 1);
+    timer_set(pump, 1);
     pthread_join(pump->keeper, NULL);
-    close(pump->wake_fd);
-    pump->wake_fd = -1;
+    close(pump->timer_fd);
+    pump->timer_fd = -1;
 }
 
 /* ---- life ---- */
@@ -442,8 +402,9 @@ int client_pump_open(struct dusk_client *client)
         return client_fail(DUSK_E_NOMEM, "no memory for a client");
     }
     zmq_ctx_set(pump->zmq, ZMQ_MAX_SOCKETS, SOCKETS_MAX);
+    loop_init(&pump->loop);
     list_init(&pump->wires);
-    pump->wake_fd = -1;
+    pump->timer_fd = -1;
     client->pump = pump;
     return 0;
 }
@@ -456,6 +417,6 @@ void client_pump_close(struct dusk_client *client)
         wire_destroy(CONTAINER_OF(link, struct wire, link));
     link_context_end(pump->zmq);
     client->pump = NULL;
-    free(pump->items);
+    loop_fini(&pump->loop);
     free(pump);
 }

@@ -17,16 +17,23 @@
 #define CLASSIC_ITERATIONS 200
 #define CLASSIC_EVALUATIONS 250
 
-/* ADMM hands over to polish at this relative residual; when the certificate does not
+/* ADMM hands over to polish at these relative residuals; when the certificate does not
  * hold then, it goes on with a tenth.  Newton steps converge from far away, and quicker
- * than ADMM. */
-#define HANDOVER 1e-2
+ * than ADMM; those of the normal family need no pass over the rows. */
+#define HANDOVER_NORMAL 5e-2
+#define HANDOVER_LOGISTIC 1e-2
 
 /* Where columns are few, a Hessian costs little more than a sweep does, and Newton's
  * method takes over still earlier: at 15 columns in half the time. */
-#define HANDOVER_FEW 0.1
+#define HANDOVER_FEW 1e-1
 #define FEW_COLUMNS 64
+
 #define HANDOVER_LEAST 1e-7
+
+/* Updates in flight for each thread: as published; but those of the robust form on Gram
+ * matrices take microseconds, and a round trip many times as long. */
+#define IN_FLIGHT 2
+#define IN_FLIGHT_GRAM 16
 
 /* An update that was submitted and has not been heard of. */
 struct flight {
@@ -206,8 +213,11 @@ static bool driver_at_limit(const struct driver *driver)
 static double handover(const struct driver *driver)
 {
     double given = driver->run->options.handover;
-    bool few = !driver->model->normal && driver->model->q <= FEW_COLUMNS;
-    return given > 0 ? given : few ? HANDOVER_FEW : HANDOVER;
+    if (given > 0)
+        return given;
+    if (driver->model->normal)
+        return HANDOVER_NORMAL;
+    return driver->model->q <= FEW_COLUMNS ? HANDOVER_FEW : HANDOVER_LOGISTIC;
 }
 
 /* Progress as the eye understands it: how far the residual has come on its way down
@@ -302,7 +312,9 @@ static int driver_start(struct driver *driver)
     admm_options_default(&admm);
     admm.form = options->form;
     admm.variant = options->variant;
-    admm.slots = options->variant == ADMM_SYNC ? 0 : 2 * options->threads;
+    bool quick = options->form == ADMM_ROBUST && options->local == LOCAL_GRAM;
+    if (options->variant != ADMM_SYNC)
+        admm.slots = options->threads * (quick ? IN_FLIGHT_GRAM : IN_FLIGHT);
     if (options->form == ADMM_ROBUST && admm.slots > problem.chunks)
         admm.slots = problem.chunks;
     admm.tolerance = handover(driver);

@@ -14,10 +14,10 @@ struct run_options {
     enum admm_form form;
     enum admm_variant variant;
     enum local_solver local; /* LOCAL_GRAM: normal family only */
-    int threads;             /* of all workers: twice as many updates in flight */
+    int threads;             /* of all workers: for each, some updates in flight */
     double tolerance;        /* relative gap to certify, > 0 */
     double staleness;        /* see admm.h */
-    double handover;         /* relative residual at which polish begins; 0: usual */
+    double handover;         /* relative residual at which polish begins; 0: as usual */
     double rho;              /* classic */
     uint64_t seed;           /* classic */
     double max_time_s;       /* 0: no limit */

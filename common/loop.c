@@ -5,8 +5,10 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
+#include <zmq.h>
 
 void loop_init(struct loop *loop)
 {
@@ -19,7 +21,6 @@ void loop_fini(struct loop *loop)
         close(loop->signal_fd);
     free(loop->items);
     free(loop->sources);
-    free(loop->watched);
     loop_init(loop);
 }
 
@@ -40,54 +41,68 @@ static int loop_reserve(struct loop *loop, int count)
     return 0;
 }
 
-int loop_add(struct loop *loop, void *socket, int fd, loop_ready_fn *ready,
-             void *context)
+static int source_add(struct loop *loop, const struct loop_source *source, int fd)
 {
+    size_t size = sizeof fd;
+    if (source->socket && zmq_getsockopt(source->socket, ZMQ_FD, &fd, &size) < 0)
+        return DUSK_E_IO;
     int rc = loop_reserve(loop, loop->count + 1);
     if (rc < 0)
         return rc;
-    loop->items[loop->count] =
-        (zmq_pollitem_t){.socket = socket, .fd = fd, .events = ZMQ_POLLIN};
-    loop->sources[loop->count] = (struct loop_source){ready, context};
-    loop->count++;
+    loop->items[loop->count] = (struct pollfd){.fd = fd, .events = POLLIN};
+    loop->sources[loop->count++] = *source;
     return 0;
+}
+
+int loop_add(struct loop *loop, void *socket, int fd, loop_ready_fn *ready,
+             void *context)
+{
+    return source_add(loop, &(struct loop_source){ready, context, .socket = socket},
+                      fd);
+}
+
+/* What came before the first try to read gives no sign. */
+int loop_add_monitor(struct loop *loop, void *socket, loop_ready_fn *ready,
+                     void *context)
+{
+    return source_add(loop,
+                      &(struct loop_source){ready, context, .socket = socket,
+                                            .is_monitor = true, .readable = true},
+                      -1);
+}
+
+/* -1: it is not there. */
+static int source_find(const struct loop *loop, const void *socket, int fd)
+{
+    for (int i = 0; i < loop->count; i++) {
+        const struct loop_source *source = &loop->sources[i];
+        if (socket ? source->socket == socket
+                   : !source->socket && loop->items[i].fd == fd)
+            return i;
+    }
+    return -1;
+}
+
+void loop_resume(struct loop *loop, const void *socket, loop_ready_fn *ready)
+{
+    int at = source_find(loop, socket, -1);
+    if (at >= 0)
+        loop->sources[at].ready = ready;
+}
+
+void loop_pause(struct loop *loop, const void *socket)
+{
+    loop_resume(loop, socket, NULL);
 }
 
 void loop_remove(struct loop *loop, const void *socket, int fd)
 {
-    for (int i = 0; i < loop->count; i++) {
-        const zmq_pollitem_t *item = &loop->items[i];
-        if (socket ? item->socket != socket : item->socket || item->fd != fd)
-            continue;
-        loop->count--;
-        loop->items[i] = loop->items[loop->count];
-        loop->sources[i] = loop->sources[loop->count];
+    int at = source_find(loop, socket, fd);
+    if (at < 0)
         return;
-    }
-}
-
-void loop_watch(struct loop *loop, void *socket)
-{
-    for (int i = 0; i < loop->watched_count; i++)
-        if (loop->watched[i] == socket)
-            return;
-    if (loop->watched_count == loop->watched_capacity) {
-        int capacity = loop->watched_capacity ? 2 * loop->watched_capacity : 8;
-        void *watched =
-            realloc(loop->watched, (size_t)capacity * sizeof *loop->watched);
-        if (!watched)
-            return;
-        loop->watched = watched;
-        loop->watched_capacity = capacity;
-    }
-    loop->watched[loop->watched_count++] = socket;
-}
-
-void loop_unwatch(struct loop *loop, const void *socket)
-{
-    for (int i = 0; i < loop->watched_count; i++)
-        if (loop->watched[i] == socket)
-            loop->watched[i--] = loop->watched[--loop->watched_count];
+    size_t behind = (size_t)(--loop->count - at);
+    memmove(&loop->items[at], &loop->items[at + 1], behind * sizeof *loop->items);
+    memmove(&loop->sources[at], &loop->sources[at + 1], behind * sizeof *loop->sources);
 }
 
 int loop_signals(struct loop *loop, const sigset_t *signals, loop_ready_fn *ready,
@@ -110,56 +125,68 @@ int loop_next_signal(struct loop *loop)
     return (int)info.ssi_signo;
 }
 
-/* zmq_poll counts in milliseconds; rounding up avoids turns that wait for nothing. */
-static long timeout_ms(uint64_t timeout_ns)
+/* poll counts in milliseconds; rounding up avoids turns that wait for nothing. */
+static int timeout_ms(uint64_t timeout_ns)
 {
     if (timeout_ns == UINT64_MAX)
         return -1;
     uint64_t ms = timeout_ns / NS_PER_MS + (timeout_ns % NS_PER_MS != 0);
-    return ms > INT_MAX ? INT_MAX : (long)ms;
+    return ms > INT_MAX ? INT_MAX : (int)ms;
 }
 
-/* A descriptor says that there is something; the socket looks at it when asked, and
- * only then is the descriptor quiet again.  Without memory there is the timeout. */
-static int watched_begin(struct loop *loop)
+static bool has_input(void *socket)
 {
-    if (loop_reserve(loop, loop->count + loop->watched_count) < 0)
-        loop->watched_count = 0;
-    for (int i = 0; i < loop->watched_count; i++) {
-        int fd = -1;
-        size_t size = sizeof fd;
-        zmq_getsockopt(loop->watched[i], ZMQ_FD, &fd, &size);
-        loop->items[loop->count + i] = (zmq_pollitem_t){.fd = fd, .events = ZMQ_POLLIN};
-    }
-    return loop->watched_count;
+    int events = 0;
+    size_t size = sizeof events;
+    zmq_getsockopt(socket, ZMQ_EVENTS, &events, &size);
+    return events & ZMQ_POLLIN;
 }
 
-static void watched_end(struct loop *loop)
+/* A socket's descriptor tells what has happened since the socket was used last; what
+ * that use has found out by the way the descriptor does not tell any more. */
+static bool sources_look(struct loop *loop)
 {
-    for (int i = 0; i < loop->watched_count; i++) {
-        int events;
-        size_t size = sizeof events;
-        zmq_getsockopt(loop->watched[i], ZMQ_EVENTS, &events, &size);
-    }
-    loop->watched_count = 0;
-}
-
-int loop_turn(struct loop *loop, uint64_t timeout_ns)
-{
-    int count = loop->count + watched_begin(loop);
-    int ready = zmq_poll(loop->items, count, timeout_ms(timeout_ns));
-    watched_end(loop);
-    if (ready < 0)
-        return errno == EINTR ? 0 : DUSK_E_IO;
-    /* A function may add or remove sources: each round looks at what is there now
-     * and clears the mark first, so that nothing is called twice. */
+    bool any = false;
     for (int i = 0; i < loop->count; i++) {
-        if (!loop->items[i].revents)
+        struct loop_source *source = &loop->sources[i];
+        if (source->socket && !source->is_monitor && source->ready)
+            source->readable = has_input(source->socket);
+        any |= source->readable;
+    }
+    return any;
+}
+
+/* A function may add or remove sources: each round looks at what is there now and
+ * clears the mark first, so that nothing is called twice. */
+static void sources_call(struct loop *loop)
+{
+    for (int i = 0; i < loop->count; i++) {
+        struct loop_source source = loop->sources[i];
+        if (!loop->items[i].revents && !source.readable)
             continue;
         loop->items[i].revents = 0;
-        struct loop_source source = loop->sources[i];
-        source.ready(source.context);
-        i = -1;
+        loop->sources[i].readable = false;
+        if (source.ready) {
+            source.ready(source.context);
+            i = -1;
+        } else if (source.socket) {
+            has_input(source.socket); /* its descriptor is quiet then */
+        }
     }
+}
+
+/* Descriptors are polled rather than sockets: zmq_poll looks at each socket up to four
+ * times, each time with system calls. */
+int loop_turn(struct loop *loop, uint64_t timeout_ns)
+{
+    bool any = sources_look(loop);
+    int timeout = any ? 0 : timeout_ms(timeout_ns);
+    if (poll(loop->items, (nfds_t)loop->count, timeout) < 0) {
+        if (errno != EINTR)
+            return DUSK_E_IO;
+        for (int i = 0; i < loop->count; i++)
+            loop->items[i].revents = 0;
+    }
+    sources_call(loop);
     return 0;
 }

@@ -5,25 +5,26 @@
 
 #include "common/err.h"
 
+#include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <zmq.h>
 
 typedef void loop_ready_fn(void *context);
 
 struct loop_source {
-    loop_ready_fn *ready;
+    loop_ready_fn *ready; /* NULL: it is paused */
     void *context;
+    void *socket;
+    bool is_monitor, readable;
 };
 
 struct loop {
-    zmq_pollitem_t *items;
+    struct pollfd *items;
     struct loop_source *sources; /* beside items */
     int count;
     int capacity;
-    void **watched; /* sockets, until the next turn */
-    int watched_count, watched_capacity;
     int signal_fd; /* -1 until loop_signals */
 };
 
@@ -34,20 +35,23 @@ void loop_init(struct loop *loop);
 void loop_fini(struct loop *loop);
 
 /* Calls `ready` whenever the ZeroMQ socket, or the descriptor when `socket` is NULL,
- * can be read.  DUSK_E_NOMEM. */
+ * may have something to read; those that were added first come first.  A turn ends,
+ * too, when something else has happened inside a socket: a queue that was full may have
+ * room then, of which a ROUTER gives no other sign.  DUSK_E_NOMEM, DUSK_E_IO. */
 int loop_add(struct loop *loop, void *socket, int fd, loop_ready_fn *ready,
              void *context);
 
+/* The same for a ZeroMQ socket that is only read, and by `ready` until there is
+ * nothing, which saves looking at it before each wait. */
+int loop_add_monitor(struct loop *loop, void *socket, loop_ready_fn *ready,
+                     void *context);
+
+/* Nothing is read from this socket, or it is again. */
+void loop_pause(struct loop *loop, const void *socket);
+void loop_resume(struct loop *loop, const void *socket, loop_ready_fn *ready);
+
 /* Takes a socket or descriptor out; may be called from a `ready` function. */
 void loop_remove(struct loop *loop, const void *socket, int fd);
-
-/* The next turn ends, too, when something has happened inside a ZeroMQ socket: a queue
- * that was full may have room then, of which a ROUTER gives no other sign.  Whatever
- * else is done with the socket before may take that sign, and memory may be short: a
- * timeout is needed all the same.  The socket must not be closed before the turn,
- * unless it is taken back. */
-void loop_watch(struct loop *loop, void *socket);
-void loop_unwatch(struct loop *loop, const void *socket);
 
 /* Blocks these signals in this thread and in threads started later, and makes them
  * readable through loop_next_signal; `ready` is called when one has come. */

@@ -10,6 +10,8 @@
 #define COPIES_MAX 16
 /* Tasks looked at, from the end of a queue, for one that can be stolen. */
 #define STEAL_TRIES 8
+/* Very short tasks sent to one worker before another gets some. */
+#define BUNCH_MAX 64
 /* Assumed of functions that have never run. */
 #define UNKNOWN_NS (100 * UINT64_C(1000000))
 
@@ -37,16 +39,16 @@ static double expected_run_ns(const struct worker *worker, const struct function
     return of->mean_ns ? (double)of->mean_ns * worker->pace : UNKNOWN_NS;
 }
 
-/* How long a task may wait behind the others that are at the worker. */
-static double expected_wait_ns(const struct worker *worker, const struct function *of)
+static size_t load_of(const struct worker *worker)
 {
-    size_t before = worker->outstanding + worker->queue.count;
-    return expected_run_ns(worker, of) * (double)before / worker->nthreads;
+    return worker->outstanding + worker->queue.count;
 }
 
-static double expected_end_ns(const struct worker *worker, const struct function *of)
+/* How long it may take until a task is done that runs there after so many others. */
+static double expected_end_ns(const struct worker *worker, const struct function *of,
+                              size_t others)
 {
-    return expected_wait_ns(worker, of) + expected_run_ns(worker, of);
+    return expected_run_ns(worker, of) * (1 + (double)others / worker->nthreads);
 }
 
 /* ---- homes ---- */
@@ -73,8 +75,8 @@ static struct worker *most_bytes(struct scheduler *scheduler, struct task *task,
             worker->input_bytes += input->nbytes + 1;
             if (!best || worker->input_bytes > best->input_bytes ||
                 (worker->input_bytes == best->input_bytes &&
-                 expected_end_ns(worker, task->function) <
-                     expected_end_ns(best, task->function)))
+                 expected_end_ns(worker, task->function, load_of(worker)) <
+                     expected_end_ns(best, task->function, load_of(best))))
                 best = worker;
         }
     }
@@ -142,10 +144,24 @@ static void set_member(struct heap *heap, struct heap_link *link, bool member,
         heap_push(heap, link); /* has room: workers.c saw to it */
 }
 
+/* One longer task among those that it has, and it gets no bunches until all are done:
+ * short ones are not to wait behind that while others idle. */
+void placement_bunch(const struct scheduler *scheduler, struct worker *worker,
+                     const struct function *function)
+{
+    uint64_t most = worker->outstanding ? worker->bunch : BUNCH_MAX;
+    uint64_t bunch =
+        function->mean_ns ? scheduler->config.bunch_ns / function->mean_ns : 1;
+    if (bunch > most)
+        bunch = most;
+    worker->bunch = bunch ? (unsigned)bunch : 1;
+}
+
 void placement_update(struct scheduler *scheduler, struct worker *worker)
 {
     int64_t threads = worker->nthreads;
-    int64_t load = ((int64_t)worker->outstanding - threads) * 1024 / threads;
+    int64_t bunches = worker->outstanding / worker->bunch;
+    int64_t load = (bunches * worker->bunch - threads) * 1024 / threads;
     bool takes = worker_takes_work(worker);
     set_member(&scheduler->open, &worker->open,
                takes && worker->outstanding < worker->nthreads + worker->credits, load);
@@ -293,7 +309,7 @@ static bool worth_stealing(const struct scheduler *scheduler, struct task *task,
 {
     return placement_suits(task, placement_bytes(task), to) &&
            has_room(scheduler, to, task) &&
-           expected_end_ns(from, task->function) >
+           expected_end_ns(from, task->function, load_of(from) - 1) >
                transfer_ns(scheduler, task, to) + expected_run_ns(to, task->function);
 }
 

@@ -38,6 +38,11 @@ void placement_run(struct scheduler *scheduler);
 /* The worker has a free place, or may have one; it is looked at by placement_run. */
 void placement_refill(struct scheduler *scheduler, struct worker *worker);
 
+/* The worker is about to be sent a task of this function: sets how many it gets before
+ * others do.  A message to one more worker costs more than a few very short tasks. */
+void placement_bunch(const struct scheduler *scheduler, struct worker *worker,
+                     const struct function *function);
+
 /* Its load has changed, or whether it takes work. */
 void placement_update(struct scheduler *scheduler, struct worker *worker);
 

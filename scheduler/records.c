@@ -258,8 +258,7 @@ int scheduler_restore(struct scheduler *scheduler, const struct message *message
         restore_settle(scheduler);
         return 0;
     case MSG_replicate:
-        client_replicate(scheduler, &message->replicate);
-        return 0;
+        return client_replicate(scheduler, &message->replicate);
     default:
         return err_set(text, DUSK_E_DATA, "a journal does not hold %s",
                        message_name(message->type));

@@ -15,19 +15,21 @@ bool task_is_asked(const struct task *task, const struct worker *worker)
     return bond_find(task, &worker->asked);
 }
 
-void client_replicate(struct scheduler *scheduler,
-                      const struct msg_replicate *replicate)
+int client_replicate(struct scheduler *scheduler, const struct msg_replicate *replicate)
 {
     unsigned copies =
         (unsigned)(replicate->copies < LIMIT_PEERS ? replicate->copies : LIMIT_PEERS);
     for (size_t i = 0; i < replicate->keys.count; i++) {
         struct task *task = task_find(scheduler, replicate->keys.items[i]);
-        if (!task || task_copies(task) == copies || !task_extra(task))
+        if (!task || task_copies(task) == copies)
             continue;
+        if (!task_extra(task))
+            return DUSK_E_NOMEM;
         task->extra->copies = copies;
         agenda_add(scheduler, task);
         record_copies(scheduler, task);
     }
+    return 0;
 }
 
 /* ---- asking ---- */

@@ -17,9 +17,9 @@ unsigned task_copies(const struct task *task);
 /* Whether the worker was asked for a copy and has not answered. */
 bool task_is_asked(const struct task *task, const struct worker *worker);
 
-/* Sets the number for tasks that are known. */
-void client_replicate(struct scheduler *scheduler,
-                      const struct msg_replicate *replicate);
+/* Sets the number for tasks that are known.  DUSK_E_NOMEM: not for all of them. */
+int client_replicate(struct scheduler *scheduler,
+                     const struct msg_replicate *replicate);
 
 /* Has a worker get a lasting copy.  DUSK_E_NOMEM. */
 int worker_acquire(struct scheduler *scheduler, struct worker *worker,

@@ -19,6 +19,7 @@ const struct scheduler_config scheduler_defaults = {
     .stalled_ns = 5000 * MS,
     .retire_ns = 30000 * MS,
     .pipeline_ns = 2 * MS,
+    .bunch_ns = MS / 10,
     .latency_ns = 1 * MS,
     .bandwidth = 500e6,
     .clock_skew_ns = 60000 * MS,
@@ -131,7 +132,8 @@ static bool from_client(struct scheduler *scheduler, struct client *client,
         client_want(scheduler, client, &message->want);
         return true;
     case MSG_replicate:
-        client_replicate(scheduler, &message->replicate);
+        if (client_replicate(scheduler, &message->replicate) < 0)
+            peer_doom(scheduler, client->peer);
         return true;
     case MSG_publish:
         client_publish(scheduler, client, &message->publish);

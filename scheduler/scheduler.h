@@ -26,6 +26,7 @@ struct scheduler_config {
     uint64_t stalled_ns;       /* whatever waits longer is noted */
     uint64_t retire_ns;        /* the longest that a retiring worker waits */
     uint64_t pipeline_ns;      /* work kept ready at each thread */
+    uint64_t bunch_ns;         /* less work than that is not spread over workers */
     uint64_t latency_ns;       /* assumed of a transfer */
     double bandwidth;          /* assumed of a transfer, bytes a second */
     uint64_t clock_skew_ns;    /* that a peer's clock may differ from ours */

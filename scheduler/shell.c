@@ -16,8 +16,10 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Batches read before what they caused is sent. */
+/* What is read before what it caused is sent: so many batches, and none after this
+ * time, since one client's submits may keep a turn busy while workers idle. */
 #define BATCHES_A_TURN 256
+#define READING_NS (10 * NS_PER_MS)
 /* How soon a full connection is tried again without a sign that there is room. */
 #define RETRY_NS (5 * NS_PER_MS)
 /* Events with their own share of the log. */
@@ -165,9 +167,10 @@ static bool receive_one(struct shell *shell)
 static void on_router(void *context)
 {
     struct shell *shell = context;
-    scheduler_set_clock(shell->scheduler, clock_unix_ns(), clock_monotonic_ns());
+    uint64_t start_ns = clock_monotonic_ns();
+    scheduler_set_clock(shell->scheduler, clock_unix_ns(), start_ns);
     for (int i = 0; i < BATCHES_A_TURN && shell->failure == 0; i++)
-        if (!receive_one(shell))
+        if (!receive_one(shell) || clock_monotonic_ns() - start_ns > READING_NS)
             return;
 }
 
@@ -206,8 +209,6 @@ static void send_all(struct shell *shell)
         else if (rc < 0)
             peer_gone(shell, lane->peer);
         shell->blocked |= rc > 0;
-        if (rc > 0)
-            loop_watch(&shell->loop, shell->router);
         shell->more |= more;
     }
     LIST_FOREACH (link, &later) {
@@ -375,7 +376,7 @@ static int start_keys(struct shell *shell)
         rc = zap_open(&shell->zap, shell->context, scheduler_members(shell->scheduler),
                       shell->text);
     if (rc == 0)
-        rc = loop_add(&shell->loop, shell->zap.socket, 0, on_zap, shell);
+        rc = loop_add(&shell->loop, shell->zap.socket, -1, on_zap, shell);
     if (rc == 0)
         rc = curve_listen(shell->router, &pair, shell->text);
     return rc;
@@ -410,9 +411,9 @@ static int start(struct shell *shell)
         rc = link_bind(shell->router, shell->options->host, shell->options->port,
                        shell->address, sizeof shell->address, shell->text);
     if (rc == 0)
-        rc = loop_add(&shell->loop, shell->router, 0, on_router, shell);
+        rc = loop_add(&shell->loop, shell->router, -1, on_router, shell);
     if (rc == 0)
-        rc = loop_add(&shell->loop, shell->monitor, 0, on_monitor, shell);
+        rc = loop_add_monitor(&shell->loop, shell->monitor, on_monitor, shell);
     if (rc == 0 && shell->options->journal)
         rc = persist_open(shell->options->journal, shell->scheduler, shell->log,
                           shell->text, &shell->journal);

@@ -116,6 +116,7 @@ static void enter_processing(struct scheduler *scheduler, struct task *task)
 {
     list_init(&task->link);
     list_append(&task->worker->processing, &task->link);
+    placement_bunch(scheduler, task->worker, task->function);
     task->worker->outstanding++;
     demand_take(task_demand(task), task->worker);
     task->flags |= TASK_RAN;

@@ -193,6 +193,7 @@ static struct worker *worker_create(const struct msg_hello *hello, struct str na
     worker->memory_limit = hello->memory_limit;
     resources_parse(hello->resources, NULL, &worker->resources);
     worker->pace = 1;
+    worker->bunch = 1;
     worker->timer.fire = worker_timer;
     list_init(&worker->link);
     list_init(&worker->refill);

@@ -52,6 +52,7 @@ struct worker {
     struct list awaited;    /* scattered data on their way to it */
     struct map stopping;    /* attempts that were stopped and not yet answered */
     unsigned outstanding;   /* run_tasks sent and not yet answered */
+    unsigned bunch;         /* so many of them at most are as good as none */
     double pace;            /* how long it takes, relative to the functions' means */
     /* placement */
     struct heap queue;        /* ready tasks whose inputs are mostly here */

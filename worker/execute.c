@@ -5,9 +5,12 @@
 #include "worker/core_state.h"
 
 /* While tasks are this short, threads find the next ones queued already instead of
- * waiting for the loop. */
+ * waiting for the loop.  What so many do at once is told in one message; the scheduler
+ * sends ahead by the function, so that long ones are never among them in such
+ * numbers. */
 #define SHORT_NS NS_PER_MS
-#define AHEAD_MAX 32
+#define AHEAD_MAX 256
+#define AHEAD_WHOLE 32 /* more have to share the memory that so many may take */
 
 /* ---- starting ---- */
 
@@ -32,18 +35,33 @@ static void inputs_load(struct worker_core *core, struct attempt *attempt)
     }
 }
 
+static unsigned ahead_of_threads(const struct worker_core *core)
+{
+    uint64_t ahead = SHORT_NS / (core->mean_ns ? core->mean_ns : 1);
+    return (unsigned)(ahead < AHEAD_MAX ? ahead : AHEAD_MAX);
+}
+
+/* Room for a result before anybody asks for more: very short tasks have small ones. */
+static size_t quota_of_one(const struct worker_core *core)
+{
+    unsigned ahead = ahead_of_threads(core);
+    return ahead <= AHEAD_WHOLE ? core->quota_bytes
+                                : core->quota_bytes * AHEAD_WHOLE / ahead;
+}
+
 /* Pins the inputs and makes room for those on disk and for the result, all or
  * nothing, so that two attempts never wait for each other's half.  0: staged;
  * > 0: not now; < 0: the attempt failed and is gone. */
 static int attempt_stage(struct worker_core *core, struct attempt *attempt)
 {
     attempt_pin(core, attempt);
-    size_t bytes = inputs_on_disk(attempt) + core->quota_bytes;
+    size_t quota = quota_of_one(core);
+    size_t bytes = inputs_on_disk(attempt) + quota;
     int rc = memory_make_room(core, bytes);
     if (rc == 0) {
         inputs_load(core, attempt);
-        store_reserve(&core->store, core->quota_bytes);
-        attempt->reserved = core->quota_bytes;
+        store_reserve(&core->store, quota);
+        attempt->reserved = quota;
         attempt_move(core, attempt, ATTEMPT_LOADING);
         return 0;
     }
@@ -59,9 +77,7 @@ static int attempt_stage(struct worker_core *core, struct attempt *attempt)
 /* How many jobs the executor may have. */
 static unsigned executing_max(const struct worker_core *core)
 {
-    uint64_t mean = core->mean_ns ? core->mean_ns : 1;
-    uint64_t ahead = SHORT_NS / mean;
-    return core->config.nthreads + (unsigned)(ahead < AHEAD_MAX ? ahead : AHEAD_MAX);
+    return core->config.nthreads + ahead_of_threads(core);
 }
 
 static void attempt_execute_loaded(struct worker_core *core)

@@ -47,6 +47,11 @@
  *   idx_chunk        s images, s labels, l positive, s order, l chunk, l chunks
  *                    -> a X, a y: pixels from 0 to 1, 1 where a label is `positive`
  *
+ *   bench_kernel     s kernel, s type, s family, l rows, l columns, l repeats
+ *                    -> a seconds(repeats), a peer seconds(repeats), d work: processor
+ *                    time of a kernel on made data, in turn with what bounds it
+ *                    (functions_bench.c); work in bytes, flops or numbers
+ *
  * status is one of enum lbfgs_status.  Files must be there, under the same path,
  * where the function runs.  The response of csv_scan is a column's name, its number
  * from 1, or "" for the last; `names` are those of the other columns, joined by
@@ -62,6 +67,7 @@
 
 /* Each ends with {0}. */
 extern const struct dusk_function basic_functions[];
+extern const struct dusk_function bench_functions[];
 extern const struct dusk_function data_functions[];
 extern const struct dusk_function glm_functions[];
 extern const struct dusk_function prox_functions[];

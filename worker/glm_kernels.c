@@ -43,6 +43,12 @@ void rows_moments(const struct glm_chunk *chunk, int64_t first, int64_t rows,
     loops_of(chunk)->moments(row_at(chunk, first), rows, chunk->columns, sum, sum2);
 }
 
+void rows_pack(const struct glm_chunk *chunk, int64_t first, int64_t rows,
+               const double *mu, double *panels)
+{
+    loops_of(chunk)->pack(row_at(chunk, first), rows, chunk->columns, mu, panels);
+}
+
 const double *rows_doubles(const struct glm_chunk *chunk, int64_t first, int64_t rows,
                            double *room)
 {

@@ -29,6 +29,10 @@ void rows_add(const struct glm_chunk *chunk, int64_t first, int64_t rows,
 void rows_moments(const struct glm_chunk *chunk, int64_t first, int64_t rows,
                   double *sum, double *sum2);
 
+/* Panels (panels.h) of x_i - mu for at most PANEL_ROWS rows; mu has p means. */
+void rows_pack(const struct glm_chunk *chunk, int64_t first, int64_t rows,
+               const double *mu, double *panels);
+
 /* The rows as doubles: where they are, or copied to `room` (rows x p). */
 const double *rows_doubles(const struct glm_chunk *chunk, int64_t first, int64_t rows,
                            double *room);

@@ -15,6 +15,8 @@ struct row_loops {
                 double *sums);
     void (*moments)(const void *x, int64_t rows, int64_t columns, double *sum,
                     double *sum2);
+    void (*pack)(const void *x, int64_t rows, int64_t columns, const double *mu,
+                 double *panels);
     void (*widen)(const void *x, int64_t count, double *ret);
 };
 

@@ -354,8 +354,8 @@ static int load_functions(struct main_options *options, struct registry *registr
                           struct err_text *text)
 {
     static const struct dusk_function *const tables[] = {
-        basic_functions, array_functions, data_functions, glm_functions,
-        prox_functions};
+        basic_functions, bench_functions, array_functions,
+        data_functions,  glm_functions,   prox_functions};
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < sizeof tables / sizeof tables[0]; i++)
         rc = registry_add(registry, tables[i], "built in", text);

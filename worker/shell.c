@@ -288,9 +288,8 @@ static void shell_loop(struct shell *shell)
 {
     settle(shell);
     while (!shell->ended) {
-        int rc = peers_listen(shell);
-        if (rc == 0)
-            rc = loop_turn(&shell->loop, wait_ns(shell));
+        peers_listen(shell);
+        int rc = loop_turn(&shell->loop, wait_ns(shell));
         if (rc < 0) {
             log_error(shell->log, "cannot wait for messages",
                       log_text("error", strerror(errno)));

@@ -236,7 +236,6 @@ static void socket_close(struct shell *shell, void *socket, void *monitor)
     }
     if (socket) {
         loop_remove(&shell->loop, socket, -1);
-        loop_unwatch(&shell->loop, socket);
         zmq_close(socket);
     }
 }
@@ -263,7 +262,7 @@ static int dialed_open(struct shell *shell, struct dialed *dialed, const char *a
     if (rc == 0)
         rc = loop_add(&shell->loop, dialed->socket, -1, dialed_ready, dialed);
     if (rc == 0)
-        rc = loop_add(&shell->loop, dialed->monitor, -1, monitor_ready, dialed);
+        rc = loop_add_monitor(&shell->loop, dialed->monitor, monitor_ready, dialed);
     if (rc == 0)
         rc = link_connect(dialed->socket, address, text);
     return rc;
@@ -307,7 +306,6 @@ static void lane_send(struct shell *shell, struct outbox_lane *lane)
         list_append(&shell->stuck, &lane->link);
         if (dialed && !dialed->connected)
             return;
-        loop_watch(&shell->loop, dialed ? dialed->socket : shell->data);
         if (!shell->retry_at_ns)
             shell->retry_at_ns = clock_monotonic_ns() + RETRY_NS;
     } else if (rc < 0 && visitor) {
@@ -358,7 +356,10 @@ int peers_open(struct shell *shell, struct err_text *text)
     if (rc == 0)
         rc = link_monitor(shell->context, shell->data, &shell->data_monitor, text);
     if (rc == 0)
-        rc = loop_add(&shell->loop, shell->data_monitor, -1, data_monitor_ready, shell);
+        rc = loop_add_monitor(&shell->loop, shell->data_monitor, data_monitor_ready,
+                              shell);
+    if (rc == 0)
+        rc = loop_add(&shell->loop, shell->data, -1, data_ready, shell);
     return rc;
 }
 
@@ -397,17 +398,12 @@ static void sweep_visitors(struct shell *shell, uint64_t now)
         }
 }
 
-int peers_listen(struct shell *shell)
+void peers_listen(struct shell *shell)
 {
-    bool listens = !worker_core_is_full(shell->core);
-    int rc = 0;
-    if (listens && !shell->listens)
-        rc = loop_add(&shell->loop, shell->data, -1, data_ready, shell);
-    else if (!listens && shell->listens)
-        loop_remove(&shell->loop, shell->data, -1);
-    if (rc == 0)
-        shell->listens = listens;
-    return rc;
+    if (worker_core_is_full(shell->core))
+        loop_pause(&shell->loop, shell->data);
+    else
+        loop_resume(&shell->loop, shell->data, data_ready);
 }
 
 void peers_tick(struct shell *shell, uint64_t now_ns)

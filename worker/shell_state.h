@@ -53,7 +53,6 @@ struct shell {
     uint64_t sweep_at_ns;
     struct list stuck;    /* lanes that could not be sent */
     struct list starting; /* jobs, for the executor */
-    bool listens;         /* to the data socket */
     bool told_ready;
     bool retiring;
     bool ended;
@@ -76,7 +75,7 @@ void peers_flush(struct shell *shell);
 
 /* Receives from the data socket, or not while brought data wait for room: then whoever
  * brings more has to wait too. */
-int peers_listen(struct shell *shell);
+void peers_listen(struct shell *shell);
 
 /* Tries again what could not be sent, and forgets visitors that have long been quiet:
  * they are numbered anew when they come back. */

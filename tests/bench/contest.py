@@ -134,6 +134,8 @@ def number(value):
     size = abs(value)
     if size >= 100:
         return f"{value:,.0f}"
+    if 0 < size < 1e-3:
+        return f"{value:.1e}"
     return f"{value:.{1 if size >= 10 else 2 if size >= 1 else 3}f}"
 
 

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import types
 
 import daemons
@@ -33,10 +34,10 @@ TASKS_FIGURES = ("tasks_per_second", "submit_tasks_per_second",
                  "tree_tasks_per_second", "rtt_p50_us", "rtt_p99_us",
                  "relay_tasks_per_second", "relay_rtt_p50_us", "relay_rtt_p99_us",
                  "rate_to_relay", "rtt_to_relay", "scheduler_cpu_us_per_task",
-                 "client_cpu_us_per_task")
+                 "client_cpu_us_per_task", "relay_cpu_us_per_task")
 OWN_CLUSTER_FIGURES = ("encrypted_tasks_per_second", "encrypted_rtt_p50_us",
                        "encrypted_rtt_p99_us", "encrypted_rate_to_plain",
-                       "workers_cpu_us_per_task")
+                       "workers_cpu_us_per_task", "cpu_to_relay")
 SCHEDULER_MEMORY = "scheduler_bytes_per_task"
 
 
@@ -64,6 +65,21 @@ def one_task():
     check_figures(done.stdout, TASKS_FIGURES + OWN_CLUSTER_FIGURES, 1, 1)
 
 
+def kernels():
+    """dusk bench kernels prints JSON with positive figures"""
+    done = bench("kernels", "--workers", "2", "--threads", "2", "--rows", "200",
+                 "--columns", "30", "--repeats", "2", "--json")
+    figures = json.loads(done.stdout)
+    spread = figures.pop("spread")
+    for name in ["evaluate_normal_f64_to_read", "evaluate_logistic_f32_784_ms",
+                 "gram_time_to_dgemm", "cholesky_784_ms", "normal_f64_ns"]:
+        least, most = spread[name]
+        assert 0 < least <= figures[name] <= most, (name, figures)
+    assert figures["threads"] == 2, figures
+    done = bench("kernels", "--workers", "1", "--threads", "2", code=1)
+    assert "2 threads: the cluster has 1" in done.stderr, done
+
+
 def given_scheduler():
     """The cluster of a scheduler that is named is measured, and left as it was"""
     with daemons.Cluster() as cluster:
@@ -72,6 +88,47 @@ def given_scheduler():
         check_figures(done.stdout, TASKS_FIGURES, 2, 2)
         daemons.wait_for("the last task to be forgotten",
                          lambda: sum(cluster.status()["tasks"].values()) == 0)
+
+
+ADMM_SMALL = ("admm", "--rows", "4000", "--columns", "8", "--chunks", "6", "--workers", "2")
+
+
+def admm():
+    """dusk bench admm prints JSON: rates of both forms, seconds of the robust one"""
+    figures = json.loads(bench(*ADMM_SMALL, "--rounds", "2", "--json").stdout)
+    spread = figures.pop("spread")
+    assert all(value > 0 for value in figures.values()), figures
+    assert set(spread) == set(figures), figures
+    for variant in ("sync", "async", "batched"):
+        assert f"classic_{variant}_updates_per_second" in figures, figures
+        certified = figures[f"robust_{variant}_seconds_certified"]
+        assert figures[f"robust_{variant}_seconds_to_1e-2"] <= certified, figures
+        assert figures[f"robust_{variant}_setup_and_seconds_certified"] > certified, figures
+    assert not any("dask" in name for name in figures), figures
+
+
+def admm_parts():
+    """One form and one variant of dusk bench admm are measured alone"""
+    figures = json.loads(bench(*ADMM_SMALL, "--rounds", "1", "--form", "classic",
+                               "--variant", "sync", "--json").stdout)
+    names = {name for name in figures if not name.startswith("classic_sync_")}
+    assert names == {"setup_seconds", "spread"}, figures
+
+
+def admm_peer():
+    """dask gets the same chunks, and its z the same gap"""
+    if subprocess.run(["/usr/bin/python3", "-c", "import distributed, scipy"],
+                      stderr=subprocess.DEVNULL).returncode != 0:
+        raise tap.Skip("python3-distributed or python3-scipy is not installed")
+    with tempfile.TemporaryDirectory() as folder:
+        figures = json.loads(bench(*ADMM_SMALL, "--rounds", "1", "--sweeps", "12",
+                                   "--peer", "dask", "--json",
+                                   environment={"TMPDIR": folder}).stdout)
+        assert not os.listdir(folder), os.listdir(folder)
+    for variant in ("sync", "async", "batched"):
+        assert figures[f"classic_{variant}_updates_against_dask"] > 0, figures
+    assert figures["dask_sync_seconds_to_1e-2"] > 0, figures
+    assert figures["classic_sync_seconds_to_1e-2"] > 0, figures
 
 
 def table():
@@ -88,6 +145,11 @@ def wrong_input():
             ("--tasks", ["tasks", "--tasks", "0"]),
             ("--tasks", ["tasks", "--tasks", "many"]),
             ("--rounds", ["tasks", "--rounds", "0"]),
+            ("--chunks", ["admm", "--rows", "5", "--chunks", "6"]),
+            ("--columns", ["admm", "--columns", "0"]),
+            ("--variant", ["admm", "--variant", "quick"]),
+            ("--peer", ["admm", "--peer", "spark"]),
+            ("--peer", ["admm", "--peer", "dask", "--form", "robust"]),
             ("--in-flight", ["tasks", "--in-flight", "0"]),
             ("extra", ["tasks", "extra"]),
             ("--workers", ["tasks", "--workers", "2", "--scheduler", "tcp://h:1"])]:
@@ -98,7 +160,7 @@ def wrong_input():
 def help_texts():
     """All have --help and --version"""
     version = run([daemons.DUSK, "--version"]).stdout.removeprefix("dusk")
-    for arguments in ([], ["tasks"]):
+    for arguments in ([], ["admm"], ["kernels"], ["tasks"]):
         text = bench(*arguments, "--help").stdout
         assert text.startswith(" ".join(["Usage: dusk bench", *arguments])), text
         assert bench(*arguments, "--version").stdout.endswith(version), arguments
@@ -146,5 +208,5 @@ def rounds():
 
 
 if __name__ == "__main__":
-    tap.run(tasks, one_task, given_scheduler, table, wrong_input, help_texts, runner,
-            rounds)
+    tap.run(tasks, one_task, kernels, given_scheduler, admm, admm_parts, admm_peer, table,
+            wrong_input, help_texts, runner, rounds)

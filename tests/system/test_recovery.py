@@ -106,7 +106,11 @@ def kill_child(cluster, nanny):
 
 
 def kill_both(cluster, nanny):
-    for pid in (nanny.pid, *daemons.children(nanny.pid)):
+    """A worker whose nanny dies first would retire: stopped, it does not get so far."""
+    children = daemons.children(nanny.pid)
+    for pid in children:
+        os.kill(pid, signal.SIGSTOP)
+    for pid in (nanny.pid, *children):
         os.kill(pid, signal.SIGKILL)
 
 

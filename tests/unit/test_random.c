@@ -1,6 +1,7 @@
 /* Random numbers by counter: the same bits everywhere, and the right distribution. */
 #include "tests/test.h"
 #include "worker/random.h"
+#include <Random123/threefry.h>
 #include <math.h>
 #include <string.h>
 
@@ -44,7 +45,7 @@ START_TEST(bits_do_not_depend_on_the_processor)
     static double values[10 * RANDOM_BLOCK];
     struct random_stream stream = random_stream(12345, 2, 77);
     random_normal(&stream, 0, 10 * RANDOM_BLOCK, values);
-    ck_assert_uint_eq(fold(values, 10 * RANDOM_BLOCK), UINT64_C(0xb26ac35535aa7d8e));
+    ck_assert_uint_eq(fold(values, 10 * RANDOM_BLOCK), UINT64_C(0xc7c903ae8769e0af));
     random_uniform(&stream, 0, 10 * RANDOM_BLOCK, values);
     ck_assert_uint_eq(fold(values, 10 * RANDOM_BLOCK), UINT64_C(0xc84f1d87d90b2a4f));
 }
@@ -80,24 +81,56 @@ START_TEST(seed_stream_and_chunk_all_count)
 }
 END_TEST
 
-/* Both numbers of a pair against libm, from the uniforms of the same counters:
- * radius^2 = -2 log(1 - u), and the angle up to the symmetries of the square. */
+/* Both numbers of a pair against libm, from the word that makes them: its upper 36
+ * bits are u, radius^2 = -2 log(1 - u); the angle up to the symmetries of the square.
+ */
 START_TEST(normals_follow_box_and_muller)
 {
-    double u[RANDOM_BLOCK], z[RANDOM_BLOCK];
-    int half = RANDOM_BLOCK / 2;
+    double z[RANDOM_BLOCK];
+    int half = RANDOM_BLOCK / 2, counters = half / 4;
     for (int64_t chunk = 0; chunk < 200; chunk++) {
-        struct random_stream stream = random_stream(5, 0, chunk);
-        random_uniform(&stream, 0, RANDOM_BLOCK, u);
-        random_normal(&stream, 0, RANDOM_BLOCK, z);
+        struct random_stream stream = random_stream(5, 3, chunk);
+        random_normal(&stream, RANDOM_BLOCK, RANDOM_BLOCK, z);
         for (int i = 0; i < half; i++) {
-            double square = -2.0 * log1p(-u[i]);
-            double tangent = fabs(tan((u[half + i] - 0.5) * M_PI_2));
+            threefry4x64_ctr_t counter = {
+                {(uint64_t)(counters + i % counters), 0, (uint64_t)chunk, 0}};
+            threefry4x64_key_t key = {{5, 3, 0, 0}};
+            uint64_t word = threefry4x64(counter, key).v[i / counters];
+            double u = ((double)(word >> 28) + 0.5) * 0x1p-36;
+            double angle = ((double)(word << 36 >> 38) + 0.5) * 0x1p-26 - 0.5;
+            double square = -2.0 * log1p(-u), tangent = fabs(tan(angle * M_PI_2));
             double x = fabs(z[i]), y = fabs(z[half + i]);
-            ck_assert_double_eq_tol(x * x + y * y, square, 1e-13 * (1 + square));
-            ck_assert_double_eq_tol(fmin(x, y), tangent * fmax(x, y), 1e-13);
+            ck_assert_double_eq_tol(x * x + y * y, square, 3e-11 * square);
+            ck_assert_double_eq_tol(fmin(x, y), tangent * fmax(x, y), 1e-10);
         }
     }
+}
+END_TEST
+
+/* Of 2^26 numbers, 4245 beyond 4, 38.5 beyond 5 and 0.13 beyond 6 are expected; and no
+ * number is beyond the last step of the radius. */
+START_TEST(tails_are_those_of_the_normal)
+{
+    enum { BLOCKS = 1 << 18 };
+    struct random_stream stream = random_stream(_i, 7, 0);
+    double z[RANDOM_BLOCK], most = 0;
+    int64_t beyond[7] = {0};
+    for (int64_t block = 0; block < BLOCKS; block++) {
+        random_normal(&stream, block * RANDOM_BLOCK, RANDOM_BLOCK, z);
+        for (int i = 0; i < RANDOM_BLOCK; i++) {
+            double size = fabs(z[i]);
+            most = fmax(most, size);
+            for (int limit = 4; limit <= 6 && size > limit; limit++)
+                beyond[limit]++;
+        }
+    }
+    for (int limit = 4; limit <= 6; limit++) {
+        double expected = (double)BLOCKS * RANDOM_BLOCK * erfc(limit / M_SQRT2);
+        ck_assert_msg(fabs((double)beyond[limit] - expected) < 4.5 * sqrt(expected) + 3,
+                      "seed %d: %d beyond %d, not %g", _i, (int)beyond[limit], limit,
+                      expected);
+    }
+    ck_assert_double_lt(most, sqrt(2 * 37 * M_LN2) + 1e-9);
 }
 END_TEST
 
@@ -189,6 +222,7 @@ static Suite *random_suite(void)
     tcase_add_test(tcase, pieces_make_the_whole);
     tcase_add_test(tcase, seed_stream_and_chunk_all_count);
     tcase_add_test(tcase, normals_follow_box_and_muller);
+    tcase_add_loop_test(tcase, tails_are_those_of_the_normal, 0, 2);
     tcase_add_loop_test(tcase, normals_have_normal_moments, 0, 5);
     tcase_add_loop_test(tcase, normals_are_not_correlated, 0, 5);
     tcase_add_loop_test(tcase, bins_are_filled_evenly, 0, 5);
