@@ -159,6 +159,20 @@ START_TEST(what_is_dear_to_move_stays)
 }
 END_TEST
 
+START_TEST(of_several_holders_the_idle_one_is_home)
+{
+    script_worker(&s, W1, 1, 1);
+    script_worker(&s, W2, 1, 1);
+    make_data(W1, 1, 20000000);
+    struct holding holding = {KEY(1), 20000000};
+    script_message(&s, W2, MESSAGE(have, .holdings = {&holding, 1}));
+    expect("w1:run_task 2#2 f [1@w1 1@w2]",
+           script_message(&s, C1, SUBMIT(2, "f", ON(KEY(1)), .worker = str_of("w1"))));
+    expect("w2:run_task 3#3 f [1@w2 1@w1]",
+           script_message(&s, C1, SUBMIT(3, "f", ON(KEY(1)))));
+}
+END_TEST
+
 START_TEST(restricted_tasks_are_not_stolen)
 {
     script_worker(&s, W1, 1, 1);
@@ -257,6 +271,7 @@ int main(void)
     tcase_add_test(tests, long_tasks_are_not);
     tcase_add_test(tests, an_idle_worker_steals_what_would_wait_long);
     tcase_add_test(tests, what_is_dear_to_move_stays);
+    tcase_add_test(tests, of_several_holders_the_idle_one_is_home);
     tcase_add_test(tests, restricted_tasks_are_not_stolen);
     tcase_add_test(tests, a_slow_worker_loses_its_queue);
     tcase_add_test(tests, a_paused_worker_gets_nothing_new);
