@@ -252,7 +252,8 @@ static int on_welcome(struct client_core *core, const struct msg_welcome *welcom
     core->link = LINK_UP;
     core->session++;
     core->scheduler_epoch = welcome->epoch;
-    if (core->key_count == 0 && welcome->number && welcome->number <= KEY_CLIENT_MAX)
+    if (core->session == 1 && core->key_count == 0 && welcome->number &&
+        welcome->number <= KEY_CLIENT_MAX)
         core->number = welcome->number;
     if (welcome->heartbeat_ms > 0 && welcome->heartbeat_ms <= 60000)
         core->heartbeat_ns = welcome->heartbeat_ms * NS_PER_MS;
@@ -386,7 +387,7 @@ static int scheduler_message(struct client_core *core, const struct message *mes
     case MSG_because:
     case MSG_published:
     case MSG_outcome:
-        return client_question_message(core, message);
+        return client_question_message(core, message, text);
     default:
         return err_set(text, DUSK_E_PROTOCOL, "a scheduler does not send %s",
                        message_name(message->type));

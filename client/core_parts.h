@@ -93,7 +93,8 @@ int client_transfer_message(struct client_core *core, const struct message *mess
 /* ---- questions: core_question.c ---- */
 
 void client_question_fill(struct client_core *core);
-int client_question_message(struct client_core *core, const struct message *message);
+int client_question_message(struct client_core *core, const struct message *message,
+                            struct err_text *text);
 
 /* ---- uploads: core_upload.c ---- */
 

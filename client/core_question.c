@@ -181,8 +181,30 @@ static int answer_read(struct client_core *core, struct client_question *questio
     }
 }
 
-int client_question_message(struct client_core *core, const struct message *message)
+/* Keys that this client will yet make must be nobody's. */
+static int check_keys(const struct client_core *core, field_task_rows tasks,
+                      struct err_text *text)
 {
+    for (size_t i = 0; i < tasks.count; i++) {
+        struct task_key key = tasks.items[i].key;
+        if (key.bits >> KEY_COUNT_BITS == core->number &&
+            (key.bits & KEY_COUNT_MAX) > core->key_count)
+            return err_set(text, DUSK_E_PROTOCOL,
+                           "the scheduler says that " KEY_FORMAT
+                           " is published, which this client has not made",
+                           KEY_ARGS(key));
+    }
+    return 0;
+}
+
+int client_question_message(struct client_core *core, const struct message *message,
+                            struct err_text *text)
+{
+    int rc = message->type == MSG_published
+                 ? check_keys(core, message->published.tasks, text)
+                 : 0;
+    if (rc < 0)
+        return rc;
     if (message->type == MSG_outcome && client_upload_outcome(core, &message->outcome))
         return 0;
     struct client_question *question = question_find(core, message);
@@ -192,7 +214,7 @@ int client_question_message(struct client_core *core, const struct message *mess
                    ? release_tasks(core, message->published.tasks)
                    : 0;
     }
-    int rc = answer_read(core, question, message);
+    rc = answer_read(core, question, message);
     if (rc < 0)
         return rc;
     question->answered = true;

@@ -448,7 +448,7 @@ struct worker *placement_emptiest(struct scheduler *scheduler, struct task *task
     LIST_FOREACH (link, &scheduler->workers) {
         struct worker *worker = CONTAINER_OF(link, struct worker, link);
         double limit = worker->memory_limit ? (double)worker->memory_limit : 1e12;
-        if (!worker_takes_work(worker) || (double)task->nbytes > limit ||
+        if (!worker_takes_work(worker) || !placement_fits(worker, task->nbytes) ||
             bond_find(task, &worker->held) || task_is_asked(task, worker))
             continue;
         double fill = (double)worker->memory / limit;

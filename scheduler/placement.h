@@ -16,6 +16,9 @@
 /* Whether there is, or may soon be, a worker for the task (suits.c). */
 bool placement_possible(const struct scheduler *scheduler, const struct task *task);
 
+/* Whether the worker's memory could hold so many bytes; without a limit it could. */
+bool placement_fits(const struct worker *worker, uint64_t bytes);
+
 /* Bytes that a worker must have room for: of the inputs, or of scattered data; and
  * whether this worker may run the task, or take the data, at all. */
 uint64_t placement_bytes(const struct task *task);

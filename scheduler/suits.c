@@ -11,7 +11,7 @@ uint64_t placement_bytes(const struct task *task)
     return bytes;
 }
 
-static bool has_memory(const struct worker *worker, uint64_t bytes)
+bool placement_fits(const struct worker *worker, uint64_t bytes)
 {
     return worker->memory_limit == 0 || bytes <= worker->memory_limit;
 }
@@ -20,8 +20,8 @@ bool placement_suits(const struct task *task, uint64_t bytes,
                      const struct worker *worker)
 {
     const char *name = task_restriction(task);
-    return (!name || strcmp(name, worker->name) == 0) && has_memory(worker, bytes) &&
-           demand_suits(task_demand(task), worker);
+    return (!name || strcmp(name, worker->name) == 0) &&
+           placement_fits(worker, bytes) && demand_suits(task_demand(task), worker);
 }
 
 struct heap_link *placement_first_of(const struct demand *demand,
@@ -68,7 +68,7 @@ bool placement_possible(const struct scheduler *scheduler, const struct task *ta
         return suits_one(scheduler, task, bytes);
     /* One that is paused or silent may have to come back for its inputs' sake. */
     const struct worker *worker = worker_by_name(scheduler, str_of(name));
-    return worker && has_memory(worker, bytes);
+    return worker && placement_fits(worker, bytes);
 }
 
 void placement_measure(struct scheduler *scheduler)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define FUTURES 32
+#define FOREIGN 20 /* from this count on keys are those of another client */
 #define DATA_BYTES 16
 #define LARGE 20000 /* doubles: more than rides along */
 
@@ -169,7 +170,7 @@ static int feed(struct world *world, struct peer_id peer, const struct message *
 
 static struct task_key key_of(const struct world *world, unsigned count)
 {
-    return key_make(world->core->number, count);
+    return key_make(count < FOREIGN ? world->core->number : 1, count);
 }
 
 static void make(struct world *world, const char *function, unsigned first,
@@ -410,6 +411,37 @@ START_TEST(what_a_scheduler_does_not_send_is_an_error)
     struct world world = world_up();
     ck_assert_int_eq(FROM_SCHEDULER(&world, retired, .moved = 1), DUSK_E_PROTOCOL);
     ck_assert_int_eq(FROM_SCHEDULER(&world, bye, .reason = str_of("")), DUSK_E_CLOSED);
+    world_end(&world);
+}
+END_TEST
+
+/* The client will make these keys itself. */
+START_TEST(own_keys_that_are_not_made_cannot_be_published)
+{
+    struct world world = world_up();
+    struct task_row rows[] = {{key_of(&world, 1), str_of("score")},
+                              {key_of(&world, 2), str_of("score")}};
+    RUN(&world, {"submit", "submit:1"}, {"get", "get_published"});
+    ck_assert_int_eq(FROM_SCHEDULER(&world, published,
+                                    .request = world.question.request,
+                                    .tasks = {rows, 2}),
+                     DUSK_E_PROTOCOL);
+    ck_assert(!world.question.answered);
+    ck_assert_uint_eq(world.core->by_key.count, 1);
+    RUN(&world, {"give-up", ""}, {"submit", "submit:2"});
+    world_end(&world);
+}
+END_TEST
+
+/* Keys that others have published may bear the other number. */
+START_TEST(a_number_changes_only_with_the_first_welcome)
+{
+    struct world world = world_up();
+    uint64_t number = world.core->number;
+    RUN(&world, {"get", "get_published"}, {"got 20", ""}, {"gone", ""},
+        {"tick 300", "hello"});
+    FROM_SCHEDULER(&world, welcome, .epoch = 2, .number = 1, .heartbeat_ms = 1000);
+    ck_assert_uint_eq(world.core->number, number);
     world_end(&world);
 }
 END_TEST
@@ -1095,6 +1127,8 @@ int main(void)
     Suite *suite = suite_create("client core");
     TCase *bad = tcase_create("bad");
     tcase_add_test(bad, what_a_scheduler_does_not_send_is_an_error);
+    tcase_add_test(bad, own_keys_that_are_not_made_cannot_be_published);
+    tcase_add_test(bad, a_number_changes_only_with_the_first_welcome);
     tcase_add_test(bad, messages_about_nothing_are_counted_and_harm_nobody);
     tcase_add_test(bad, a_result_that_comes_too_late_changes_nothing);
     tcase_add_test(bad, a_second_result_or_a_failure_after_it_changes_nothing);

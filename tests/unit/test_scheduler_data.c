@@ -163,6 +163,19 @@ START_TEST(scatter_goes_to_the_emptiest)
 }
 END_TEST
 
+START_TEST(scatter_of_any_size_goes_to_a_worker_without_a_limit)
+{
+    script_message(&s, W1,
+                   MESSAGE(hello, .magic = PROTOCOL_MAGIC, .major = PROTOCOL_MAJOR,
+                           .role = ROLE_WORKER, .name = str_of("w1"), .epoch = 100,
+                           .address = str_of("w1"), .nthreads = 1));
+    script_client(&s, C1);
+    expect(
+        "c1:place 1#1 w1",
+        script_message(&s, C1, MESSAGE(scatter, .key = KEY(1), .nbytes = UINT64_MAX)));
+}
+END_TEST
+
 /* Who wants data and has them not cannot bring them. */
 START_TEST(only_who_scatters_is_told_the_place)
 {
@@ -368,6 +381,7 @@ int main(void)
     tcase_add_test(tests, a_late_result_in_an_inventory_is_not_freed);
     tcase_add_test(tests, what_a_silent_worker_holds_is_waited_for);
     tcase_add_test(tests, scatter_places_and_finishes);
+    tcase_add_test(tests, scatter_of_any_size_goes_to_a_worker_without_a_limit);
     tcase_add_test(tests, only_who_scatters_is_told_the_place);
     tcase_add_test(tests, scatter_goes_to_the_emptiest);
     tcase_add_test(tests, scatter_moves_on_when_the_worker_dies);
