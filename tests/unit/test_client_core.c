@@ -438,7 +438,7 @@ START_TEST(a_number_changes_only_with_the_first_welcome)
 {
     struct world world = world_up();
     uint64_t number = world.core->number;
-    RUN(&world, {"get", "get_published"}, {"got 20", ""}, {"gone", ""},
+    RUN(&world, {"get", "get_published"}, {"got 20", "want:20"}, {"gone", ""},
         {"tick 300", "hello"});
     FROM_SCHEDULER(&world, welcome, .epoch = 2, .number = 1, .heartbeat_ms = 1000);
     ck_assert_uint_eq(world.core->number, number);
@@ -634,8 +634,9 @@ END_TEST
 START_TEST(a_foreign_future_is_like_any_other)
 {
     struct world world = world_up();
-    RUN(&world, {"get", "get_published"}, {"got 20", ""}, {"finished 20 tcp://w:1", ""},
-        {"submit 20", "needs:20 submit:1"}, {"fetch 20", "get:20"}, {"data 20", ""});
+    RUN(&world, {"get", "get_published"}, {"got 20", "want:20"},
+        {"finished 20 tcp://w:1", ""}, {"submit 20", "needs:20 submit:1"},
+        {"fetch 20", "get:20"}, {"data 20", ""});
     ck_assert_int_eq(future_status(world.futures[20]), DUSK_FINISHED);
     /* It is wanted again by its key: its recipe is not here. */
     RUN(&world, {"gone", ""}, {"tick 300", "hello"},
@@ -647,7 +648,7 @@ END_TEST
 START_TEST(a_scheduler_may_not_know_it_any_more)
 {
     struct world world = world_up();
-    RUN(&world, {"get", "get_published"}, {"got 20", ""}, {"gone", ""},
+    RUN(&world, {"get", "get_published"}, {"got 20", "want:20"}, {"gone", ""},
         {"tick 300", "hello"}, {"welcome 2", "want:20"}, {"failed 20", ""});
     ck_assert_int_eq(future_status(world.futures[20]), DUSK_ERROR);
     world_end(&world);
