@@ -433,6 +433,16 @@ START_TEST(own_keys_that_are_not_made_cannot_be_published)
 }
 END_TEST
 
+START_TEST(a_refusal_without_a_code_of_ours_is_one_all_the_same)
+{
+    struct world world = world_up();
+    RUN(&world, {"submit", "submit:1"});
+    FROM_SCHEDULER(&world, refuse, .code = INT64_MIN, .reason = str_of("odd"));
+    ck_assert_int_eq(world.futures[1]->code, DUSK_E_REFUSED);
+    world_end(&world);
+}
+END_TEST
+
 /* Keys that others have published may bear the other number. */
 START_TEST(a_number_changes_only_with_the_first_welcome)
 {
@@ -1129,6 +1139,7 @@ int main(void)
     TCase *bad = tcase_create("bad");
     tcase_add_test(bad, what_a_scheduler_does_not_send_is_an_error);
     tcase_add_test(bad, own_keys_that_are_not_made_cannot_be_published);
+    tcase_add_test(bad, a_refusal_without_a_code_of_ours_is_one_all_the_same);
     tcase_add_test(bad, a_number_changes_only_with_the_first_welcome);
     tcase_add_test(bad, messages_about_nothing_are_counted_and_harm_nobody);
     tcase_add_test(bad, a_result_that_comes_too_late_changes_nothing);
