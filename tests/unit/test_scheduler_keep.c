@@ -355,6 +355,19 @@ START_TEST(what_is_being_stopped_after_a_recovery_takes_its_place)
 }
 END_TEST
 
+START_TEST(more_than_a_worker_may_run_is_not_taken_over)
+{
+    start_again();
+    BACK(W1, "w1",
+         .running =
+             RUNS({KEY(1), 77, 1, 0, 0}, {KEY(2), 78, 1, 0, 0}, {KEY(3), 79, 1, 0, 0}));
+    script_client(&s, C1);
+    for (uint64_t i = 1; i <= 3; i++)
+        expect("", script_message(&s, C1, SUBMIT(i, "load")));
+    expect("w1:stop_task 3#79", recovery_end(W1));
+}
+END_TEST
+
 START_TEST(a_worker_may_be_lost_before_anybody_asks)
 {
     start_again();
@@ -675,6 +688,7 @@ int main(void)
     tcase_add_test(tests, the_last_copy_of_scattered_data_is_kept);
     tcase_add_test(tests, workers_and_clients_come_back_in_any_order);
     tcase_add_test(tests, what_nobody_asks_for_is_freed_and_stopped);
+    tcase_add_test(tests, more_than_a_worker_may_run_is_not_taken_over);
     tcase_add_test(tests, a_worker_may_be_lost_before_anybody_asks);
     tcase_add_test(tests, what_is_being_stopped_after_a_recovery_takes_its_place);
     tcase_add_test(tests, recovery_is_for_the_beginning);
