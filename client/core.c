@@ -238,8 +238,7 @@ static int on_refuse(struct client_core *core, const struct msg_refuse *refuse,
     char line[400];
     snprintf(line, sizeof line, "scheduler %s refuses this client: " STR_FORMAT,
              core->scheduler->address, STR_ARGS(refuse->reason));
-    client_core_refuse(core, refuse->code < 0 ? (int)refuse->code : DUSK_E_REFUSED,
-                       line);
+    client_core_refuse(core, failure_code(refuse->code, DUSK_E_REFUSED), line);
     return 0;
 }
 

@@ -177,8 +177,9 @@ int client_core_submit(struct client_core *core, struct future_spec *spec,
                        struct dusk_future **ret_future);
 void client_core_cancel(struct client_core *core, struct dusk_future *future);
 
-/* A future for a task that the scheduler knows and that this client wants already;
- * what it holds under that key gets one more reference.  `what` names it. */
+/* A future for a task that get_published has named, which the scheduler is told to want
+ * for longer than this connection; what is held under that key gets one more reference.
+ * `what` names it. */
 int client_core_adopt(struct client_core *core, struct task_key key, struct str what,
                       struct dusk_future **ret_future);
 

@@ -7,6 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* The scheduler knows the task from somebody else. */
+#define SESSION_OTHER UINT32_MAX
+
 /* Keys in one cancel or release. */
 #define KEYS_AT_ONCE 1024
 
@@ -86,7 +89,8 @@ int client_core_adopt(struct client_core *core, struct task_key key, struct str 
         return DUSK_E_NOMEM;
     }
     future->adopted = true;
-    future->session = core->session;
+    future->session = SESSION_OTHER;
+    client_queue(future, QUEUE_SUBMIT);
     *ret_future = future;
     return 0;
 }

@@ -110,6 +110,27 @@ static bool hello_is_sound(struct scheduler *scheduler, struct peer_id peer,
     return false;
 }
 
+static void want_end(struct scheduler *scheduler, struct bond *want)
+{
+    struct task *task = bond_task(want);
+    bond_remove(want);
+    agenda_add(scheduler, task);
+    /* What the client was about to bring will not come. */
+    if (!task->function && task->state == TASK_WAITING)
+        task_displaced(scheduler, task);
+}
+
+/* The answer that gave them may have been lost with its connection: nobody would ever
+ * release them. */
+static void forget_given(struct scheduler *scheduler, struct client *client)
+{
+    LIST_FOREACH (link, &client->wants.bonds) {
+        struct bond *want = CONTAINER_OF(link, struct bond, link);
+        if (bond_flags(want) & WANT_GIVEN)
+            want_end(scheduler, want);
+    }
+}
+
 void client_hello(struct scheduler *scheduler, struct peer_id peer,
                   const struct msg_hello *hello)
 {
@@ -136,6 +157,7 @@ void client_hello(struct scheduler *scheduler, struct peer_id peer,
             return;
         }
         client->peer = peer;
+        forget_given(scheduler, client);
     }
     client->heard_ns = scheduler->now_ns;
     client_send(scheduler, client,
@@ -150,16 +172,6 @@ void client_disconnected(struct scheduler *scheduler, struct client *client)
     client->peer.number = 0;
     client->closed_ns = scheduler->now_ns;
     timer_set(scheduler, &client->timer, loss_deadline(scheduler, client));
-}
-
-static void want_end(struct scheduler *scheduler, struct bond *want)
-{
-    struct task *task = bond_task(want);
-    bond_remove(want);
-    agenda_add(scheduler, task);
-    /* What the client was about to bring will not come. */
-    if (!task->function && task->state == TASK_WAITING)
-        task_displaced(scheduler, task);
 }
 
 void client_remove(struct scheduler *scheduler, struct client *client, const char *why)
@@ -250,13 +262,28 @@ void client_scatter(struct scheduler *scheduler, struct client *client,
         want_add(scheduler, client, task, WANT_RESULT | WANT_BRINGS);
 }
 
+static struct bond *find_want(const struct scheduler *scheduler,
+                              const struct client *client, struct task_key key)
+{
+    const struct task *task = task_find(scheduler, key);
+    return task ? bond_find(task, &client->wants) : NULL;
+}
+
+void client_give(struct scheduler *scheduler, struct client *client,
+                 struct task_key key)
+{
+    bool wanted = find_want(scheduler, client, key);
+    client_want_key(scheduler, client, key,
+                    WANT_RESULT | (wanted ? 0u : (unsigned)WANT_GIVEN));
+}
+
 void client_release(struct scheduler *scheduler, struct client *client,
                     const struct msg_release *release)
 {
     for (size_t i = 0; i < release->keys.count; i++) {
-        struct task *task = task_find(scheduler, release->keys.items[i]);
-        struct bond *want = task ? bond_find(task, &client->wants) : NULL;
-        if (want && !(PLANTED(lost_release) && task->key.bits % 8 == 0))
+        struct task_key key = release->keys.items[i];
+        struct bond *want = find_want(scheduler, client, key);
+        if (want && !(PLANTED(lost_release) && key.bits % 8 == 0))
             want_end(scheduler, want);
     }
 }
@@ -284,8 +311,14 @@ void client_want_key(struct scheduler *scheduler, struct client *client,
 void client_want(struct scheduler *scheduler, struct client *client,
                  const struct msg_want *want)
 {
-    for (size_t i = 0; i < want->keys.count; i++)
-        client_want_key(scheduler, client, want->keys.items[i], WANT_RESULT);
+    for (size_t i = 0; i < want->keys.count; i++) {
+        struct bond *given = find_want(scheduler, client, want->keys.items[i]);
+        /* It has been told already. */
+        if (given && bond_flags(given) & WANT_GIVEN)
+            bond_set_flags(given, bond_flags(given) & ~(unsigned)WANT_GIVEN);
+        else
+            client_want_key(scheduler, client, want->keys.items[i], WANT_RESULT);
+    }
 }
 
 void client_locate(struct scheduler *scheduler, struct client *client,

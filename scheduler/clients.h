@@ -52,6 +52,11 @@ void client_want(struct scheduler *scheduler, struct client *client,
 void client_want_key(struct scheduler *scheduler, struct client *client,
                      struct task_key key, unsigned flag);
 
+/* The same for what get_published answers with: until the client says that it wants it,
+ * only as long as this connection. */
+void client_give(struct scheduler *scheduler, struct client *client,
+                 struct task_key key);
+
 void client_destroy(struct client *client);
 
 #endif

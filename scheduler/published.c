@@ -250,7 +250,7 @@ void client_get_published(struct scheduler *scheduler, struct client *client,
                 MESSAGE(published, .request = get->request, .tasks = {rows, count}));
     free(rows);
     for (size_t i = 0; i < count; i++)
-        client_want_key(scheduler, client, publication->keys[i], WANT_RESULT);
+        client_give(scheduler, client, publication->keys[i]);
 }
 
 void scheduler_recorded(struct scheduler *scheduler, int code, const char *line,

@@ -75,11 +75,13 @@ static void claim_run(struct scheduler *scheduler, struct task *task,
     entry->worker = NULL;
 }
 
-/* A running task is taken over when it could be started now. */
-static bool may_resume(const struct task *task)
+/* A running task is taken over when it could be started now, and if the worker may have
+ * been sent it: it may say anything. */
+static bool may_resume(const struct task *task, const struct worker *worker)
 {
     return task->function && task->missing == 0 &&
-           (task->state == TASK_NO_WORKER || task->state == TASK_QUEUED);
+           (task->state == TASK_NO_WORKER || task->state == TASK_QUEUED) &&
+           worker->outstanding < worker->nthreads + worker->credits;
 }
 
 void recovery_claim(struct scheduler *scheduler, struct task *task)
@@ -90,7 +92,7 @@ void recovery_claim(struct scheduler *scheduler, struct task *task)
             (task_is_active(task) || task->state == TASK_MEMORY))
             claim_data(scheduler, task, entry);
     for (struct unclaimed *entry = first; entry; entry = entry->next)
-        if (entry->worker && entry->attempt && may_resume(task))
+        if (entry->worker && entry->attempt && may_resume(task, entry->worker))
             claim_run(scheduler, task, entry);
 }
 

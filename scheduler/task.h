@@ -50,6 +50,7 @@ enum want_flag {
     WANT_PLACE = 2,  /* asked where it is: told once */
     WANT_KEPT = 4,   /* published: never told */
     WANT_BRINGS = 8, /* scattered: told where to put the data */
+    WANT_GIVEN = 16, /* by get_published, until the client says that it wants it */
 };
 
 enum holder_flag {

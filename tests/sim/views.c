@@ -146,10 +146,6 @@ int view_wants(struct process *scheduler, struct process *process,
         struct task_key key = bond_task(CONTAINER_OF(link, struct bond, link))->key;
         const struct dusk_future *future =
             map_get(&client_core_of(process)->by_key, key.bits);
-        /* The answer to get_published may be lost with its connection, and be another
-         * one when it is asked again: these go when the client leaves. */
-        if (!future && key.bits >> KEY_COUNT_BITS != client->number)
-            continue;
         if (!future || (future->wanted == 0 && !future->transfer))
             return err_set(text, DUSK_E_INTERNAL,
                            "the scheduler keeps " KEY_FORMAT " for %s, which does not "

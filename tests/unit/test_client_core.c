@@ -433,12 +433,22 @@ START_TEST(own_keys_that_are_not_made_cannot_be_published)
 }
 END_TEST
 
+START_TEST(a_refusal_without_a_code_of_ours_is_one_all_the_same)
+{
+    struct world world = world_up();
+    RUN(&world, {"submit", "submit:1"});
+    FROM_SCHEDULER(&world, refuse, .code = INT64_MIN, .reason = str_of("odd"));
+    ck_assert_int_eq(world.futures[1]->code, DUSK_E_REFUSED);
+    world_end(&world);
+}
+END_TEST
+
 /* Keys that others have published may bear the other number. */
 START_TEST(a_number_changes_only_with_the_first_welcome)
 {
     struct world world = world_up();
     uint64_t number = world.core->number;
-    RUN(&world, {"get", "get_published"}, {"got 20", ""}, {"gone", ""},
+    RUN(&world, {"get", "get_published"}, {"got 20", "want:20"}, {"gone", ""},
         {"tick 300", "hello"});
     FROM_SCHEDULER(&world, welcome, .epoch = 2, .number = 1, .heartbeat_ms = 1000);
     ck_assert_uint_eq(world.core->number, number);
@@ -634,8 +644,9 @@ END_TEST
 START_TEST(a_foreign_future_is_like_any_other)
 {
     struct world world = world_up();
-    RUN(&world, {"get", "get_published"}, {"got 20", ""}, {"finished 20 tcp://w:1", ""},
-        {"submit 20", "needs:20 submit:1"}, {"fetch 20", "get:20"}, {"data 20", ""});
+    RUN(&world, {"get", "get_published"}, {"got 20", "want:20"},
+        {"finished 20 tcp://w:1", ""}, {"submit 20", "needs:20 submit:1"},
+        {"fetch 20", "get:20"}, {"data 20", ""});
     ck_assert_int_eq(future_status(world.futures[20]), DUSK_FINISHED);
     /* It is wanted again by its key: its recipe is not here. */
     RUN(&world, {"gone", ""}, {"tick 300", "hello"},
@@ -647,7 +658,7 @@ END_TEST
 START_TEST(a_scheduler_may_not_know_it_any_more)
 {
     struct world world = world_up();
-    RUN(&world, {"get", "get_published"}, {"got 20", ""}, {"gone", ""},
+    RUN(&world, {"get", "get_published"}, {"got 20", "want:20"}, {"gone", ""},
         {"tick 300", "hello"}, {"welcome 2", "want:20"}, {"failed 20", ""});
     ck_assert_int_eq(future_status(world.futures[20]), DUSK_ERROR);
     world_end(&world);
@@ -1128,6 +1139,7 @@ int main(void)
     TCase *bad = tcase_create("bad");
     tcase_add_test(bad, what_a_scheduler_does_not_send_is_an_error);
     tcase_add_test(bad, own_keys_that_are_not_made_cannot_be_published);
+    tcase_add_test(bad, a_refusal_without_a_code_of_ours_is_one_all_the_same);
     tcase_add_test(bad, a_number_changes_only_with_the_first_welcome);
     tcase_add_test(bad, messages_about_nothing_are_counted_and_harm_nobody);
     tcase_add_test(bad, a_result_that_comes_too_late_changes_nothing);

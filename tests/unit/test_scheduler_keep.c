@@ -140,6 +140,8 @@ START_TEST(keys_of_others_are_wanted_by_name_and_by_key)
     expect("c2:published 1=load", script_message(&s, C2, GET("set")));
     expect("c1:finished 1 8B w1; c2:finished 1 8B w1",
            script_message(&s, W1, DONE(1, 1, 8)));
+    /* What get_published gave has been told. */
+    expect("", script_message(&s, C2, MESSAGE(want, .keys = KEYS(KEY(1)))));
     expect("c2:finished 1 8B w1",
            script_message(&s, C2, MESSAGE(want, .keys = KEYS(KEY(1)))));
     expect("c2:failed 9 NOT_FOUND: the scheduler does not know this key",
@@ -151,6 +153,35 @@ START_TEST(keys_of_others_are_wanted_by_name_and_by_key)
     expect("c2:published 1=cancelled; "
            "c2:failed 1 NOT_FOUND: the scheduler does not know this key",
            script_message(&s, C2, GET("set")));
+}
+END_TEST
+
+/* The answer may be lost with its connection, and never be asked for again. */
+START_TEST(what_a_name_gave_ends_with_the_connection_unless_it_is_wanted)
+{
+    script_worker(&s, W1, 1, 1);
+    script_client(&s, C1);
+    script_client(&s, C2);
+    script_message(&s, C1, SUBMIT(1, "load"));
+    script_message(&s, C1, SUBMIT(2, "load"));
+    script_message(&s, C1, SUBMIT(3, "load"));
+    script_message(&s, C1, PUBLISH("set", 1, KEY(1), KEY(2), KEY(3)));
+    for (uint64_t i = 1; i <= 3; i++)
+        script_message(&s, W1, DONE(i, i, 8));
+    script_message(&s, C2, MESSAGE(want, .keys = KEYS(KEY(3))));
+    script_message(&s, C2, GET("set"));
+    script_message(&s, C2, MESSAGE(want, .keys = KEYS(KEY(2))));
+    script_message(&s, C1, MESSAGE(bye));
+    expect("c2:published",
+           script_message(&s, C2, MESSAGE(unpublish, .name = str_of("set"))));
+    expect("", script_gone(&s, C2));
+    expect(
+        "w1:free_data 1; c3:welcome 2",
+        script_message(&s, C3,
+                       MESSAGE(hello, .magic = PROTOCOL_MAGIC, .major = PROTOCOL_MAJOR,
+                               .role = ROLE_CLIENT, .epoch = 100 + C2, .client = 2)));
+    expect("w1:free_data 2 3",
+           script_message(&s, C3, MESSAGE(release, .keys = KEYS(KEY(2), KEY(3)))));
 }
 END_TEST
 
@@ -321,6 +352,19 @@ START_TEST(what_is_being_stopped_after_a_recovery_takes_its_place)
            script_message(
                &s, W1,
                MESSAGE(erred, .key = KEY(3), .attempt = 77, .code = DUSK_E_CANCELLED)));
+}
+END_TEST
+
+START_TEST(more_than_a_worker_may_run_is_not_taken_over)
+{
+    start_again();
+    BACK(W1, "w1",
+         .running =
+             RUNS({KEY(1), 77, 1, 0, 0}, {KEY(2), 78, 1, 0, 0}, {KEY(3), 79, 1, 0, 0}));
+    script_client(&s, C1);
+    for (uint64_t i = 1; i <= 3; i++)
+        expect("", script_message(&s, C1, SUBMIT(i, "load")));
+    expect("w1:stop_task 3#79", recovery_end(W1));
 }
 END_TEST
 
@@ -636,12 +680,15 @@ int main(void)
     tcase_add_test(tests, names_are_taken_once);
     tcase_add_test(tests, published_tasks_are_limited);
     tcase_add_test(tests, keys_of_others_are_wanted_by_name_and_by_key);
+    tcase_add_test(tests,
+                   what_a_name_gave_ends_with_the_connection_unless_it_is_wanted);
     tcase_add_test(tests, replicas_are_kept_at_their_number);
     tcase_add_test(tests, who_cannot_take_a_copy_is_not_asked_at_once);
     tcase_add_test(tests, replicas_of_results_too);
     tcase_add_test(tests, the_last_copy_of_scattered_data_is_kept);
     tcase_add_test(tests, workers_and_clients_come_back_in_any_order);
     tcase_add_test(tests, what_nobody_asks_for_is_freed_and_stopped);
+    tcase_add_test(tests, more_than_a_worker_may_run_is_not_taken_over);
     tcase_add_test(tests, a_worker_may_be_lost_before_anybody_asks);
     tcase_add_test(tests, what_is_being_stopped_after_a_recovery_takes_its_place);
     tcase_add_test(tests, recovery_is_for_the_beginning);
