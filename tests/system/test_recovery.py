@@ -101,6 +101,11 @@ def logged(cluster, message, pattern):
     return None
 
 
+def noticed(cluster, message, pattern):
+    """The same; a nanny may report a death before the worker's connection closes."""
+    return logged(cluster, message, pattern) or logged(cluster, "worker lost", pattern)
+
+
 def kill_child(cluster, nanny):
     os.kill(cluster.computing(nanny), signal.SIGKILL)
 
@@ -148,7 +153,7 @@ def notice_once(times):
                 pattern = rf"worker=victim-{number}\b"
                 moment = daemons.wait_for(
                     f"{message} after {fault}",
-                    lambda m=message, p=pattern: logged(cluster, m, p), HANG_SECONDS)
+                    lambda m=message, p=pattern: noticed(cluster, m, p), HANG_SECONDS)
                 times.setdefault(f"{fault}: {message}", []).append(moment - begin[fault])
         for pid in daemons.children(workers["SIGSTOP of a worker"].pid):
             os.kill(pid, signal.SIGCONT)
