@@ -390,6 +390,20 @@ void placement_reconsider(struct scheduler *scheduler, const struct worker *work
     }
 }
 
+/* To the least loaded worker, or to the next one.  One that has a bunch counts as less
+ * loaded than it is: when there is no room for a longer task it ends its bunch. */
+static bool place_one(struct scheduler *scheduler)
+{
+    struct worker *least =
+        CONTAINER_OF(heap_first(&scheduler->open), struct worker, open);
+    if (take_one(scheduler, least))
+        return true;
+    bool bunched = least->bunch > 1;
+    least->bunch = 1;
+    placement_update(scheduler, least);
+    return bunched;
+}
+
 void placement_run(struct scheduler *scheduler)
 {
     place_unplaced(scheduler);
@@ -405,9 +419,7 @@ void placement_run(struct scheduler *scheduler)
                    (idle = heap_first(&scheduler->open)))
                 ;
     }
-    struct heap_link *least;
-    while (scheduler->queue.count && (least = heap_first(&scheduler->open)) &&
-           take_one(scheduler, CONTAINER_OF(least, struct worker, open)))
+    while (scheduler->queue.count && scheduler->open.count && place_one(scheduler))
         ;
     place_demanding(scheduler);
 }

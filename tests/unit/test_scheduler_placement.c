@@ -50,6 +50,20 @@ START_TEST(tasks_go_to_the_least_loaded)
 }
 END_TEST
 
+START_TEST(a_bunch_of_short_tasks_keeps_no_long_one_from_others)
+{
+    script_worker(&s, W1, 1, 2);
+    script_message(&s, C1, SUBMIT(1, "short"));
+    script_message(&s, W1,
+                   MESSAGE(done, .key = KEY(1), .attempt = 1, .nbytes = 8,
+                           .start_ns = 1000, .stop_ns = 2000));
+    script_worker(&s, W2, 1, 2);
+    expect("w1:run_task 2#2 short", script_message(&s, C1, SUBMIT(2, "short")));
+    expect("w1:run_task 3#3 short", script_message(&s, C1, SUBMIT(3, "short")));
+    expect("w2:run_task 4#4 f", script_message(&s, C1, SUBMIT(4, "f")));
+}
+END_TEST
+
 START_TEST(tasks_go_to_their_data)
 {
     script_worker(&s, W1, 1, 1);
@@ -233,6 +247,7 @@ int main(void)
     TCase *tests = tcase_create("placement");
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, tasks_go_to_the_least_loaded);
+    tcase_add_test(tests, a_bunch_of_short_tasks_keeps_no_long_one_from_others);
     tcase_add_test(tests, tasks_go_to_their_data);
     tcase_add_test(tests, priority_goes_before_order);
     tcase_add_test(tests, short_tasks_are_sent_ahead);
