@@ -20,7 +20,7 @@ static const char *const locals[] = {"lbfgs", "gram", "auto", NULL};
 
 struct admm_arguments {
     int family, variant, form, local, keep;
-    double l1, rho, tolerance, staleness;
+    double l1, rho, tolerance, staleness, handover;
     bool intercept, pin;
     int64_t rows, columns, chunk_rows, chunks, seed, max_time_ns;
     const char *input, *response;
@@ -186,6 +186,16 @@ static int arguments_parse(struct admm_arguments *a, struct command *command, in
          .shown = true,
          .help = "an update that is out for more than T times the number of chunks "
                  "is run a second time; 0: never"},
+        {.name = "handover",
+         .argument = "E",
+         .kind = OPTION_REAL,
+         .min = 0,
+         .max = 1,
+         .above_min = true,
+         .to.real = &a->handover,
+         .help = "relative residual at which ADMM hands over to Newton's method, which "
+                 "converges from far away (default 0.05; logistic 0.01, or 0.1 with "
+                 "few columns)"},
         {.name = "tolerance",
          .argument = "E",
          .kind = OPTION_REAL,
@@ -333,6 +343,7 @@ static int fit(const struct admm_arguments *a, struct session *session,
             .local = choose_local(a),
             .tolerance = a->tolerance,
             .staleness = a->staleness,
+            .handover = a->handover,
             .rho = a->rho,
             .seed = (uint64_t)a->seed,
             .max_time_s = (double)a->max_time_ns / (double)NS_PER_S,

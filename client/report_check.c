@@ -48,6 +48,7 @@ static const struct member problem_members[] = {{"name", STRING},
                                                 {"kkt", MAYBE},
                                                 {"setup_seconds", NUMBER},
                                                 {"setup_tasks", ARRAY},
+                                                {"setup_threads", ARRAY | ABSENT},
                                                 {"memory", OBJECT | ABSENT},
                                                 {"image", OBJECT | ABSENT},
                                                 {0}};

@@ -254,6 +254,7 @@ static json_t *problem_json(const struct results *results,
     if (data->image_width > 0)
         json_object_set_new(object, "image", image_json(results));
     json_object_set_new(object, "setup_tasks", setup_tasks_json(results->setup));
+    json_object_set_new(object, "setup_threads", threads_json(results->setup));
     return object;
 }
 

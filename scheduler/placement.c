@@ -334,6 +334,40 @@ static bool steal_one(struct scheduler *scheduler, struct worker *thief)
     return false;
 }
 
+static struct worker *open_worker(struct heap_link *link)
+{
+    return link ? CONTAINER_OF(link, struct worker, open) : NULL;
+}
+
+/* A worker that counts as idle because of its bunch could take nothing: from now on
+ * its load is what it is, so that one that idles comes first.  False if it was. */
+static bool bunch_end(struct scheduler *scheduler, struct worker *worker)
+{
+    if (worker->bunch == 1)
+        return false;
+    worker->bunch = 1;
+    placement_update(scheduler, worker);
+    return true;
+}
+
+/* What is left in a queue may be worth taking to those that idle. */
+static void steal_all(struct scheduler *scheduler)
+{
+    struct worker *idle;
+    while ((idle = open_worker(heap_first(&scheduler->open))) &&
+           (steal_one(scheduler, idle) || bunch_end(scheduler, idle)))
+        ;
+}
+
+static void hand_out(struct scheduler *scheduler)
+{
+    struct worker *least;
+    while (scheduler->queue.count &&
+           (least = open_worker(heap_first(&scheduler->open))) &&
+           (take_one(scheduler, least) || bunch_end(scheduler, least)))
+        ;
+}
+
 static void refill_one(struct scheduler *scheduler, struct worker *worker)
 {
     while (take_one(scheduler, worker))
@@ -390,20 +424,6 @@ void placement_reconsider(struct scheduler *scheduler, const struct worker *work
     }
 }
 
-/* To the least loaded worker, or to the next one.  One that has a bunch counts as less
- * loaded than it is: when there is no room for a longer task it ends its bunch. */
-static bool place_one(struct scheduler *scheduler)
-{
-    struct worker *least =
-        CONTAINER_OF(heap_first(&scheduler->open), struct worker, open);
-    if (take_one(scheduler, least))
-        return true;
-    bool bunched = least->bunch > 1;
-    least->bunch = 1;
-    placement_update(scheduler, least);
-    return bunched;
-}
-
 void placement_run(struct scheduler *scheduler)
 {
     place_unplaced(scheduler);
@@ -412,15 +432,10 @@ void placement_run(struct scheduler *scheduler)
         list_remove(link);
         struct worker *worker = CONTAINER_OF(link, struct worker, refill);
         refill_one(scheduler, worker);
-        /* What is left in its queue may be worth taking to one that idles. */
-        struct heap_link *idle = heap_first(&scheduler->open);
-        if (worker->queue.count && idle)
-            while (steal_one(scheduler, CONTAINER_OF(idle, struct worker, open)) &&
-                   (idle = heap_first(&scheduler->open)))
-                ;
+        if (worker->queue.count)
+            steal_all(scheduler);
     }
-    while (scheduler->queue.count && scheduler->open.count && place_one(scheduler))
-        ;
+    hand_out(scheduler);
     place_demanding(scheduler);
 }
 

@@ -290,12 +290,12 @@ function drawStreams(parent, entry, kinds) {
 }
 
 // The set-up's tasks in the shape of a run.
-function setupRun({ problem, runs }) {
+function setupRun({ problem }) {
     const tasks = problem.setup_tasks;
     if (tasks.length === 0)
         return null;
     const kinds = Array.from(new Set(tasks.map(task => task[1])));
-    const known = runs.length ? runs[0].threads : [];
+    const known = problem.setup_threads || [];
     const many = d3.max(tasks, task => task[0]) + 1;
     return {
         threads: d3.range(many).map(i => known[i] || `thread ${i}`),

@@ -9,7 +9,7 @@ import json
 import os
 import tempfile
 import time
-from functools import partial
+from functools import cache, partial
 from typing import NamedTuple
 
 from contest import Contestant, Figure, Unavailable, output, program
@@ -43,9 +43,14 @@ class Problem(NamedTuple):
         return loss + self.l1 * np.sum(np.abs(b))
 
 
-FOLDER = tempfile.TemporaryDirectory(prefix="dusk-bench-fits-")
 problems = {}  # by (name, quick), made when they are needed
 reachable = {}  # by folder: no objective is less
+
+
+@cache
+def files():
+    """The folder of all problems, which ends with the program."""
+    return tempfile.TemporaryDirectory(prefix="dusk-bench-fits-")
 
 
 def write_csv(path, numbers):
@@ -82,7 +87,7 @@ def problem(name, quick):
     else:
         y = (generator.uniform(size=rows) < 1 / (1 + np.exp(-eta))).astype(int)
         family, l1 = "logistic", 0.5 * UNIT * np.sqrt(rows)
-    folder = tempfile.mkdtemp(dir=FOLDER.name)
+    folder = tempfile.mkdtemp(dir=files().name)
     made = Problem(folder, family, float(l1), x.astype(float), y.astype(float))
     write_csv(made.path("data.csv"), np.column_stack([x, y]))
     made.x.T.tofile(made.path("x"))

@@ -4,7 +4,7 @@
  *     bench_gearman PORT JOBS
  *
  * prints JSON as `dusk bench tasks --json` does. */
-#include "client/bench.h"
+#include "client/bench/figures.h"
 #include "common/clock.h"
 
 #include <libgearman/gearman.h>

@@ -1,5 +1,5 @@
 /* Statistics and output of the benchmarks. */
-#include "client/bench.h"
+#include "client/bench/figures.h"
 #include "client/commands.h"
 #include "tests/test.h"
 

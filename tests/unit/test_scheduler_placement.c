@@ -50,20 +50,6 @@ START_TEST(tasks_go_to_the_least_loaded)
 }
 END_TEST
 
-START_TEST(a_bunch_of_short_tasks_keeps_no_long_one_from_others)
-{
-    script_worker(&s, W1, 1, 2);
-    script_message(&s, C1, SUBMIT(1, "short"));
-    script_message(&s, W1,
-                   MESSAGE(done, .key = KEY(1), .attempt = 1, .nbytes = 8,
-                           .start_ns = 1000, .stop_ns = 2000));
-    script_worker(&s, W2, 1, 2);
-    expect("w1:run_task 2#2 short", script_message(&s, C1, SUBMIT(2, "short")));
-    expect("w1:run_task 3#3 short", script_message(&s, C1, SUBMIT(3, "short")));
-    expect("w2:run_task 4#4 f", script_message(&s, C1, SUBMIT(4, "f")));
-}
-END_TEST
-
 START_TEST(tasks_go_to_their_data)
 {
     script_worker(&s, W1, 1, 1);
@@ -111,6 +97,23 @@ START_TEST(short_tasks_are_sent_ahead)
 }
 END_TEST
 
+START_TEST(very_short_tasks_go_out_in_bunches)
+{
+    script_worker(&s, W1, 1, 100);
+    script_worker(&s, W2, 1, 100);
+    script_message(&s, C1, SUBMIT(1, "f"));
+    script_message(&s, W1, took(1, 1, 0));
+    script_message(&s, C1, SUBMIT(2, "g"));
+    script_message(&s, W1, took(2, 2, 1000));
+    expect("w1:run_task 3#3 f", script_message(&s, C1, SUBMIT(3, "f")));
+    expect("w1:run_task 4#4 f", script_message(&s, C1, SUBMIT(4, "f")));
+    expect("w1:run_task 5#5 f", script_message(&s, C1, SUBMIT(5, "f")));
+    /* One that takes long goes to the worker that idles, and ends the bunch. */
+    expect("w2:run_task 6#6 g", script_message(&s, C1, SUBMIT(6, "g")));
+    expect("w2:run_task 7#7 f", script_message(&s, C1, SUBMIT(7, "f")));
+}
+END_TEST
+
 START_TEST(long_tasks_are_not)
 {
     script_worker(&s, W1, 2, 10);
@@ -153,6 +156,20 @@ START_TEST(what_is_dear_to_move_stays)
     expect("", script_message(&s, W2, MESSAGE(have, .holdings = {&holding, 1})));
     expect("w2:alive; w2:run_task 15#5 f [1@w2 1@w1]",
            script_message(&s, W2, MESSAGE(heartbeat, .memory = 1)));
+}
+END_TEST
+
+START_TEST(of_several_holders_the_idle_one_is_home)
+{
+    script_worker(&s, W1, 1, 1);
+    script_worker(&s, W2, 1, 1);
+    make_data(W1, 1, 20000000);
+    struct holding holding = {KEY(1), 20000000};
+    script_message(&s, W2, MESSAGE(have, .holdings = {&holding, 1}));
+    expect("w1:run_task 2#2 f [1@w1 1@w2]",
+           script_message(&s, C1, SUBMIT(2, "f", ON(KEY(1)), .worker = str_of("w1"))));
+    expect("w2:run_task 3#3 f [1@w2 1@w1]",
+           script_message(&s, C1, SUBMIT(3, "f", ON(KEY(1)))));
 }
 END_TEST
 
@@ -247,13 +264,14 @@ int main(void)
     TCase *tests = tcase_create("placement");
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, tasks_go_to_the_least_loaded);
-    tcase_add_test(tests, a_bunch_of_short_tasks_keeps_no_long_one_from_others);
     tcase_add_test(tests, tasks_go_to_their_data);
     tcase_add_test(tests, priority_goes_before_order);
     tcase_add_test(tests, short_tasks_are_sent_ahead);
+    tcase_add_test(tests, very_short_tasks_go_out_in_bunches);
     tcase_add_test(tests, long_tasks_are_not);
     tcase_add_test(tests, an_idle_worker_steals_what_would_wait_long);
     tcase_add_test(tests, what_is_dear_to_move_stays);
+    tcase_add_test(tests, of_several_holders_the_idle_one_is_home);
     tcase_add_test(tests, restricted_tasks_are_not_stolen);
     tcase_add_test(tests, a_slow_worker_loses_its_queue);
     tcase_add_test(tests, a_paused_worker_gets_nothing_new);

@@ -1,4 +1,4 @@
-#include "client/bench_peer.h"
+#include "client/bench/peer.h"
 
 #include <errno.h>
 #include <jansson.h>

@@ -1,4 +1,4 @@
-#include "client/bench_usage.h"
+#include "client/bench/usage.h"
 
 #include "common/clock.h"
 

@@ -1,7 +1,7 @@
 /* The published problem by all variants of ADMM: updates a second, and seconds to
  * relative gaps; with dask.distributed on the same chunks. */
-#include "client/bench.h"
-#include "client/bench_peer.h"
+#include "client/bench/figures.h"
+#include "client/bench/peer.h"
 #include "client/gaps.h"
 #include "client/run.h"
 #include "client/session.h"
@@ -451,7 +451,7 @@ int bench_admm(int argc, char **argv)
         .columns = 100,
         .chunks = 40,
         .rounds = 5,
-        .sweeps = 3,
+        .sweeps = 8,
         .seed = 1,
         .variant = VARIANT_ALL,
         .form = FORM_BOTH,

@@ -1,7 +1,7 @@
 /* What the benchmarks share: statistics of samples, and named figures that are printed
  * as a table or as JSON. */
-#ifndef CLIENT_BENCH_H
-#define CLIENT_BENCH_H
+#ifndef CLIENT_BENCH_FIGURES_H
+#define CLIENT_BENCH_FIGURES_H
 
 #include <stdbool.h>
 #include <stdio.h>

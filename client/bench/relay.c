@@ -1,6 +1,6 @@
-#include "client/bench_relay.h"
+#include "client/bench/relay.h"
 
-#include "client/bench_usage.h"
+#include "client/bench/usage.h"
 #include "common/clock.h"
 
 #include <errno.h>

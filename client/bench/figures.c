@@ -1,4 +1,4 @@
-#include "client/bench.h"
+#include "client/bench/figures.h"
 
 #include "client/commands.h"
 #include "client/grid.h"

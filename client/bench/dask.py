@@ -13,6 +13,7 @@ import os
 import random
 import signal
 import sys
+import tempfile
 import time
 
 for name in ("OPENBLAS", "OMP", "MKL"):
@@ -126,8 +127,10 @@ def main(directory):
     with open(os.path.join(directory, "problem.json"), encoding="utf-8") as file:
         problem = json.load(file)
     dask.config.set({"distributed.worker.daemon": True})
-    with LocalCluster(n_workers=WORKERS, threads_per_worker=1, processes=True,
-                      memory_limit=0, dashboard_address=None) as cluster, \
+    with tempfile.TemporaryDirectory(dir=directory) as space, \
+            LocalCluster(n_workers=WORKERS, threads_per_worker=1, processes=True,
+                         memory_limit=0, dashboard_address=None,
+                         local_directory=space) as cluster, \
             Client(cluster) as client:
         chunks = [client.submit(load, directory, chunk, problem["columns"])
                   for chunk in range(problem["chunks"])]

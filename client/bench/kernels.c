@@ -1,6 +1,6 @@
 /* The numerical kernels on a worker, each in turn with what bounds it there: reading
  * the rows once, or OpenBLAS's product of matrices. */
-#include "client/bench.h"
+#include "client/bench/figures.h"
 #include "client/commands.h"
 #include "client/session.h"
 

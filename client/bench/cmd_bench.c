@@ -1,5 +1,5 @@
 /* Measurements of this machine.  Nothing asserts a time. */
-#include "client/bench.h"
+#include "client/bench/figures.h"
 #include "client/commands.h"
 #include "client/subcommands.h"
 

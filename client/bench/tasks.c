@@ -1,9 +1,9 @@
 /* Tasks that do nothing: how many a second, how long one takes, and what the scheduler
  * spends on one, in turn with the relay of bench_relay.h in the same run. */
-#include "client/bench.h"
-#include "client/bench_patterns.h"
-#include "client/bench_relay.h"
-#include "client/bench_usage.h"
+#include "client/bench/figures.h"
+#include "client/bench/patterns.h"
+#include "client/bench/relay.h"
+#include "client/bench/usage.h"
 
 #include <stdlib.h>
 

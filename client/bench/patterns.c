@@ -1,4 +1,4 @@
-#include "client/bench_patterns.h"
+#include "client/bench/patterns.h"
 
 #include "common/clock.h"
 
