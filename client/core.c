@@ -302,6 +302,7 @@ static void result_set(struct dusk_future *future, struct payload *result)
     if (!future_apply(future, FUTURE_ARRIVED))
         return;
     future->result = payload_ref(result);
+    future->code = 0; /* it may have been out of reach */
     client_transfer_end(future);
 }
 
@@ -353,10 +354,10 @@ static int on_failed(struct client_core *core, const struct msg_failed *failed)
     /* One that only others need keeps the cause for them; that it is unknown is none.
      */
     bool kept = future && future->references > 0 && code != DUSK_E_NOT_FOUND;
-    if (kept || (future && future_is_needed(future)))
-        future_fail(future, code, failed->reason);
-    else
+    if (!kept && !(future && future_is_needed(future)))
         core->late++;
+    else if (!future_fail(future, code, failed->reason) && future->state == FUTURE_HERE)
+        future_reason_set(future, code, failed->reason);
     return 0;
 }
 

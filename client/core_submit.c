@@ -213,11 +213,14 @@ static void fail_like(struct dusk_future *future, const struct dusk_future *caus
 bool client_fail_like_dependency(struct dusk_future *future)
 {
     const struct future_spec *spec = future->spec;
-    for (unsigned i = 0; i < spec->dependency_count; i++)
-        if (future_has_failed(spec->dependencies[i])) {
-            fail_like(future, spec->dependencies[i]);
+    for (unsigned i = 0; i < spec->dependency_count; i++) {
+        const struct dusk_future *cause = spec->dependencies[i];
+        if (future_has_failed(cause) ||
+            (cause->state == FUTURE_HERE && cause->code < 0)) {
+            fail_like(future, cause);
             return true;
         }
+    }
     return false;
 }
 

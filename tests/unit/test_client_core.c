@@ -639,6 +639,20 @@ START_TEST(a_full_outbox_is_filled_again_after_sending)
 }
 END_TEST
 
+START_TEST(a_result_that_is_here_keeps_the_cause_for_what_needs_it)
+{
+    struct world world = world_up();
+    RUN(&world, {"submit", "submit:1"}, {"finished 1", ""},
+        {"submit 1", "needs:1 submit:2"}, {"gone", ""}, {"tick 300", "hello"},
+        {"welcome 2", "submit:1 needs:1 submit:2"}, {"failed 1", ""},
+        {"unknown 2", ""});
+    ck_assert_int_eq(status_of(&world, 1), DUSK_FINISHED);
+    ck_assert_int_eq(status_of(&world, 2), DUSK_ERROR);
+    ck_assert_int_eq(world.futures[2]->code, DUSK_E_TASK);
+    world_end(&world);
+}
+END_TEST
+
 /* ---- what others have published ---- */
 
 START_TEST(a_foreign_future_is_like_any_other)
@@ -1158,6 +1172,7 @@ int main(void)
     tcase_add_test(good, released_futures_live_on_in_what_needs_them);
     tcase_add_test(good, long_chains_are_freed_without_recursion);
     tcase_add_test(good, a_full_outbox_is_filled_again_after_sending);
+    tcase_add_test(good, a_result_that_is_here_keeps_the_cause_for_what_needs_it);
     tcase_add_test(good, a_foreign_future_is_like_any_other);
     tcase_add_test(good, a_scheduler_may_not_know_it_any_more);
     tcase_add_test(good, ones_own_come_back_as_they_are);
