@@ -41,6 +41,7 @@ probe_found() {
     case $1 in
     command:*) PATH=$PATH:/usr/sbin:/sbin command -v "${1#command:}" >/dev/null ;;
     pkg-config:*) pkg-config --exists "${1#pkg-config:}" 2>/dev/null ;;
+    file:*) [[ -e ${1#file:} ]] ;;
     header:*) cc -E -x c - <<<"#include <${1#header:}>" >/dev/null 2>&1 ;;
     *) false ;;
     esac

@@ -42,10 +42,11 @@ def other_system():
     """On a system without apt-get, what is missing is listed in one line"""
     files = lacking("gcc command:gcc # here", "away command:no-such-command # why",
                     "libaway-dev pkg-config:no-such-library", "header-dev header:no/such.h",
-                    "libc6-dev header:stdio.h", "bare # nothing tells")
+                    "libc6-dev header:stdio.h", "a-file file:/no/such/file",
+                    "base-files file:/etc/os-release", "bare # nothing tells")
     with small_clone(files) as root:
         said = call(root, "deploy/setup", path=commands(root, "apt-get"))
-        one_line(said, "packages:", "names: away libaway-dev header-dev bare\n")
+        one_line(said, "packages:", "names: away libaway-dev header-dev a-file bare\n")
 
 
 def no_root():
