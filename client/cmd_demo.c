@@ -159,6 +159,21 @@ static struct run_options robust_run(enum admm_variant variant, enum local_solve
                                 .staleness = STALENESS};
 }
 
+/* Makes the data of a problem and fits them. */
+static int fit_made(struct session *session, const struct published *problem,
+                    const struct run_options *runs, int count, json_t **ret_problem,
+                    bool *ret_certified, struct err_text *text)
+{
+    struct fit_plan plan = {
+        .l1 = PUBLISHED_L1, .runs = runs, .run_count = count, .seed = problem->seed};
+    struct dataset data = {0};
+    int rc = dataset_published(session->client, problem, &data, text);
+    if (rc == 0)
+        rc = fit_execute(session, &data, &plan, ret_problem, ret_certified, text);
+    dataset_fini(&data);
+    return rc;
+}
+
 static int published(const struct demo_arguments *a, struct session *session,
                      json_t **ret_problem, bool *ret_certified, struct err_text *text)
 {
@@ -182,16 +197,7 @@ static int published(const struct demo_arguments *a, struct session *session,
                                 .chunk_rows = PUBLISHED_CHUNK_ROWS,
                                 .seed = (uint64_t)a->seed,
                                 .reduced = a->full};
-    struct fit_plan plan = {.l1 = PUBLISHED_L1,
-                            .runs = runs,
-                            .run_count = count,
-                            .seed = (uint64_t)a->seed};
-    struct dataset data = {0};
-    int rc = dataset_published(session->client, &problem, &data, text);
-    if (rc == 0)
-        rc = fit_execute(session, &data, &plan, ret_problem, ret_certified, text);
-    dataset_fini(&data);
-    return rc;
+    return fit_made(session, &problem, runs, count, ret_problem, ret_certified, text);
 }
 
 static int slow_run(const struct demo_arguments *a, struct session *session,
@@ -208,14 +214,7 @@ static int slow_run(const struct demo_arguments *a, struct session *session,
                                 .chunk_rows = SLOW_CHUNK_ROWS,
                                 .seed = (uint64_t)a->seed,
                                 .homes = session->members};
-    struct fit_plan plan = {
-        .l1 = PUBLISHED_L1, .runs = run, .run_count = 1, .seed = (uint64_t)a->seed};
-    struct dataset data = {0};
-    int rc = dataset_published(session->client, &problem, &data, text);
-    if (rc == 0)
-        rc = fit_execute(session, &data, &plan, ret_problem, ret_certified, text);
-    dataset_fini(&data);
-    return rc;
+    return fit_made(session, &problem, run, 1, ret_problem, ret_certified, text);
 }
 
 /* Synchronous and asynchronous, with chunks that stay where they are and with chunks
