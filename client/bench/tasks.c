@@ -269,20 +269,33 @@ static int measure(struct bench *bench, struct err_text *text)
     return rc;
 }
 
+/* The threads of the cluster that is to be measured: looked up and left again, since
+ * the relay has as many workers and is started before this process has threads. */
+static int count_workers(struct bench *bench, const struct session_options *options,
+                         struct err_text *text)
+{
+    struct session session = {0};
+    int rc = session_start(options, &session, text);
+    bench->workers = session.threads;
+    session_stop(&session);
+    return rc;
+}
+
 static int bench_start(struct bench *bench, struct err_text *text)
 {
     struct session_options options = bench->arguments->session;
     options.plain = true;
-    int rc = session_start(&options, &bench->session, text);
-    if (rc < 0)
-        return rc;
-    bench->workers = bench->session.threads;
-    options.plain = false;
-    if (bench->session.cluster)
-        rc = session_start(&options, &bench->encrypted, text);
+    int rc = count_workers(bench, &options, text);
     int relays =
         bench->workers < CLUSTER_WORKERS_MAX ? bench->workers : CLUSTER_WORKERS_MAX;
-    return rc < 0 ? rc : relay_start(relays, &bench->relay, text);
+    if (rc == 0)
+        rc = relay_start(relays, &bench->relay, text);
+    if (rc == 0)
+        rc = session_start(&options, &bench->session, text);
+    options.plain = false;
+    if (rc == 0 && bench->session.cluster)
+        rc = session_start(&options, &bench->encrypted, text);
+    return rc;
 }
 
 static int bench_init(struct bench *bench, const struct tasks_arguments *a,
@@ -302,7 +315,6 @@ static int bench_init(struct bench *bench, const struct tasks_arguments *a,
     return 0;
 }
 
-/* The relay first: its processes have copies of the sessions' connections. */
 static void bench_fini(struct bench *bench)
 {
     relay_stop(bench->relay);
