@@ -79,10 +79,6 @@ static void tell_inputs(const struct scheduler *scheduler, const struct task *ta
                         char *line, size_t size)
 {
     const struct task *root = root_of(task);
-    if (root == task) {
-        snprintf(line, size, "all its inputs are there: it is queued next");
-        return;
-    }
     char reason[1024];
     why_line(scheduler, root, reason, sizeof reason);
     snprintf(line, size,
