@@ -19,11 +19,9 @@ static int failed(struct err_text *text)
 
 int curve_listen(void *socket, const struct key_pair *pair, struct err_text *text)
 {
-    static const char domain[] = "dusk";
     int yes = 1;
     if (zmq_setsockopt(socket, ZMQ_CURVE_SERVER, &yes, sizeof yes) < 0 ||
-        set_key(socket, ZMQ_CURVE_SECRETKEY, pair->secret_key) < 0 ||
-        zmq_setsockopt(socket, ZMQ_ZAP_DOMAIN, domain, strlen(domain)) < 0)
+        set_key(socket, ZMQ_CURVE_SECRETKEY, pair->secret_key) < 0)
         return failed(text);
     return 0;
 }

@@ -20,6 +20,11 @@
  * so that most must wait where they are counted. */
 #define QUEUE_MESSAGES 16
 
+/* With a domain for authentication, ZeroMQ turns away what is older than ZMTP 3, as any
+ * bytes may seem to be: the identity of such a peer, come while its socket is closed,
+ * aborts the process (libzmq 4.3.4).  Sockets without keys ask nobody. */
+static const char zap_domain[] = "dusk";
+
 #define LINGER_MS 1000
 #define BACKLOG 4096
 #define HANDSHAKE_MS 10000
@@ -53,7 +58,8 @@ int link_socket(void *context, int type, void **ret_socket, struct err_text *tex
         set_int(socket, ZMQ_LINGER, LINGER_MS) | set_int(socket, ZMQ_BACKLOG, BACKLOG) |
         set_int(socket, ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS) |
         set_int(socket, ZMQ_TCP_MAXRT, TCP_MAXRT_MS) | set_int(socket, ZMQ_IPV6, 1) |
-        zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &max_bytes, sizeof max_bytes);
+        zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &max_bytes, sizeof max_bytes) |
+        zmq_setsockopt(socket, ZMQ_ZAP_DOMAIN, zap_domain, strlen(zap_domain));
     if (type == ZMQ_ROUTER)
         failed |= set_int(socket, ZMQ_ROUTER_MANDATORY, 1);
     else

@@ -92,7 +92,9 @@ class SchedulerAlone:
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, failure, *_):
+        if failure:
+            print("# exit code", self.process.poll(), *self.lines()[-20:], sep="\n# ")
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()

@@ -141,6 +141,20 @@ def random_bytes():
         assert scheduler.end() == 0
 
 
+def old_peers():
+    """Peers older than ZMTP 3 are turned away: ZeroMQ can abort for their identities."""
+    unversioned, first, second = (b"\x01\x00", b"\xff" + bytes(8) + b"\x7f\x00\x05",
+                                  b"\xff" + bytes(8) + b"\x7f\x01\x05")
+    with Scheduler() as scheduler:
+        host, port = scheduler.address.removeprefix("tcp://").rsplit(":", 1)
+        for greeting in (unversioned, first, second):
+            with socket.create_connection((host, int(port)), 5) as peer:
+                peer.sendall(greeting)
+                while peer.recv(100):
+                    pass
+        assert scheduler.end() == 0
+
+
 def is_dropped(scheduler, junk):
     """Sends a hello and the junk; the connection must end."""
     with scheduler.connect() as peer:
@@ -224,4 +238,4 @@ def many_peers():
 
 
 tap.run(wrong_options, wrong_addresses, ends_by_signals, small_at_rest, a_task, refusals,
-        random_bytes, junk_frames, junk_by_the_thousand, many_peers)
+        random_bytes, old_peers, junk_frames, junk_by_the_thousand, many_peers)
