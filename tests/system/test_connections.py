@@ -133,10 +133,12 @@ def is_empty(cluster):
 
 
 def rounds(cluster, count, seed, descriptors_after):
+    """The memory that the scheduler takes when all are gone, in MiB."""
     run(cluster, ROUNDS, str(count), str(seed))
     daemons.wait_for("all to be gone", lambda: is_empty(cluster))
     daemons.wait_for(f"{descriptors_after} descriptors",
                      lambda: descriptors(cluster.scheduler) <= descriptors_after)
+    return daemons.rss_mib(cluster.scheduler.pid)
 
 
 def connections_that_come_and_go():
@@ -146,14 +148,16 @@ def connections_that_come_and_go():
         seed = random.randrange(1 << 32)
         print("# seed", seed, flush=True)
         base = descriptors(cluster.scheduler)
-        # The first ones make the scheduler's tables as large as they will be.
-        rounds(cluster, CONNECTIONS // 5, seed, base)
-        before = daemons.rss_mib(cluster.scheduler.pid)
-        rounds(cluster, CONNECTIONS, seed + 1, base)
-        after = daemons.rss_mib(cluster.scheduler.pid)
-        print(f"# {before} MiB before, {after} MiB after", flush=True)
-        assert daemons.is_sanitized(cluster.scheduler.pid) or after <= before + 4, \
-            f"{before} MiB before, {after} MiB after"
+        sizes = [rounds(cluster, CONNECTIONS // 5, seed, base),
+                 rounds(cluster, CONNECTIONS, seed + 1, base)]
+        if daemons.is_sanitized(cluster.scheduler.pid):
+            return
+        # Tables are as large as the most that were there at a time, which on a busy
+        # machine may be more than ever before; what leaks does so again and again.
+        while sizes[-1] > sizes[-2] + 4 and len(sizes) < 5:
+            sizes.append(rounds(cluster, CONNECTIONS, seed + len(sizes), base))
+        print("# MiB:", *sizes, flush=True)
+        assert sizes[-1] <= sizes[-2] + 4, sizes
 
 
 tap.run(many_workers, tasks_of_many_workers, connections_that_come_and_go)
