@@ -80,6 +80,14 @@ class Crowd:
         self.jobs.append(start(self.cluster, *command))
         return self.jobs[-1]
 
+    def load(self, workers):
+        """A client whose tasks all workers, which are stopped first, have been sent."""
+        self.workers.send_signal(signal.SIGSTOP)
+        client = self.start(PROBE, "noops", str(TASKS), str(workers))
+        daemons.wait_for("the tasks to be sent", lambda: self.cluster.status()[
+            "tasks"]["processing"] >= WORKERS)
+        return client
+
     def vanish(self):
         """All workers are killed, and lost for no other reason."""
         share_a_core(self.cluster.scheduler, self.workers)
@@ -98,7 +106,9 @@ def many_workers():
         rows = crowd.cluster.status()["workers"]
         assert len({row["name"] for row in rows}) == WORKERS, len(rows)
         assert {row["state"] for row in rows} == {"running"}
-        said = run(crowd.cluster, PROBE, "noops", str(TASKS), str(WORKERS))
+        client = crowd.load(WORKERS)
+        crowd.workers.send_signal(signal.SIGCONT)
+        said = first_line(client)
         assert int(said.split()[3]) > WORKERS / 2, said
         crowd.vanish()
 
@@ -107,11 +117,7 @@ def tasks_of_many_workers():
     """The tasks of a thousand workers, or hundreds, that vanish at once are run by others"""
     with Crowd() as crowd:
         assert first_line(crowd.workers).startswith(f"{WORKERS} workers welcomed")
-        # They take tasks and do not answer.
-        crowd.workers.send_signal(signal.SIGSTOP)
-        client = crowd.start(PROBE, "noops", str(TASKS), str(2 * WORKERS))
-        daemons.wait_for("the tasks to be sent", lambda: crowd.cluster.status()[
-            "tasks"]["processing"] >= WORKERS)
+        client = crowd.load(2 * WORKERS)
         crowd.vanish()
         others = crowd.start(FAKE_WORKERS, "2")
         assert first_line(others).startswith("2 workers welcomed")
