@@ -51,9 +51,9 @@ static int64_t smaller(int64_t a, int64_t b)
 
 /* The rows first .. first + rows - 1, at most GLM_BLOCK_ROWS: each block of a few
  * rows is multiplied by b, and by r while it is still in cache. */
-static void evaluate_rows(const struct glm_chunk *chunk, int64_t first, int64_t rows,
-                          const double *b, double offset, double *eta, double *loss,
-                          double *r, double *gradient)
+static void evaluate_blocks(const struct glm_chunk *chunk, int64_t first, int64_t rows,
+                            const double *b, double offset, double *eta, double *loss,
+                            double *r, double *gradient)
 {
     int64_t step = glm_block_rows(chunk);
     const double *y = chunk->y + first;
@@ -64,6 +64,28 @@ static void evaluate_rows(const struct glm_chunk *chunk, int64_t first, int64_t 
         if (gradient)
             rows_add(chunk, first + i, count, r + i, gradient);
     }
+}
+
+/* The same, group by group.  The gradient is one group more behind than it must be, so
+ * that nothing waits for a group's r. */
+static void evaluate_groups(const struct glm_chunk *chunk, int64_t first, int64_t rows,
+                            const double *b, double offset, double *eta, double *loss,
+                            double *r, double *gradient)
+{
+    int64_t group = glm_pass_rows(chunk), added = 0, count;
+    const double *y = chunk->y + first;
+    for (int64_t i = 0; i < rows; i += count) {
+        count = smaller(group, rows - i);
+        if (i >= 2 * group && count == group) {
+            rows_pass(chunk, first + i, b, offset, eta + i, first + added, r + added,
+                      gradient);
+            added += group;
+        } else {
+            rows_dot(chunk, first + i, count, b, offset, eta + i);
+        }
+        rows_loss(chunk->family, eta + i, y + i, count, loss + i, r + i);
+    }
+    rows_add(chunk, first + added, rows - added, r + added, gradient);
 }
 
 void glm_evaluate(const struct glm_chunk *chunk, const double *b, double *ret_eta,
@@ -77,8 +99,11 @@ void glm_evaluate(const struct glm_chunk *chunk, const double *b, double *ret_et
     for (int64_t first = 0; first < chunk->rows; first += GLM_BLOCK_ROWS) {
         int64_t rows = smaller(GLM_BLOCK_ROWS, chunk->rows - first);
         const double *y = chunk->y + first;
-        evaluate_rows(chunk, first, rows, b, offset,
-                      ret_eta ? ret_eta + first : own_eta, loss, r, ret_gradient);
+        double *eta = ret_eta ? ret_eta + first : own_eta;
+        if (ret_gradient && glm_pass_rows(chunk))
+            evaluate_groups(chunk, first, rows, b, offset, eta, loss, r, ret_gradient);
+        else
+            evaluate_blocks(chunk, first, rows, b, offset, eta, loss, r, ret_gradient);
         value.loss += dense_sum(loss, rows);
         value.r_y += dense_dot(r, y, rows);
         value.r_r += dense_dot(r, r, rows);

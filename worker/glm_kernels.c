@@ -37,6 +37,25 @@ void rows_add(const struct glm_chunk *chunk, int64_t first, int64_t rows,
     loops_of(chunk)->add(row_at(chunk, first), rows, chunk->columns, r, sums);
 }
 
+int64_t glm_pass_rows(const struct glm_chunk *chunk)
+{
+    if (chunk->x_is_f32 || chunk->columns < 32)
+        return 0;
+    return chunk->columns < 256 ? 4 : 1;
+}
+
+void rows_pass(const struct glm_chunk *chunk, int64_t first, const double *b,
+               double offset, double *ret_eta, int64_t old, const double *old_r,
+               double *sums)
+{
+    const double *x = (const double *)row_at(chunk, first),
+                 *old_x = (const double *)row_at(chunk, old);
+    if (glm_pass_rows(chunk) == 4)
+        rows_pass_four(x, chunk->columns, b, offset, ret_eta, old_x, old_r, sums);
+    else
+        rows_pass_one(x, chunk->columns, b, offset, ret_eta, old_x, old_r, sums);
+}
+
 void rows_moments(const struct glm_chunk *chunk, int64_t first, int64_t rows,
                   double *sum, double *sum2)
 {

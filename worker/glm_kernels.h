@@ -29,6 +29,16 @@ void rows_add(const struct glm_chunk *chunk, int64_t first, int64_t rows,
 void rows_moments(const struct glm_chunk *chunk, int64_t first, int64_t rows,
                   double *sum, double *sum2);
 
+/* Rows that rows_pass takes at once; 0 where rows_dot and rows_add, one after the other
+ * on a block in cache, are faster. */
+int64_t glm_pass_rows(const struct glm_chunk *chunk);
+
+/* rows_dot for a group of glm_pass_rows rows from `first` on, and in the meantime
+ * rows_add for another, from `old` on, whose r is known. */
+void rows_pass(const struct glm_chunk *chunk, int64_t first, const double *b,
+               double offset, double *ret_eta, int64_t old, const double *old_r,
+               double *sums);
+
 /* Panels (panels.h) of x_i - mu for at most PANEL_ROWS rows; mu has p means. */
 void rows_pack(const struct glm_chunk *chunk, int64_t first, int64_t rows,
                const double *mu, double *panels);
