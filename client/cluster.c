@@ -187,6 +187,8 @@ static int await_ready(struct cluster *cluster, const struct cluster_options *op
     }
     if (options->stop && *options->stop)
         return err_set(error, DUSK_E_CANCELLED, "stopped while the cluster started");
+    if (clock_monotonic_ns() >= deadline_ns)
+        return err_set(error, DUSK_E_TIMEOUT, "the cluster's keeper does not answer");
     return err_set(error, DUSK_E_CLOSED, "the cluster's keeper ended unexpectedly");
 }
 
@@ -250,7 +252,7 @@ int cluster_start(const struct cluster_options *options, struct cluster **ret_cl
                        options->workers, CLUSTER_WORKERS_MAX);
     struct cluster_options filled = *options;
     if (!filled.start_ns)
-        filled.start_ns = 10 * UNITS_NS_PER_S;
+        filled.start_ns = 30 * UNITS_NS_PER_S;
     if (!filled.stop_ns)
         filled.stop_ns = 3 * UNITS_NS_PER_S;
     struct cluster *cluster = calloc(1, sizeof *cluster);

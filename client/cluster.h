@@ -39,7 +39,7 @@ struct cluster_options {
     const char *const *worker_args;    /* e.g. "--preload", "x.so"; likewise */
     bool plain;                        /* without keys */
     bool show_log;                     /* the daemons write to our standard error */
-    int64_t start_ns;                  /* until all are ready; 0: 10 s */
+    int64_t start_ns;                  /* until all are ready; 0: 30 s */
     const volatile sig_atomic_t *stop; /* non-zero gives up the start; or NULL */
     int64_t stop_ns; /* between asking daemons to end and killing them; 0: 3 s */
 };

@@ -592,6 +592,17 @@ const char *link_event_sentence(const struct link_event *event)
     }
 }
 
+/* Strangers can have more happen than a monitor's queue holds.  ZeroMQ's thread then
+ * waits for room with the socket's lock held, which zmq_socket_monitor(socket, NULL, 0)
+ * would wait for without end; only the context's end wakes it. */
+void link_close_listener(void *socket, void *monitor)
+{
+    if (monitor)
+        zmq_close(monitor);
+    if (socket)
+        zmq_close(socket);
+}
+
 /* A signal interrupts the wait, and does not end it. */
 void link_context_end(void *context)
 {

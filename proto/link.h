@@ -87,11 +87,17 @@ struct link_event {
     char address[128];
 };
 
-/* A PAIR socket from which link_next_event reads; closed with zmq_close, after
- * zmq_socket_monitor(socket, NULL, 0). */
+/* A PAIR socket from which link_next_event reads.  A socket that connects is closed
+ * after zmq_socket_monitor(socket, NULL, 0) and the monitor's own zmq_close, one that
+ * listens by link_close_listener. */
 int link_monitor(void *context, void *socket, void **ret_monitor,
                  struct err_text *text);
 bool link_next_event(void *monitor, struct link_event *ret_event);
+
+/* Closes a socket that listens and its monitor, either of which may be NULL.  What
+ * happens to connections from then on holds up the whole context, until
+ * link_context_end, which must follow soon. */
+void link_close_listener(void *socket, void *monitor);
 
 /* Ends a ZeroMQ context whose sockets are closed, when what lingers has left.  NULL is
  * allowed. */

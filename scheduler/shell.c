@@ -426,12 +426,7 @@ static void stop(struct shell *shell)
 {
     journal_close(shell->journal);
     peers_fini(&shell->peers);
-    if (shell->monitor) {
-        zmq_socket_monitor(shell->router, NULL, 0);
-        zmq_close(shell->monitor);
-    }
-    if (shell->router)
-        zmq_close(shell->router);
+    link_close_listener(shell->router, shell->monitor);
     zap_close(&shell->zap);
     link_context_end(shell->context);
     scheduler_destroy(shell->scheduler);

@@ -227,23 +227,18 @@ static void zap_ready(void *context)
                         log_text("key", refusal.key));
 }
 
-static void socket_close(struct shell *shell, void *socket, void *monitor)
-{
-    if (monitor) {
-        loop_remove(&shell->loop, monitor, -1);
-        zmq_socket_monitor(socket, NULL, 0);
-        zmq_close(monitor);
-    }
-    if (socket) {
-        loop_remove(&shell->loop, socket, -1);
-        zmq_close(socket);
-    }
-}
-
 static void dialed_destroy(struct shell *shell, struct dialed *dialed)
 {
     map_remove(&shell->dialed, dialed->peer.number);
-    socket_close(shell, dialed->socket, dialed->monitor);
+    if (dialed->monitor) {
+        loop_remove(&shell->loop, dialed->monitor, -1);
+        zmq_socket_monitor(dialed->socket, NULL, 0);
+        zmq_close(dialed->monitor);
+    }
+    if (dialed->socket) {
+        loop_remove(&shell->loop, dialed->socket, -1);
+        zmq_close(dialed->socket);
+    }
     free(dialed);
 }
 
@@ -378,7 +373,7 @@ void peers_close(struct shell *shell)
     map_fini(&shell->dialed);
     map_fini(&shell->visitors);
     map_fini(&shell->by_ident);
-    socket_close(shell, shell->data, shell->data_monitor);
+    link_close_listener(shell->data, shell->data_monitor);
     zap_close(&shell->zap);
     members_fini(&shell->members);
     link_context_end(shell->context);

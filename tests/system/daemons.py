@@ -59,6 +59,16 @@ def children(pid):
     return found
 
 
+def kill_tree(pid):
+    """Kills a nanny and its workers, which would retire if it died before them: stopped,
+    they do not get so far."""
+    below = children(pid)
+    for child in below:
+        os.kill(child, signal.SIGSTOP)
+    for process in (pid, *below):
+        os.kill(process, signal.SIGKILL)
+
+
 def lives(pid):
     try:
         with open(f"/proc/{pid}/stat") as file:
@@ -175,24 +185,27 @@ class Cluster:
             return file.read()
 
     def stop(self):
-        """Ends everything; returns what was left behind."""
+        """Ends everything; returns what did not end well, or was left behind."""
         below = [pid for process in self.processes for pid in children(process.pid)]
-        for process in reversed(self.processes):
-            if process.poll() is None:
-                process.send_signal(signal.SIGCONT)
-                process.send_signal(signal.SIGTERM)
+        living = [process for process in reversed(self.processes)
+                  if process.poll() is None]
+        for process in living:
+            process.send_signal(signal.SIGCONT)
+            process.send_signal(signal.SIGTERM)
         left = []
-        for process in reversed(self.processes):
+        for process in living:
             try:
-                process.wait(END_SECONDS)
+                if process.wait(END_SECONDS) != 0:
+                    left.append(f"{process.args[0]} ends with {process.returncode}")
             except subprocess.TimeoutExpired:
                 left.append(f"process {process.args[0]} does not end")
                 process.kill()
                 process.wait()
         try:
-            wait_for("children", lambda: not any(lives(pid) for pid in below), 10)
+            wait_for("children", lambda: not any(lives(pid) for pid in below))
         except AssertionError:
             left += [f"process {pid}" for pid in below if lives(pid)]
+        self.lines = self.read_log().splitlines()
         self.log.close()
         left += [name for name in os.listdir(self.directory) if name != "log"]
         shutil.rmtree(self.directory)
@@ -202,10 +215,8 @@ class Cluster:
         return self
 
     def __exit__(self, kind, value, traceback):
-        log = self.read_log() if kind else ""
         left = self.stop()
-        if kind:
-            lines = [line for line in log.splitlines() if "client " not in line]
-            print("\n".join("# " + line for line in lines[-40:]))
-        else:
-            assert not left, left
+        if kind or left:
+            lines = [line for line in self.lines if "client " not in line]
+            print("\n".join("# " + line for line in [*lines[-40:], *left]))
+        assert kind or not left, left

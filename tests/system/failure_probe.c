@@ -62,7 +62,7 @@ static void deadline(void)
 /* Says that it has begun; the test restarts the scheduler meanwhile. */
 static void deadline_again(void)
 {
-    const struct dusk_submit_options options = {.deadline_s = 4};
+    const struct dusk_submit_options options = {.deadline_s = 8};
     struct dusk_future *future;
     MUST(dusk_submit_with(client, &options, &future, "sleep", "d", 1000.0));
     dusk_wait(&future, 1, DUSK_ALL, 0.5);

@@ -140,11 +140,8 @@ def killed_with_nanny():
     with daemons.Cluster() as cluster:
         expected = undisturbed(cluster)
 
-        def kill():
-            below = daemons.children(cluster.workers[0].pid)
-            for pid in (cluster.workers[0].pid, *below):
-                os.kill(pid, signal.SIGKILL)
-        same_answer(disturbed(cluster, kill), expected)
+        same_answer(disturbed(cluster, lambda: daemons.kill_tree(cluster.workers[0].pid)),
+                    expected)
 
 
 def stopped_worker():
@@ -189,7 +186,7 @@ def embedded_cluster():
                                stdin=subprocess.DEVNULL)
         below = daemons.wait_for("children", lambda: daemons.children(job.pid))
         assert finish(job)["runs"][0]["certified"]
-        daemons.wait_for("the end", lambda: not any(map(daemons.lives, below)), 10)
+        daemons.wait_for("the end", lambda: not any(map(daemons.lives, below)))
         assert not os.listdir(temporary), os.listdir(temporary)
         job = subprocess.Popen([daemons.DUSK, *JOB, "--rows", "4000000"], env=environment,
                                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
@@ -199,7 +196,7 @@ def embedded_cluster():
         job.send_signal(signal.SIGINT)
         _, err = job.communicate(timeout=daemons.END_SECONDS)
         assert job.returncode == 1, (job.returncode, err)
-        daemons.wait_for("the end", lambda: not any(map(daemons.lives, below)), 10)
+        daemons.wait_for("the end", lambda: not any(map(daemons.lives, below)))
         assert not os.listdir(temporary), os.listdir(temporary)
     finally:
         left = os.listdir(temporary)

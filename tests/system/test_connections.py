@@ -80,6 +80,14 @@ class Crowd:
         self.jobs.append(start(self.cluster, *command))
         return self.jobs[-1]
 
+    def load(self, workers):
+        """A client whose tasks all workers, which are stopped first, have been sent."""
+        self.workers.send_signal(signal.SIGSTOP)
+        client = self.start(PROBE, "noops", str(TASKS), str(workers))
+        daemons.wait_for("the tasks to be sent", lambda: self.cluster.status()[
+            "tasks"]["processing"] >= WORKERS)
+        return client
+
     def vanish(self):
         """All workers are killed, and lost for no other reason."""
         share_a_core(self.cluster.scheduler, self.workers)
@@ -98,7 +106,9 @@ def many_workers():
         rows = crowd.cluster.status()["workers"]
         assert len({row["name"] for row in rows}) == WORKERS, len(rows)
         assert {row["state"] for row in rows} == {"running"}
-        said = run(crowd.cluster, PROBE, "noops", str(TASKS), str(WORKERS))
+        client = crowd.load(WORKERS)
+        crowd.workers.send_signal(signal.SIGCONT)
+        said = first_line(client)
         assert int(said.split()[3]) > WORKERS / 2, said
         crowd.vanish()
 
@@ -107,11 +117,7 @@ def tasks_of_many_workers():
     """The tasks of a thousand workers, or hundreds, that vanish at once are run by others"""
     with Crowd() as crowd:
         assert first_line(crowd.workers).startswith(f"{WORKERS} workers welcomed")
-        # They take tasks and do not answer.
-        crowd.workers.send_signal(signal.SIGSTOP)
-        client = crowd.start(PROBE, "noops", str(TASKS), str(2 * WORKERS))
-        daemons.wait_for("the tasks to be sent", lambda: crowd.cluster.status()[
-            "tasks"]["processing"] >= WORKERS)
+        client = crowd.load(2 * WORKERS)
         crowd.vanish()
         others = crowd.start(FAKE_WORKERS, "2")
         assert first_line(others).startswith("2 workers welcomed")
@@ -133,10 +139,12 @@ def is_empty(cluster):
 
 
 def rounds(cluster, count, seed, descriptors_after):
+    """The memory that the scheduler takes when all are gone, in MiB."""
     run(cluster, ROUNDS, str(count), str(seed))
     daemons.wait_for("all to be gone", lambda: is_empty(cluster))
     daemons.wait_for(f"{descriptors_after} descriptors",
                      lambda: descriptors(cluster.scheduler) <= descriptors_after)
+    return daemons.rss_mib(cluster.scheduler.pid)
 
 
 def connections_that_come_and_go():
@@ -146,14 +154,16 @@ def connections_that_come_and_go():
         seed = random.randrange(1 << 32)
         print("# seed", seed, flush=True)
         base = descriptors(cluster.scheduler)
-        # The first ones make the scheduler's tables as large as they will be.
-        rounds(cluster, CONNECTIONS // 5, seed, base)
-        before = daemons.rss_mib(cluster.scheduler.pid)
-        rounds(cluster, CONNECTIONS, seed + 1, base)
-        after = daemons.rss_mib(cluster.scheduler.pid)
-        print(f"# {before} MiB before, {after} MiB after", flush=True)
-        assert daemons.is_sanitized(cluster.scheduler.pid) or after <= before + 4, \
-            f"{before} MiB before, {after} MiB after"
+        sizes = [rounds(cluster, CONNECTIONS // 5, seed, base),
+                 rounds(cluster, CONNECTIONS, seed + 1, base)]
+        if daemons.is_sanitized(cluster.scheduler.pid):
+            return
+        # Tables are as large as the most that were there at a time, which on a busy
+        # machine may be more than ever before; what leaks does so again and again.
+        while sizes[-1] > sizes[-2] + 4 and len(sizes) < 5:
+            sizes.append(rounds(cluster, CONNECTIONS, seed + len(sizes), base))
+        print("# MiB:", *sizes, flush=True)
+        assert sizes[-1] <= sizes[-2] + 4, sizes
 
 
 tap.run(many_workers, tasks_of_many_workers, connections_that_come_and_go)

@@ -37,7 +37,7 @@ class Run:
             self.job.kill()
             self.job.wait()
         daemons.wait_for("the end of all parts",
-                         lambda: not any(map(daemons.lives, self.parts)), 20)
+                         lambda: not any(map(daemons.lives, self.parts)))
         assert not os.listdir(self.temporary), os.listdir(self.temporary)
         os.rmdir(self.temporary)
 
@@ -50,11 +50,19 @@ class Run:
         with open(f"/proc/{self.nannies[0]}/cmdline") as file:
             address = file.read().split("\0")[1]
         keys = next(path for path in glob.glob(f"/proc/{self.job.pid}/fd/*")
-                    if "client.join" in os.readlink(path))
+                    if "client.join" in link_target(path))
         status = subprocess.run([daemons.DUSK, "status", "--json", "--scheduler", address,
                                  "--keys", keys], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True,
                                 check=True)
         return len(json.loads(status.stdout)["clients"]) > 1
+
+
+def link_target(path):
+    """Or nothing, when the descriptor has been closed meanwhile."""
+    try:
+        return os.readlink(path)
+    except FileNotFoundError:
+        return ""
 
 
 def direct_children(pid):

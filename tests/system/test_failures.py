@@ -48,9 +48,11 @@ def deadlines():
     """A deadline stops what runs and what waits; the next task starts at once"""
     with daemons.Cluster(1) as cluster:
         ran, waited, after = finish(start(cluster, "deadline"))
-        shape = r"DEADLINE task \S+ \(sleep\) was not done within 500 ms: .* worker .*"
-        assert re.fullmatch(shape, ran), ran
-        assert re.fullmatch(shape, waited), waited
+        # Of the 500 ms, those until the client had sent the task are over.
+        shape = r"DEADLINE task \S+ \(sleep\) was not done within (\d+) ms: .* worker .*"
+        for line in (ran, waited):
+            said = re.fullmatch(shape, line)
+            assert said and 0 < int(said.group(1)) <= 500, line
         assert after == "OK ", after
 
 
@@ -68,10 +70,11 @@ def deadline_outlives_the_scheduler():
             [daemons.SCHEDULER, "--port", port], cluster.log)
         cluster.processes[0] = cluster.scheduler
         line, = finish(job)
-        assert line.startswith("DEADLINE task ") and " (sleep) was not done" in line, line
-        left = float(re.search(r"within ([\d.]+) s", line).group(1))
-        assert left < 3, line
-        assert time.monotonic() - began >= 4, line
+        said = re.match(r"DEADLINE task \S+ \(sleep\) was not done within ([\d.]+) (m?s)", line)
+        assert said, line
+        left = float(said.group(1)) / (1000 if said.group(2) == "ms" else 1)
+        assert left < 7, line
+        assert time.monotonic() - began >= 8, line
 
 
 def resources():

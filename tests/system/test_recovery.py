@@ -111,12 +111,7 @@ def kill_child(cluster, nanny):
 
 
 def kill_both(cluster, nanny):
-    """A worker whose nanny dies first would retire: stopped, it does not get so far."""
-    children = daemons.children(nanny.pid)
-    for pid in children:
-        os.kill(pid, signal.SIGSTOP)
-    for pid in (nanny.pid, *children):
-        os.kill(pid, signal.SIGKILL)
+    daemons.kill_tree(nanny.pid)
 
 
 def stop_child(cluster, nanny):

@@ -4,8 +4,11 @@
 #include "tests/test.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 /* ZeroMQ as it is, but for faults: the n-th call from now on fails. */
 struct fault {
@@ -70,7 +73,7 @@ static void setup(void)
 
 static void teardown(void)
 {
-    zmq_close(router);
+    link_close_listener(router, NULL);
     zmq_close(dealer);
     link_context_end(context);
 }
@@ -482,6 +485,34 @@ START_TEST(the_monitor_names_the_connection)
 }
 END_TEST
 
+/* Whether somebody who connects is sent something within a second. */
+static bool is_greeted(void)
+{
+    struct sockaddr_in place = {.sin_family = AF_INET,
+                                .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    place.sin_port = htons((uint16_t)atoi(strrchr(address, ':') + 1));
+    int visitor = socket(AF_INET, SOCK_STREAM, 0);
+    ck_assert_int_eq(connect(visitor, (struct sockaddr *)&place, sizeof place), 0);
+    struct pollfd item = {.fd = visitor, .events = POLLIN};
+    bool greeted = poll(&item, 1, 1000) == 1;
+    close(visitor);
+    return greeted;
+}
+
+/* The monitor's queue is full when nobody is served any more. */
+START_TEST(a_listener_closes_though_nobody_reads_its_events)
+{
+    void *monitor;
+    struct err_text text;
+    ck_assert_int_eq(link_monitor(context, router, &monitor, &text), 0);
+    int visitors = 0;
+    while (is_greeted())
+        ck_assert_int_lt(++visitors, 10000);
+    link_close_listener(router, monitor);
+    router = NULL;
+}
+END_TEST
+
 START_TEST(a_signal_does_not_end_the_wait_for_what_lingers)
 {
     end_fault = (struct fault){1, EINTR};
@@ -512,6 +543,7 @@ int main(void)
     tcase_add_test(tcase, addresses_are_checked);
     tcase_add_test(tcase, loopback_is_told_from_what_looks_like_it);
     tcase_add_test(tcase, the_monitor_names_the_connection);
+    tcase_add_test(tcase, a_listener_closes_though_nobody_reads_its_events);
     tcase_add_test(tcase, a_signal_does_not_end_the_wait_for_what_lingers);
     suite_add_tcase(suite, tcase);
     return test_main(suite);
