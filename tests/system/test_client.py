@@ -172,8 +172,9 @@ def status_and_why():
 
 def installed():
     """The examples build against an installed dusk, through pkg-config"""
-    if not shutil.which("meson") or not shutil.which("pkg-config"):
-        raise tap.Skip("meson and pkg-config are needed")
+    missing = [tool for tool in ("make", "meson", "pkg-config") if not shutil.which(tool)]
+    if missing:
+        raise tap.Skip("no " + " and no ".join(missing))
     with open(os.path.join(daemons.BUILD, "client", "libdusk.so"), "rb") as library:
         if re.search(rb"lib[at]san\.so", library.read()):
             raise tap.Skip("this build, with a sanitizer, is for no other program")
