@@ -42,7 +42,7 @@ static const struct subcommand commands[] = {
     {"admm", "fit an l1-regularised linear model", command_admm},
     {"status", "workers, tasks and clients of a cluster", command_status},
     {"why", "why a task is where it is", command_why},
-    {"bench", "measure tasks, and what they are compared with", command_bench},
+    {"bench", "measure tasks, fits and kernels against others", command_bench},
     {"keygen", "make the keys of a cluster", command_keygen},
     {"upload", "bring a plugin to all workers", command_upload},
     {"shutdown", "end a cluster", command_shutdown},
