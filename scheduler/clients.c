@@ -125,10 +125,21 @@ static void client_joined(struct scheduler *scheduler, struct peer_id peer,
     note_field(note, "name", "%s", client->name);
 }
 
+/* Tasks outlive their client when others want them, or when they are published: one
+ * that has just been started must not make their keys again. */
+static bool number_is_taken(const struct scheduler *scheduler,
+                            const struct msg_hello *hello)
+{
+    const struct client *other = map_get(&scheduler->client_numbers, hello->client);
+    if (other)
+        return other->epoch != hello->epoch;
+    return hello->scheduler_epoch == 0 &&
+           task_table_has(&scheduler->tasks, hello->client);
+}
+
 static bool hello_is_sound(struct scheduler *scheduler, struct peer_id peer,
                            const struct msg_hello *hello)
 {
-    struct client *other = map_get(&scheduler->client_numbers, hello->client);
     if (!text_is_clean(hello->name, 0))
         peer_refuse(scheduler, peer, DUSK_E_INVALID,
                     "a client's name must be printable text of at most %u bytes",
@@ -137,7 +148,7 @@ static bool hello_is_sound(struct scheduler *scheduler, struct peer_id peer,
         peer_refuse(scheduler, peer, DUSK_E_INVALID,
                     "a client's number must be from 1 to %" PRIu64 ", not %" PRIu64,
                     KEY_CLIENT_MAX, hello->client);
-    else if (other && other->epoch != hello->epoch)
+    else if (number_is_taken(scheduler, hello))
         peer_refuse(scheduler, peer, DUSK_E_BUSY,
                     "the client number %06" PRIx64 " is taken", hello->client);
     else
