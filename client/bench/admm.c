@@ -394,14 +394,7 @@ static int parse(int argc, char **argv, struct admm_bench *bench)
          .help = "runs the classic form in turn with dask.distributed on the same "
                  "chunks, and prints the ratios (needs python3-distributed and "
                  "python3-scipy; writes the chunks below $TMPDIR)"},
-        {.name = "rounds",
-         .argument = "R",
-         .kind = OPTION_INTEGER,
-         .least = 1,
-         .most = 1000,
-         .to.integer = &bench->rounds,
-         .shown = true,
-         .help = "of which the median is shown"},
+        ROUNDS_OPTION_ROW(&bench->rounds),
         {.name = "seed",
          .argument = "S",
          .kind = OPTION_INTEGER,
@@ -411,11 +404,7 @@ static int parse(int argc, char **argv, struct admm_bench *bench)
          .shown = true,
          .help = "of the problem, and of random choices"},
         SESSION_OPTION_ROWS(&bench->options),
-        {.kind = OPTION_GROUP, .help = "Output"},
-        {.name = "json",
-         .kind = OPTION_FLAG,
-         .to.flag = &bench->json,
-         .help = "print JSON on standard output instead of a table"},
+        FIGURES_OPTION_ROWS(&bench->json),
         {0},
     };
     const struct command command = {
@@ -465,11 +454,7 @@ int bench_admm(int argc, char **argv)
     rc = session_start(&bench.options, &bench.session, &text);
     if (rc == 0)
         rc = measure(&bench, &figures, &text);
-    progress_clear(&bench.session.progress);
     session_stop(&bench.session);
-    if (rc < 0) {
-        fprintf(stderr, "dusk bench admm: %s\n", text.line);
-        return COMMAND_FAILED;
-    }
-    return figures_print(&figures, "dusk bench admm", bench.json);
+    return rc < 0 ? command_fail("dusk bench admm", text.line)
+                  : figures_print(&figures, "dusk bench admm", bench.json);
 }
