@@ -15,10 +15,8 @@ static int daemon_exec(const char *name, const char *folder, char **argv)
 {
     char path[PATH_MAX];
     struct err_text error;
-    if (cluster_find_daemon(name, folder, path, &error) < 0) {
-        fprintf(stderr, "dusk: %s\n", error.line);
-        return COMMAND_FAILED;
-    }
+    if (cluster_find_daemon(name, folder, path, &error) < 0)
+        return command_fail("dusk", error.line);
     char daemon[32];
     snprintf(daemon, sizeof daemon, "%s", name);
     argv[0] = daemon;

@@ -1,5 +1,6 @@
 #include "client/run.h"
 
+#include "client/updates.h"
 #include "common/clock.h"
 #include "common/list.h"
 
@@ -7,15 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Iterations of the local L-BFGS in the robust form: the start is warm and the factor
- * of the Hessian's bound preconditions it.  On Fashion-MNIST two take as many sweeps as
- * one and half as long again. */
-#define ROBUST_ITERATIONS 1
-
-/* The allowance of the published local solver. */
-#define CLASSIC_ITERATIONS 200
-#define CLASSIC_EVALUATIONS 250
 
 /* ADMM hands over to polish at these relative residuals; when the certificate does not
  * hold then, it goes on with a tenth.  Newton steps converge from far away, and quicker
@@ -48,8 +40,7 @@ struct driver {
     struct admm *admm;
     struct dusk_as_completed *completed;
     struct list flights;
-    struct dusk_future **factor; /* (N) what the gram updates solve with */
-    double *rho_metric;          /* (q) of the classic form on Gram matrices */
+    struct updates updates;
     uint64_t start_ns;
     struct err_text *text;
 };
@@ -60,39 +51,7 @@ static bool driver_is_raw(const struct run_options *options)
     return options->form == ADMM_CLASSIC && options->local == LOCAL_LBFGS;
 }
 
-static const char *driver_kind(const struct run_options *options)
-{
-    if (options->local == LOCAL_GRAM)
-        return "glm_prox_gram";
-    return options->form == ADMM_CLASSIC ? "glm_prox_plain" : "glm_prox";
-}
-
 /* ---- submitting ---- */
-
-static int submit_update(struct driver *driver, const struct admm_update *update,
-                         struct dusk_future **ret_future)
-{
-    struct model *model = driver->model;
-    struct dataset *data = model->data;
-    const struct run_options *options = &driver->run->options;
-    const char *kind = driver_kind(options);
-    int64_t i = update->ticket.chunk, intercept = model->intercept;
-    struct dusk_array v = dusk_vector(update->v, model->q),
-                      x0 = dusk_vector(update->x0, model->q);
-    struct dusk_submit_options at = dataset_options(data, i, false);
-    if (options->local == LOCAL_GRAM)
-        return dusk_submit_with(data->client, &at, ret_future, kind, "fFad",
-                                driver->factor[i], model->gram[i], 1, &v, 2.0);
-    if (options->form == ADMM_CLASSIC)
-        return dusk_submit_with(
-            data->client, &at, ret_future, kind, "FFsldaall", data->x[i], 0, data->y[i],
-            data->y_item, data->family, intercept, options->rho, &v, &x0,
-            (int64_t)CLASSIC_ITERATIONS, (int64_t)CLASSIC_EVALUATIONS);
-    return dusk_submit_with(data->client, &at, ret_future, kind, "FFfslaal", data->x[i],
-                            0, data->y[i], data->y_item, driver->factor[i],
-                            data->family, intercept, &v, &x0,
-                            (int64_t)ROBUST_ITERATIONS);
-}
 
 static int driver_launch(struct driver *driver, const struct admm_update *update)
 {
@@ -100,7 +59,7 @@ static int driver_launch(struct driver *driver, const struct admm_update *update
     if (!flight)
         return err_set(driver->text, DUSK_E_NOMEM, "no memory for an update");
     flight->ticket = update->ticket;
-    int rc = submit_update(driver, update, &flight->future);
+    int rc = updates_submit(&driver->updates, update, &flight->future);
     if (rc == 0) {
         dusk_future_set_tag(flight->future, flight);
         rc = dusk_as_completed_add(driver->completed, flight->future);
@@ -153,8 +112,8 @@ static int driver_arrive(struct driver *driver, struct dusk_future *future)
         if (rc == 0)
             admm_arrive(driver->admm, &flight->ticket, x.data, evaluations, status,
                         (int64_t)clock_monotonic_ns());
-        stream_add(&driver->run->stream, driver_kind(&driver->run->options),
-                   flight->ticket.chunk, future);
+        stream_add(&driver->run->stream, driver->updates.kind, flight->ticket.chunk,
+                   future);
     }
     flight_land(flight);
     return rc;
@@ -263,36 +222,6 @@ static void driver_abandon(struct driver *driver)
     }
     dusk_as_completed_destroy(driver->completed);
     driver->completed = NULL;
-}
-
-/* ---- the classic form on Gram matrices needs factors for its scalar rho ---- */
-
-static int driver_factor(struct driver *driver)
-{
-    struct model *model = driver->model;
-    const struct run_options *options = &driver->run->options;
-    driver->factor = model->factor;
-    if (options->form != ADMM_CLASSIC || options->local != LOCAL_GRAM)
-        return 0;
-    int64_t chunks = model->data->chunks;
-    driver->factor = calloc((size_t)chunks, sizeof(struct dusk_future *));
-    driver->rho_metric = calloc((size_t)model->q, sizeof *driver->rho_metric);
-    if (!driver->factor || !driver->rho_metric)
-        return err_set(driver->text, DUSK_E_NOMEM, "no memory for factors");
-    for (int64_t j = 0; j < model->q; j++)
-        driver->rho_metric[j] = options->rho;
-    struct dusk_array metric = dusk_vector(driver->rho_metric, model->q);
-    struct dusk_array mu = dusk_vector(model->mu, model->data->columns);
-    for (int64_t i = 0; i < chunks; i++) {
-        struct dusk_submit_options at = dataset_options(model->data, i, false);
-        int rc =
-            dusk_submit_with(model->data->client, &at, &driver->factor[i], "glm_factor",
-                             "Faad", model->gram[i], 0, &metric, &mu, 2.0);
-        if (rc < 0)
-            return watch_failed(rc, driver->text);
-    }
-    return watch_await(&model->watch, model->data->client, "factor", driver->factor,
-                       (int)chunks, driver->text);
 }
 
 /* ---- the whole run ---- */
@@ -418,11 +347,7 @@ static int driver_trace(struct driver *driver)
 static void driver_fini(struct driver *driver)
 {
     admm_destroy(driver->admm);
-    if (driver->factor && driver->factor != driver->model->factor) {
-        dusk_release(driver->factor, (int)driver->model->data->chunks);
-        free(driver->factor);
-    }
-    free(driver->rho_metric);
+    updates_fini(&driver->updates);
 }
 
 int run_execute(struct model *model, const struct run_options *options,
@@ -432,7 +357,7 @@ int run_execute(struct model *model, const struct run_options *options,
     struct driver driver = {.model = model, .run = &run, .text = text};
     list_init(&driver.flights);
     model->data->pinned = options->pinned;
-    int rc = driver_factor(&driver);
+    int rc = updates_init(&driver.updates, model, options, text);
     stream_init(&run.stream);
     driver.start_ns = clock_monotonic_ns();
     model->stream = &run.stream;

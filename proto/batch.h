@@ -45,8 +45,8 @@ struct batch_reader {
 
 /* Borrows header and frames until batch_reader_fini; frames that became part of a
  * payload belong to it, the others are released by batch_reader_fini. */
-int batch_reader_init(struct batch_reader *reader, const void *header, size_t size,
-                      struct frame *frames, size_t frame_count);
+void batch_reader_init(struct batch_reader *reader, const void *header, size_t size,
+                       struct frame *frames, size_t frame_count);
 void batch_reader_fini(struct batch_reader *reader);
 
 /* Decodes the next message, borrowed from the reader until the next call.  0, > 0

@@ -509,11 +509,10 @@ int link_receive(void *socket, struct delivery *ret_delivery)
     if (rc == 0 && zmq_msg_size(&ret_delivery->header) > LIMIT_HEADER_BYTES)
         rc = DUSK_E_PROTOCOL;
     if (rc == 0)
-        rc = batch_reader_init(&ret_delivery->reader,
-                               zmq_msg_data(&ret_delivery->header),
-                               zmq_msg_size(&ret_delivery->header),
-                               ret_delivery->frames, ret_delivery->frame_count);
-    if (rc < 0)
+        batch_reader_init(&ret_delivery->reader, zmq_msg_data(&ret_delivery->header),
+                          zmq_msg_size(&ret_delivery->header), ret_delivery->frames,
+                          ret_delivery->frame_count);
+    else
         delivery_release(ret_delivery);
     return rc;
 }
