@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/param.h>
 
 /* ADMM hands over to polish at these relative residuals; when the certificate does not
  * hold then, it goes on with a tenth.  Newton steps converge from far away, and quicker
@@ -27,6 +28,11 @@
 #define IN_FLIGHT 2
 #define IN_FLIGHT_GRAM 16
 
+/* More of them share messages and wake-ups, and are still but a few of very many
+ * chunks, so that none comes late. */
+#define IN_FLIGHT_MANY 64
+#define MANY_CHUNKS 64 /* for each that is in flight */
+
 /* An update that was submitted and has not been heard of. */
 struct flight {
     struct list link;
@@ -39,6 +45,8 @@ struct driver {
     struct run *run;
     struct admm *admm;
     struct dusk_as_completed *completed;
+    struct dusk_future *const *arrived; /* borrowed from `completed` */
+    int arrived_count;                  /* of which nothing was made yet */
     struct list flights;
     struct updates updates;
     uint64_t start_ns;
@@ -138,24 +146,31 @@ static int driver_cancel_obsolete(struct driver *driver)
     return 0;
 }
 
-/* The asynchronous variant takes one answer at a time, the others all that are
- * there. */
+/* Waits for answers, and takes all that are there. */
 static int driver_wait(struct driver *driver)
 {
-    struct dusk_future *one, *const *futures = &one;
-    int count = 1;
-    int rc = driver->run->options.variant == ADMM_ASYNC
-                 ? dusk_as_completed_next(driver->completed, WATCH_TURN_S, &one)
-                 : dusk_as_completed_next_batch(driver->completed, WATCH_TURN_S,
-                                                &futures, &count);
+    int rc = watch_stopped(&driver->model->watch, driver->text);
+    if (rc < 0)
+        return rc;
+    rc = dusk_as_completed_next_batch(driver->completed, WATCH_TURN_S, &driver->arrived,
+                                      &driver->arrived_count);
     if (rc == DUSK_E_TIMEOUT)
         return 0;
-    if (rc < 0)
-        return watch_failed(rc, driver->text);
     if (rc == DUSK_END)
         return err_set(driver->text, DUSK_E_INTERNAL, "nothing is in flight");
-    for (int i = 0; rc == 0 && i < count; i++)
-        rc = driver_arrive(driver, futures[i]);
+    return rc < 0 ? watch_failed(rc, driver->text) : 0;
+}
+
+/* The asynchronous variant answers each arrival before it looks at the next one, the
+ * others all that are there. */
+static int driver_take(struct driver *driver)
+{
+    int rc = driver->arrived_count ? 0 : driver_wait(driver);
+    bool one = driver->run->options.variant == ADMM_ASYNC;
+    for (int i = 0; rc == 0 && driver->arrived_count && !(one && i); i++) {
+        driver->arrived_count--;
+        rc = driver_arrive(driver, *driver->arrived++);
+    }
     return rc;
 }
 
@@ -195,12 +210,10 @@ static int driver_iterate(struct driver *driver)
     int rc = 0;
     while (rc == 0 && admm_status(driver->admm) == ADMM_RUNNING &&
            !driver_at_limit(driver)) {
-        rc = watch_stopped(&driver->model->watch, driver->text);
-        if (rc == 0)
-            rc = driver_refill(driver);
+        rc = driver_refill(driver);
         /* The batched variant combines, and may converge, when it is asked. */
         if (rc == 0 && admm_status(driver->admm) == ADMM_RUNNING)
-            rc = driver_wait(driver);
+            rc = driver_take(driver);
         if (rc == 0)
             rc = driver_cancel_obsolete(driver);
         admm_counts(driver->admm, &driver->run->counts);
@@ -222,9 +235,22 @@ static void driver_abandon(struct driver *driver)
     }
     dusk_as_completed_destroy(driver->completed);
     driver->completed = NULL;
+    driver->arrived_count = 0;
 }
 
 /* ---- the whole run ---- */
+
+static int64_t driver_slots(const struct driver *driver)
+{
+    const struct run_options *options = &driver->run->options;
+    int64_t chunks = driver->model->data->chunks, threads = options->threads;
+    if (options->form == ADMM_CLASSIC)
+        return threads * IN_FLIGHT;
+    if (options->local == LOCAL_LBFGS)
+        return MIN(chunks, threads * IN_FLIGHT);
+    int64_t many = MIN(chunks / MANY_CHUNKS, threads * IN_FLIGHT_MANY);
+    return MIN(chunks, MAX(many, threads * IN_FLIGHT_GRAM));
+}
 
 static int driver_start(struct driver *driver)
 {
@@ -241,11 +267,8 @@ static int driver_start(struct driver *driver)
     admm_options_default(&admm);
     admm.form = options->form;
     admm.variant = options->variant;
-    bool quick = options->form == ADMM_ROBUST && options->local == LOCAL_GRAM;
     if (options->variant != ADMM_SYNC)
-        admm.slots = options->threads * (quick ? IN_FLIGHT_GRAM : IN_FLIGHT);
-    if (options->form == ADMM_ROBUST && admm.slots > problem.chunks)
-        admm.slots = problem.chunks;
+        admm.slots = driver_slots(driver);
     admm.tolerance = handover(driver);
     admm.staleness = options->staleness;
     if (options->form == ADMM_CLASSIC)

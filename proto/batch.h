@@ -1,7 +1,7 @@
 /* What one peer is sent in one turn: any number of messages in one header, and the
  * raw frames of their payloads behind it.
  *
- * Frame 0 holds the messages one after the other in msgpack; a blob is the array
+ * The header holds the messages one after the other in msgpack; a blob is the array
  * [head, number of frames] and its frames follow in the order of the blobs. */
 #ifndef PROTO_BATCH_H
 #define PROTO_BATCH_H
