@@ -42,6 +42,22 @@ const char *dusk_error_sentence(int code)
 
 /* ---- life ---- */
 
+/* getpid is a system call, and each call of a program would make it. */
+static pid_t own_pid;
+static int own_pid_error;
+static pthread_once_t own_pid_once = PTHREAD_ONCE_INIT;
+
+static void own_pid_set(void)
+{
+    own_pid = getpid();
+}
+
+static void own_pid_begin(void)
+{
+    own_pid_set();
+    own_pid_error = pthread_atfork(NULL, NULL, own_pid_set);
+}
+
 static void client_destroy(struct dusk_client *client)
 {
     if (!client)
@@ -71,11 +87,12 @@ static int core_open(struct dusk_client *client)
 
 static int client_create(const char *address, struct dusk_client **ret_client)
 {
-    struct dusk_client *client = calloc(1, sizeof *client);
+    pthread_once(&own_pid_once, own_pid_begin);
+    struct dusk_client *client = own_pid_error ? NULL : calloc(1, sizeof *client);
     if (!client)
         return client_fail(DUSK_E_NOMEM, "no memory for a client");
     pthread_mutex_init(&client->lock, NULL);
-    client->pid = getpid();
+    client->pid = own_pid;
     client->open = true;
     client->address = strdup(address);
     int rc = client->address ? core_open(client)
@@ -170,7 +187,7 @@ int dusk_connect_with(const struct dusk_options *options,
 
 void dusk_close(struct dusk_client *client)
 {
-    if (client && client->pid == getpid())
+    if (client && client->pid == own_pid)
         client_shut(client);
 }
 
@@ -199,7 +216,7 @@ struct dusk_client *client_of(const struct dusk_future *future)
 
 int client_enter(struct dusk_client *client, bool working)
 {
-    if (client->pid != getpid())
+    if (client->pid != own_pid)
         return client_fail(DUSK_E_CLOSED, "this client of %s belongs to process %ld",
                            client->address, (long)client->pid);
     pthread_mutex_lock(&client->lock);

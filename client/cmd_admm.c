@@ -6,7 +6,6 @@
 #include "common/options.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { VARIANT_ALL = 3, LOCAL_DEFAULT = 2 };
@@ -54,8 +53,52 @@ static void arguments_default(struct admm_arguments *a)
 
 #define COUNT_MAX (INT64_C(1) << 40)
 
-static int arguments_parse(struct admm_arguments *a, struct command *command, int argc,
-                           char **argv)
+/* Mistakes that only several options together show. */
+static int arguments_check(struct admm_arguments *a, const struct command *command)
+{
+    if (session_check(&a->session, command) < 0)
+        return DUSK_E_INVALID;
+    if (a->chunks && a->chunk_rows)
+        return options_complain(command, stderr,
+                                "--chunks and --chunk-rows exclude each other");
+    if (a->input && (a->rows || a->columns))
+        return options_complain(command, stderr,
+                                "--rows and --columns do not go with --input");
+    if (a->input && a->l1 == L1_NOT_GIVEN)
+        return options_complain(command, stderr, "--input needs --l1");
+    if (a->input && (a->pin || a->keep != KEEP_F64))
+        return options_complain(command, stderr,
+                                "--pin and --keep do not go with --input");
+    if (a->keep == KEEP_GRAM && (a->family == 1 || a->local == LOCAL_LBFGS))
+        return options_complain(command, stderr,
+                                "--keep gram is for --family normal and --local gram");
+    if (a->keep == KEEP_GRAM && a->intercept)
+        return options_complain(command, stderr,
+                                "--keep gram does not go with --intercept: what is not "
+                                "kept cannot be centred");
+    if (a->keep == KEEP_GRAM)
+        a->local = LOCAL_GRAM;
+    if (!a->input && a->response[0])
+        return options_complain(command, stderr, "--response needs --input");
+    if (a->family == 1 && a->local == LOCAL_GRAM)
+        return options_complain(command, stderr,
+                                "--local gram is for --family normal only");
+    if (a->l1 == L1_NOT_GIVEN)
+        a->l1 = PUBLISHED_L1;
+    if (a->input)
+        return 0;
+    a->rows = a->rows ? a->rows : PUBLISHED_ROWS;
+    a->columns = a->columns ? a->columns : PUBLISHED_COLUMNS;
+    if (a->chunks > a->rows)
+        return options_complain(command, stderr,
+                                "--chunks: %lld chunks are more than %lld rows",
+                                (long long)a->chunks, (long long)a->rows);
+    if (!a->chunk_rows)
+        a->chunk_rows = PUBLISHED_CHUNK_ROWS;
+    return 0;
+}
+
+static int arguments_parse(struct admm_arguments *a, int argc, char **argv)
 {
     bool intercept = false, no_intercept = false;
     const struct option_spec options[] = {
@@ -225,7 +268,7 @@ static int arguments_parse(struct admm_arguments *a, struct command *command, in
          .help = "print the result as JSON"},
         {0},
     };
-    *command = (struct command){
+    const struct command command = {
         .name = "dusk admm",
         .summary = "Fits an l1-regularised linear model by consensus ADMM on a cluster "
                    "and certifies the answer.",
@@ -241,59 +284,12 @@ static int arguments_parse(struct admm_arguments *a, struct command *command, in
             "problem.column_names, the intercept last.\n\n"
             "Exit codes: 0 done, 1 failed, 2 usage, 3 not converged or not certified.",
     };
-    int rc = options_parse(command, argc, argv, stdout, stderr);
+    int rc = options_parse(&command, argc, argv, stdout, stderr);
     if (rc == OPTIONS_RUN && intercept && no_intercept)
-        rc = options_complain(command, stderr,
+        rc = options_complain(&command, stderr,
                               "--intercept and --no-intercept exclude each other");
     a->intercept = no_intercept ? false : intercept || a->input;
-    command->options = NULL;
-    return rc;
-}
-
-/* Mistakes that only several options together show. */
-static int arguments_check(struct admm_arguments *a, const struct command *command)
-{
-    int rc = session_check(&a->session, command);
-    if (rc < 0)
-        return rc;
-    if (a->chunks && a->chunk_rows)
-        return options_complain(command, stderr,
-                                "--chunks and --chunk-rows exclude each other");
-    if (a->input && (a->rows || a->columns))
-        return options_complain(command, stderr,
-                                "--rows and --columns do not go with --input");
-    if (a->input && a->l1 == L1_NOT_GIVEN)
-        return options_complain(command, stderr, "--input needs --l1");
-    if (a->input && (a->pin || a->keep != KEEP_F64))
-        return options_complain(command, stderr,
-                                "--pin and --keep do not go with --input");
-    if (a->keep == KEEP_GRAM && (a->family == 1 || a->local == LOCAL_LBFGS))
-        return options_complain(command, stderr,
-                                "--keep gram is for --family normal and --local gram");
-    if (a->keep == KEEP_GRAM && a->intercept)
-        return options_complain(command, stderr,
-                                "--keep gram does not go with --intercept: what is not "
-                                "kept cannot be centred");
-    if (a->keep == KEEP_GRAM)
-        a->local = LOCAL_GRAM;
-    if (!a->input && a->response[0])
-        return options_complain(command, stderr, "--response needs --input");
-    if (a->family == 1 && a->local == LOCAL_GRAM)
-        return options_complain(command, stderr,
-                                "--local gram is for --family normal only");
-    if (a->l1 == L1_NOT_GIVEN)
-        a->l1 = PUBLISHED_L1;
-    if (a->input)
-        return 0;
-    a->rows = a->rows ? a->rows : PUBLISHED_ROWS;
-    a->columns = a->columns ? a->columns : PUBLISHED_COLUMNS;
-    if (a->chunks > a->rows)
-        return options_complain(command, stderr,
-                                "--chunks: %lld chunks are more than %lld rows",
-                                (long long)a->chunks, (long long)a->rows);
-    if (!a->chunk_rows)
-        a->chunk_rows = PUBLISHED_CHUNK_ROWS;
-    return 0;
+    return rc == OPTIONS_RUN ? arguments_check(a, &command) : rc;
 }
 
 static int make_data(const struct admm_arguments *a, struct session *session,
@@ -378,17 +374,14 @@ static int show(const struct admm_arguments *a, const struct session *session,
 int command_admm(int argc, char **argv)
 {
     struct admm_arguments arguments;
-    struct command command;
     struct err_text text = {""};
     struct session session = {0};
     json_t *problem = NULL;
     bool certified = false;
     arguments_default(&arguments);
-    int rc = arguments_parse(&arguments, &command, argc, argv);
-    if (rc == OPTIONS_DONE)
-        return EXIT_SUCCESS;
-    if (rc < 0 || arguments_check(&arguments, &command) < 0)
-        return COMMAND_USAGE;
+    int rc = arguments_parse(&arguments, argc, argv);
+    if (rc != OPTIONS_RUN)
+        return rc == OPTIONS_DONE ? COMMAND_DONE : COMMAND_USAGE;
     if (arguments.report)
         rc = report_check_writable(arguments.report, &text);
     if (rc == 0)
@@ -399,9 +392,7 @@ int command_admm(int argc, char **argv)
         rc = show(&arguments, &session, problem, &text);
     session_stop(&session);
     json_decref(problem);
-    if (rc < 0) {
-        fprintf(stderr, "dusk admm: %s\n", text.line);
-        return COMMAND_FAILED;
-    }
-    return certified ? EXIT_SUCCESS : COMMAND_NOT_CERTIFIED;
+    if (rc < 0)
+        return command_fail("dusk admm", text.line);
+    return certified ? COMMAND_DONE : COMMAND_NOT_CERTIFIED;
 }

@@ -2,8 +2,6 @@
 #include "client/commands.h"
 #include "client/dusk.h"
 
-#include <stdio.h>
-
 int command_ask(const char *name, const struct dusk_options *connection,
                 int (*ask)(struct dusk_client *client, void *arg), void *arg)
 {
@@ -14,10 +12,7 @@ int command_ask(const char *name, const struct dusk_options *connection,
         dusk_close(client);
     }
     if (rc < 0)
-        fprintf(stderr, "%s: %s\n", name, dusk_last_error());
-    if (fflush(stdout) != 0 || ferror(stdout)) {
-        fprintf(stderr, "%s: cannot write to standard output\n", name);
-        rc = DUSK_E_IO;
-    }
-    return rc == 0 ? COMMAND_DONE : COMMAND_FAILED;
+        command_fail(name, dusk_last_error());
+    int flushed = command_flush(name);
+    return rc == 0 ? flushed : COMMAND_FAILED;
 }

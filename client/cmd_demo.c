@@ -355,10 +355,8 @@ int command_demo(int argc, char **argv)
         .session.timeout_ns = SESSION_TIMEOUT_NS,
     };
     int rc = arguments_parse(&arguments, argc, argv);
-    if (rc == OPTIONS_DONE)
-        return COMMAND_DONE;
-    if (rc < 0)
-        return COMMAND_USAGE;
+    if (rc != OPTIONS_RUN)
+        return rc == OPTIONS_DONE ? COMMAND_DONE : COMMAND_USAGE;
     struct err_text text = {""};
     struct session session = {0};
     json_t *problems = json_array();
@@ -374,9 +372,7 @@ int command_demo(int argc, char **argv)
         rc = demo_write(&arguments, &session, problems, &text);
     session_stop(&session);
     json_decref(problems);
-    if (rc < 0) {
-        fprintf(stderr, "dusk demo: %s\n", text.line);
-        return COMMAND_FAILED;
-    }
+    if (rc < 0)
+        return command_fail("dusk demo", text.line);
     return certified ? COMMAND_DONE : COMMAND_NOT_CERTIFIED;
 }

@@ -33,6 +33,12 @@ enum command_exit {
     COMMAND_NOT_CERTIFIED = 3, /* or not converged */
 };
 
+/* Says on standard error what failed, and returns COMMAND_FAILED. */
+int command_fail(const char *name, const char *line);
+
+/* COMMAND_DONE when standard output has taken everything; otherwise fails. */
+int command_flush(const char *name);
+
 /* What a command does that asks a cluster: connects, has it asked, says on standard
  * error what failed, dusk_last_error for a negative code (a positive one was said), and
  * returns an exit code. */

@@ -170,8 +170,8 @@ int dusk_as_completed_next_batch(struct dusk_as_completed *completed, double tim
     int rc = client_enter(completed->client, false);
     if (rc < 0)
         return rc;
-    /* What lies in the socket has come, too. */
-    if (completed->client->open)
+    /* What lies in the socket has come, too; a wait looks there itself. */
+    if (completed->client->open && !list_is_empty(&completed->ready))
         client_turn(completed->client, 0);
     int count = 0;
     rc = ready_wait(completed, timeout_s);

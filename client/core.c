@@ -1,23 +1,15 @@
-/* The connection to the scheduler, and the way of each message to the part of the
- * core that knows what to do with it. */
+/* The core's life, and the way of each event to the part that knows what to do with
+ * it. */
 #include "client/core_parts.h"
 #include "common/clock.h"
 #include "proto/limits.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define HEARTBEAT_NS NS_PER_S     /* until the scheduler says otherwise */
-#define HELLO_NS (5 * NS_PER_S)   /* from connected to welcome */
-#define SILENCE_NS (5 * NS_PER_S) /* and at least SILENCE_BEATS heartbeats */
-#define SILENCE_BEATS 4
-#define REOPEN_NS (200 * NS_PER_MS) /* between two connections, at least */
-#define IDLE_NS (30 * NS_PER_S)     /* a worker's connection is kept unused */
+#define IDLE_NS (30 * NS_PER_S) /* a worker's connection is kept unused */
 #define RELEASED_BYTES (LIMIT_HEADER_BYTES / 4) /* keys of a heartbeat or two */
 #define REST_NS (20 * NS_PER_MS)
-
-static const uint64_t note_after_ns[] = {3 * NS_PER_S, 10 * NS_PER_S, 30 * NS_PER_S};
 
 /* ---- life ---- */
 
@@ -27,7 +19,6 @@ static void core_init(struct client_core *core, const struct client_config *conf
     core->epoch = config->epoch;
     core->seed = config->seed;
     core->pid = config->pid;
-    core->heartbeat_ns = HEARTBEAT_NS;
     core->tick_ns = now_ns;
     outbox_init(&core->outbox);
     map_init(&core->by_key);
@@ -45,17 +36,6 @@ static void core_init(struct client_core *core, const struct client_config *conf
         buf_init(&core->released[i], RELEASED_BYTES);
 }
 
-/* SplitMix64 (Steele, Lea, Flood 2014): one number after the other from a seed. */
-static void number_propose(struct client_core *core)
-{
-    do {
-        uint64_t z = core->seed += UINT64_C(0x9e3779b97f4a7c15);
-        z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-        z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-        core->number = (z ^ z >> 31) & KEY_CLIENT_MAX;
-    } while (core->number == 0);
-}
-
 int client_core_create(const struct client_config *config, uint64_t now_ns,
                        struct client_core **ret_core)
 {
@@ -63,7 +43,7 @@ int client_core_create(const struct client_config *config, uint64_t now_ns,
     if (!core)
         return DUSK_E_NOMEM;
     core_init(core, config, now_ns);
-    number_propose(core);
+    client_link_init(core);
     core->name = strdup(config->name);
     int rc = core->name
                  ? client_site_get(core, str_of(config->address), &core->scheduler)
@@ -148,238 +128,25 @@ bool client_core_is_scheduler(const struct client_core *core, struct peer_id pee
     return map_get(&core->peers, peer.number) == core->scheduler;
 }
 
-/* ---- the connection to the scheduler ---- */
-
-bool client_tell(struct client_core *core, const struct message *message)
-{
-    if (core->link != LINK_UP ||
-        outbox_send(&core->outbox, core->scheduler->peer, message) < 0) {
-        core->blocked = true;
-        return false;
-    }
-    return true;
-}
-
-static int hello_send(struct client_core *core, uint64_t now_ns)
-{
-    core->link = LINK_HELLO;
-    return outbox_send(&core->outbox, core->scheduler->peer,
-                       MESSAGE(hello, .magic = PROTOCOL_MAGIC, .major = PROTOCOL_MAJOR,
-                               .minor = PROTOCOL_MINOR, .build = str_of(DUSK_VERSION),
-                               .role = ROLE_CLIENT, .name = str_of(core->name),
-                               .epoch = core->epoch, .client = core->number,
-                               .address = str_of(""), .pid = core->pid,
-                               .unix_ns = now_ns + core->unix_offset_ns,
-                               .scheduler_epoch = core->scheduler_epoch));
-}
-
-static void scheduler_open(struct client_core *core, uint64_t now_ns)
-{
-    core->reopen_ns = now_ns + REOPEN_NS;
-    if (client_site_open(core, core->scheduler, now_ns) == 0 &&
-        hello_send(core, now_ns) < 0) {
-        client_site_close(core, core->scheduler);
-        core->link = LINK_DOWN;
-    }
-}
-
-static void gone_begin(struct client_core *core, uint64_t now_ns)
-{
-    if (core->gone_ns || core->session == 0)
-        return;
-    core->gone_ns = now_ns;
-    core->gone_note_ns = now_ns + note_after_ns[0];
-}
-
-static void scheduler_close(struct client_core *core, uint64_t now_ns)
-{
-    client_site_close(core, core->scheduler);
-    core->link = LINK_DOWN;
-    gone_begin(core, now_ns);
-}
-
-static void gone_tick(struct client_core *core, uint64_t now_ns)
-{
-    if (!core->gone_ns || now_ns < core->gone_note_ns)
-        return;
-    uint64_t age_ns = now_ns - core->gone_ns;
-    client_note(core, DUSK_LOG_WARNING, "scheduler %s gone for %" PRIu64 " s, waiting",
-                core->scheduler->address, age_ns / NS_PER_S);
-    core->gone_note_ns = now_ns + 30 * NS_PER_S;
-    for (size_t i = 0; i < sizeof note_after_ns / sizeof note_after_ns[0]; i++)
-        if (age_ns < note_after_ns[i]) {
-            core->gone_note_ns = core->gone_ns + note_after_ns[i];
-            return;
-        }
-}
-
-static void gone_end(struct client_core *core, uint64_t now_ns)
-{
-    if (core->gone_ns)
-        client_note(core, DUSK_LOG_INFO, "scheduler %s is back after %.1f s",
-                    core->scheduler->address,
-                    (double)(now_ns - core->gone_ns) / (double)NS_PER_S);
-    core->gone_ns = 0;
-}
-
-static int on_refuse(struct client_core *core, const struct msg_refuse *refuse,
-                     struct err_text *text)
-{
-    /* Who was let in before comes again when there may be memory. */
-    if (refuse->code == DUSK_E_NOMEM && core->session > 0)
-        return err_set(text, DUSK_E_CLOSED, STR_FORMAT, STR_ARGS(refuse->reason));
-    client_site_close(core, core->scheduler);
-    core->link = LINK_DOWN;
-    /* A number may only change while no key has been made with it. */
-    if (refuse->code == DUSK_E_BUSY && core->key_count == 0 && core->session == 0) {
-        number_propose(core);
-        return 0;
-    }
-    char line[400];
-    snprintf(line, sizeof line, "scheduler %s refuses this client: " STR_FORMAT,
-             core->scheduler->address, STR_ARGS(refuse->reason));
-    client_core_refuse(core, failure_code(refuse->code, DUSK_E_REFUSED), line);
-    return 0;
-}
-
-static int on_welcome(struct client_core *core, const struct msg_welcome *welcome,
-                      uint64_t now_ns)
-{
-    if (core->link != LINK_HELLO)
-        return 0;
-    bool same = core->session > 0 && welcome->epoch == core->scheduler_epoch;
-    core->link = LINK_UP;
-    core->session++;
-    core->scheduler_epoch = welcome->epoch;
-    if (core->session == 1 && core->key_count == 0 && welcome->number &&
-        welcome->number <= KEY_CLIENT_MAX)
-        core->number = welcome->number;
-    if (welcome->heartbeat_ms > 0 && welcome->heartbeat_ms <= 60000)
-        core->heartbeat_ns = welcome->heartbeat_ms * NS_PER_MS;
-    core->alive_due_ns = now_ns + core->heartbeat_ns;
-    gone_end(core, now_ns);
-    if (!client_submit_again(core, same))
-        return DUSK_E_NOMEM;
-    client_transfer_again(core);
-    client_core_fill(core, now_ns);
-    return 0;
-}
-
-static int on_register_again(struct client_core *core, uint64_t now_ns)
-{
-    if (core->link != LINK_UP)
-        return 0;
-    outbox_forget(&core->outbox, core->scheduler->peer);
-    core->scheduler->opened_ns = now_ns;
-    gone_begin(core, now_ns);
-    return hello_send(core, now_ns);
-}
-
-/* ---- messages about futures ---- */
-
-static void timing_set(struct dusk_future *future, const struct msg_finished *finished)
-{
-    future->nbytes = finished->nbytes;
-    future->worker = finished->worker;
-    future->thread = finished->thread;
-    future->start_ns = finished->start_ns;
-    future->stop_ns = finished->stop_ns;
-}
-
-/* Scattered data that are small stay here too, so that a new scheduler can be given
- * them; large ones are not held twice. */
-static struct payload *result_at_hand(const struct dusk_future *future,
-                                      const struct msg_finished *finished)
-{
-    if (finished->result || future->spec->function)
-        return finished->result;
-    struct payload *data = future->spec->payload;
-    return data && payload_bytes(data) <= LIMIT_INLINE_BYTES ? data : NULL;
-}
-
-static void result_set(struct dusk_future *future, struct payload *result)
-{
-    if (!future_apply(future, FUTURE_ARRIVED))
-        return;
-    future->result = payload_ref(result);
-    future->code = 0; /* it may have been out of reach */
-    client_transfer_end(future);
-}
-
-static int on_finished(struct client_core *core, const struct msg_finished *finished,
-                       uint64_t now_ns)
-{
-    struct dusk_future *future = map_get(&core->by_key, finished->key.bits);
-    bool brought = future && future->transfer && future->transfer->brings;
-    /* Somebody may have waited for it to come here when its worker was lost sight of.
-     */
-    bool returned = brought && future->wanted > 0 && !future->spec->payload;
-    bool needed = future && future_is_needed(future);
-    if (brought)
-        future_brought(future);
-    if (!needed || future->state > FUTURE_AWAY) {
-        core->late++;
-        return 0;
-    }
-    struct payload *result = result_at_hand(future, finished);
-    struct client_site *site = NULL;
-    int rc = result ? 0 : client_site_get(core, finished->address, &site);
-    if (rc < 0)
-        return rc;
-    timing_set(future, finished);
-    if (result) {
-        result_set(future, result);
-        return 0;
-    }
-    future->site = site;
-    if (!future->spec->function) {
-        payload_unref(future->spec->payload);
-        future->spec->payload = NULL;
-    }
-    future_apply(future, FUTURE_FINISHED);
-    if (future->transfer)
-        client_transfer_turn(future->transfer, site, now_ns);
-    return returned ? client_core_fetch(core, future, now_ns) : 0;
-}
-
-static int on_failed(struct client_core *core, const struct msg_failed *failed)
-{
-    struct dusk_future *future = map_get(&core->by_key, failed->key.bits);
-    int code = failure_code(failed->code, DUSK_E_TASK);
-    /* The scheduler forgets what failed.  A task that was submitted before that was
-     * told here needs what it does not know any more; if the task is released already,
-     * others that need it ask it for the cause. */
-    if (future && code == DUSK_E_NOT_FOUND && client_fail_like_dependency(future))
-        return 0;
-    /* One that only others need keeps the cause for them; that it is unknown is none.
-     */
-    bool kept = future && future->references > 0 && code != DUSK_E_NOT_FOUND;
-    if (!kept && !(future && future_is_needed(future)))
-        core->late++;
-    else if (!future_fail(future, code, failed->reason) && future->state == FUTURE_HERE)
-        future_reason_set(future, code, failed->reason);
-    return 0;
-}
-
 static int scheduler_message(struct client_core *core, const struct message *message,
                              uint64_t now_ns, struct err_text *text)
 {
     switch (message->type) {
     case MSG_welcome:
-        return on_welcome(core, &message->welcome, now_ns);
+        return client_link_welcome(core, &message->welcome, now_ns);
     case MSG_refuse:
-        return on_refuse(core, &message->refuse, text);
+        return client_link_refused(core, &message->refuse, text);
     case MSG_register_again:
-        return on_register_again(core, now_ns);
+        return client_link_register_again(core, now_ns);
     case MSG_alive:
         core->heartbeat_answered |= message->alive.number == core->heartbeats;
         return 0;
     case MSG_bye:
         return err_set(text, DUSK_E_CLOSED, "the scheduler says bye");
     case MSG_finished:
-        return on_finished(core, &message->finished, now_ns);
+        return client_answer_finished(core, &message->finished, now_ns);
     case MSG_failed:
-        return on_failed(core, &message->failed);
+        return client_answer_failed(core, &message->failed);
     case MSG_place:
     case MSG_located:
         return client_transfer_message(core, message, now_ns, text);
@@ -437,31 +204,13 @@ void client_core_connected(struct client_core *core, struct peer_id peer,
         return;
     site->connected = true;
     site->opened_ns = now_ns;
-    if (site != core->scheduler)
-        return;
-    core->heard_ns = now_ns;
-    /* A hello that has waited for its connection is made anew: it tells the time. */
-    if (core->link == LINK_HELLO && outbox_waiting(&core->outbox, peer)) {
-        outbox_forget(&core->outbox, peer);
-        hello_send(core, now_ns);
-    }
+    if (site == core->scheduler)
+        client_link_connected(core, now_ns);
 }
 
 void client_core_set_clock(struct client_core *core, uint64_t unix_ns, uint64_t now_ns)
 {
     core->unix_offset_ns = unix_ns - now_ns;
-}
-
-void client_core_refuse(struct client_core *core, int code, const char *line)
-{
-    client_site_close(core, core->scheduler);
-    core->link = LINK_REFUSED;
-    core->refusal = err_set(&core->refusal_text, code, "%s", line);
-    LIST_FOREACH (link, &core->futures) {
-        struct dusk_future *future = CONTAINER_OF(link, struct dusk_future, all);
-        if (future->state <= FUTURE_AWAY)
-            future_fail(future, code, str_of(core->refusal_text.line));
-    }
 }
 
 void client_core_peer_gone(struct client_core *core, struct peer_id peer,
@@ -475,33 +224,7 @@ void client_core_peer_gone(struct client_core *core, struct peer_id peer,
         return;
     }
     if (core->link == LINK_HELLO || core->link == LINK_UP)
-        scheduler_close(core, now_ns);
-}
-
-static uint64_t silence_ns(const struct client_core *core)
-{
-    uint64_t beats = SILENCE_BEATS * core->heartbeat_ns;
-    return beats > SILENCE_NS ? beats : SILENCE_NS;
-}
-
-/* The scheduler took the connection and says nothing: another one may be heard. */
-static bool scheduler_is_mute(const struct client_core *core, uint64_t now_ns)
-{
-    if (core->link == LINK_UP)
-        return now_ns > core->heard_ns + silence_ns(core);
-    return core->link == LINK_HELLO && core->scheduler->connected &&
-           now_ns > core->scheduler->opened_ns + HELLO_NS;
-}
-
-static void heartbeat_tick(struct client_core *core, uint64_t now_ns)
-{
-    if (core->link != LINK_UP || now_ns < core->alive_due_ns ||
-        !client_tell(
-            core, MESSAGE(alive, .epoch = core->epoch, .number = core->heartbeats + 1)))
-        return;
-    core->heartbeats++;
-    core->alive_due_ns = now_ns + core->heartbeat_ns;
-    client_released_turn(core);
+        client_link_close(core, now_ns);
 }
 
 static void sites_tick(struct client_core *core, uint64_t now_ns)
@@ -523,15 +246,7 @@ void client_core_tick(struct client_core *core, uint64_t now_ns)
     core->tick_ns = now_ns;
     if (core->link == LINK_CLOSED)
         return;
-    if (scheduler_is_mute(core, now_ns)) {
-        client_note(core, DUSK_LOG_WARNING, "scheduler %s is silent, connecting anew",
-                    core->scheduler->address);
-        scheduler_close(core, now_ns);
-    }
-    if (core->link == LINK_DOWN && now_ns >= core->reopen_ns)
-        scheduler_open(core, now_ns);
-    gone_tick(core, now_ns);
-    heartbeat_tick(core, now_ns);
+    client_link_tick(core, now_ns);
     client_transfer_tick(core, now_ns);
     sites_tick(core, now_ns);
     client_core_fill(core, now_ns);

@@ -29,8 +29,30 @@ void client_sites_fini(struct client_core *core);
 void client_note(struct client_core *core, enum dusk_log_level level,
                  const char *format, ...) __attribute__((format(printf, 3, 4)));
 
+/* ---- the connection to the scheduler: core_link.c ---- */
+
+/* A core that is new: when to be heard, and a number to propose. */
+void client_link_init(struct client_core *core);
+
 /* Puts a message to the scheduler into the outbox; false when that must wait. */
 bool client_tell(struct client_core *core, const struct message *message);
+
+/* What comes over it; a negative code closes it. */
+int client_link_welcome(struct client_core *core, const struct msg_welcome *welcome,
+                        uint64_t now_ns);
+int client_link_refused(struct client_core *core, const struct msg_refuse *refuse,
+                        struct err_text *text);
+int client_link_register_again(struct client_core *core, uint64_t now_ns);
+
+void client_link_connected(struct client_core *core, uint64_t now_ns);
+void client_link_close(struct client_core *core, uint64_t now_ns);
+void client_link_tick(struct client_core *core, uint64_t now_ns);
+
+/* ---- what the scheduler says of futures: core_answers.c ---- */
+
+int client_answer_finished(struct client_core *core,
+                           const struct msg_finished *finished, uint64_t now_ns);
+int client_answer_failed(struct client_core *core, const struct msg_failed *failed);
 
 /* ---- what the scheduler is told of futures: core_submit.c ---- */
 

@@ -163,11 +163,16 @@ static void copy_tail(const struct daemon *daemon, char *out, size_t size)
     size_t end = daemon->tail_length;
     while (end > 0 && text[end - 1] == '\n')
         end--;
-    /* At most three lines and what there is room for. */
-    size_t begin = end;
-    for (int lines = 0; begin > 0 && end - begin < size - 16; begin--)
-        if (text[begin - 1] == '\n' && ++lines == 3)
-            break;
+    /* At most three whole lines, as there is room, or the end of a long one. */
+    size_t begin = end, whole = end;
+    int lines = 0;
+    while (begin > 0 && lines < 3 && end - begin < size - 16)
+        if (text[--begin] == '\n') {
+            whole = begin + 1;
+            lines++;
+        }
+    if (lines && (begin > 0 || text[begin] == '\n'))
+        begin = whole;
     size_t at = 0;
     for (size_t i = begin; i < end && at + 4 < size; i++) {
         if (text[i] == '\n')

@@ -182,10 +182,11 @@ static void print_memory(const json_t *memory)
 int fit_print(const json_t *problem, struct err_text *text)
 {
     const json_t *p = json_object_get(problem, "problem");
-    printf("%s: %s, %lld x %lld in %lld chunks, l1 = %g%s\n",
+    long long chunks = integer_of(p, "chunks");
+    printf("%s: %s, %lld x %lld in %lld chunk%s, l1 = %g%s\n",
            json_string_value(json_object_get(p, "name")),
            json_string_value(json_object_get(p, "family")), integer_of(p, "rows"),
-           integer_of(p, "columns"), integer_of(p, "chunks"), real_of(p, "l1"),
+           integer_of(p, "columns"), chunks, chunks == 1 ? "" : "s", real_of(p, "l1"),
            json_is_true(json_object_get(p, "intercept")) ? ", with intercept" : "");
     const json_t *gap = json_object_get(p, "duality_gap");
     printf("optimum %.12g, %lld of %lld coefficients not zero; ",

@@ -15,10 +15,8 @@ static int daemon_exec(const char *name, const char *folder, char **argv)
 {
     char path[PATH_MAX];
     struct err_text error;
-    if (cluster_find_daemon(name, folder, path, &error) < 0) {
-        fprintf(stderr, "dusk: %s\n", error.line);
-        return COMMAND_FAILED;
-    }
+    if (cluster_find_daemon(name, folder, path, &error) < 0)
+        return command_fail("dusk", error.line);
     char daemon[32];
     snprintf(daemon, sizeof daemon, "%s", name);
     argv[0] = daemon;
@@ -42,7 +40,7 @@ static const struct subcommand commands[] = {
     {"admm", "fit an l1-regularised linear model", command_admm},
     {"status", "workers, tasks and clients of a cluster", command_status},
     {"why", "why a task is where it is", command_why},
-    {"bench", "measure tasks, and what they are compared with", command_bench},
+    {"bench", "measure tasks, fits and kernels against others", command_bench},
     {"keygen", "make the keys of a cluster", command_keygen},
     {"upload", "bring a plugin to all workers", command_upload},
     {"shutdown", "end a cluster", command_shutdown},

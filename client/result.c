@@ -199,33 +199,43 @@ static int first_wait(struct dusk_client *client, struct dusk_future *const *fut
     return rc;
 }
 
-int dusk_wait(struct dusk_future *const *futures, int n, enum dusk_wait_mode mode,
-              double timeout_s)
+static int persist_wait(struct dusk_client *client, struct dusk_future *const *futures,
+                        int n, struct client_wait *wait)
+{
+    int rc = all_wait(client, futures, n, wait);
+    for (int i = 0; rc == 0 && i < n; i++)
+        if (future_has_failed(futures[i]))
+            rc = future_failure(futures[i]);
+    return rc;
+}
+
+/* Waits for futures of one client in one of these ways. */
+typedef int wait_fn(struct dusk_client *client, struct dusk_future *const *futures,
+                    int n, struct client_wait *wait);
+
+static int futures_wait(struct dusk_future *const *futures, int n, double timeout_s,
+                        wait_fn *wait_how)
 {
     struct dusk_client *client;
     struct client_wait wait = client_wait_for(timeout_s);
     int rc = client_enter_all(futures, n, false, false, &client);
     if (rc < 0 || !client)
         return rc;
-    rc = mode == DUSK_FIRST ? first_wait(client, futures, n, &wait)
-                            : all_wait(client, futures, n, &wait);
+    rc = wait_how(client, futures, n, &wait);
     client_leave(client);
     return rc;
 }
 
+int dusk_wait(struct dusk_future *const *futures, int n, enum dusk_wait_mode mode,
+              double timeout_s)
+{
+    return futures_wait(futures, n, timeout_s,
+                        mode == DUSK_FIRST ? first_wait : all_wait);
+}
+
 int dusk_persist(struct dusk_future *const *futures, int n, double timeout_s)
 {
-    struct dusk_client *client;
-    struct client_wait wait = client_wait_for(timeout_s);
-    int rc = client_enter_all(futures, n, false, false, &client);
-    if (rc < 0 || !client)
-        return rc;
-    rc = all_wait(client, futures, n, &wait);
-    for (int i = 0; rc == 0 && i < n; i++)
-        if (future_has_failed(futures[i]))
-            rc = future_failure(futures[i]);
-    client_leave(client);
-    return rc;
+    return futures_wait(futures, n, timeout_s, persist_wait);
 }
 
 /* ---- results ---- */
@@ -266,14 +276,7 @@ static int gather_wait(struct dusk_client *client, struct dusk_future *const *fu
 
 int dusk_gather(struct dusk_future *const *futures, int n, double timeout_s)
 {
-    struct dusk_client *client;
-    struct client_wait wait = client_wait_for(timeout_s);
-    int rc = client_enter_all(futures, n, false, false, &client);
-    if (rc < 0 || !client)
-        return rc;
-    rc = gather_wait(client, futures, n, &wait);
-    client_leave(client);
-    return rc;
+    return futures_wait(futures, n, timeout_s, gather_wait);
 }
 
 static int values_read(struct dusk_future *future)

@@ -216,11 +216,10 @@ static json_t *names_json(const struct model *model)
 {
     const struct dataset *data = model->data;
     json_t *names = json_array();
-    for (int64_t j = 0; j < data->columns && data->columns_named; j++) {
+    for (int64_t j = 0; j < data->columns && data->columns_named; j++)
         json_array_append_new(names, json_text(data->columns_named[j]));
-        if (data->columns_named && model->intercept)
-            json_array_append_new(names, json_string("(intercept)"));
-    }
+    if (data->columns_named && model->intercept)
+        json_array_append_new(names, json_string("(intercept)"));
     return names;
 }
 

@@ -1,5 +1,6 @@
 #include "client/run.h"
 
+#include "client/updates.h"
 #include "common/clock.h"
 #include "common/list.h"
 
@@ -7,15 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Iterations of the local L-BFGS in the robust form: the start is warm and the factor
- * of the Hessian's bound preconditions it.  On Fashion-MNIST two take as many sweeps as
- * one and half as long again. */
-#define ROBUST_ITERATIONS 1
-
-/* The allowance of the published local solver. */
-#define CLASSIC_ITERATIONS 200
-#define CLASSIC_EVALUATIONS 250
+#include <sys/param.h>
 
 /* ADMM hands over to polish at these relative residuals; when the certificate does not
  * hold then, it goes on with a tenth.  Newton steps converge from far away, and quicker
@@ -35,6 +28,11 @@
 #define IN_FLIGHT 2
 #define IN_FLIGHT_GRAM 16
 
+/* More of them share messages and wake-ups, and are still but a few of very many
+ * chunks, so that none comes late. */
+#define IN_FLIGHT_MANY 64
+#define MANY_CHUNKS 64 /* for each that is in flight */
+
 /* An update that was submitted and has not been heard of. */
 struct flight {
     struct list link;
@@ -47,9 +45,10 @@ struct driver {
     struct run *run;
     struct admm *admm;
     struct dusk_as_completed *completed;
+    struct dusk_future *const *arrived; /* borrowed from `completed` */
+    int arrived_count;                  /* of which nothing was made yet */
     struct list flights;
-    struct dusk_future **factor; /* (N) what the gram updates solve with */
-    double *rho_metric;          /* (q) of the classic form on Gram matrices */
+    struct updates updates;
     uint64_t start_ns;
     struct err_text *text;
 };
@@ -60,39 +59,7 @@ static bool driver_is_raw(const struct run_options *options)
     return options->form == ADMM_CLASSIC && options->local == LOCAL_LBFGS;
 }
 
-static const char *driver_kind(const struct run_options *options)
-{
-    if (options->local == LOCAL_GRAM)
-        return "glm_prox_gram";
-    return options->form == ADMM_CLASSIC ? "glm_prox_plain" : "glm_prox";
-}
-
 /* ---- submitting ---- */
-
-static int submit_update(struct driver *driver, const struct admm_update *update,
-                         struct dusk_future **ret_future)
-{
-    struct model *model = driver->model;
-    struct dataset *data = model->data;
-    const struct run_options *options = &driver->run->options;
-    const char *kind = driver_kind(options);
-    int64_t i = update->ticket.chunk, intercept = model->intercept;
-    struct dusk_array v = dusk_vector(update->v, model->q),
-                      x0 = dusk_vector(update->x0, model->q);
-    struct dusk_submit_options at = dataset_options(data, i, false);
-    if (options->local == LOCAL_GRAM)
-        return dusk_submit_with(data->client, &at, ret_future, kind, "fFad",
-                                driver->factor[i], model->gram[i], 1, &v, 2.0);
-    if (options->form == ADMM_CLASSIC)
-        return dusk_submit_with(
-            data->client, &at, ret_future, kind, "FFsldaall", data->x[i], 0, data->y[i],
-            data->y_item, data->family, intercept, options->rho, &v, &x0,
-            (int64_t)CLASSIC_ITERATIONS, (int64_t)CLASSIC_EVALUATIONS);
-    return dusk_submit_with(data->client, &at, ret_future, kind, "FFfslaal", data->x[i],
-                            0, data->y[i], data->y_item, driver->factor[i],
-                            data->family, intercept, &v, &x0,
-                            (int64_t)ROBUST_ITERATIONS);
-}
 
 static int driver_launch(struct driver *driver, const struct admm_update *update)
 {
@@ -100,7 +67,7 @@ static int driver_launch(struct driver *driver, const struct admm_update *update
     if (!flight)
         return err_set(driver->text, DUSK_E_NOMEM, "no memory for an update");
     flight->ticket = update->ticket;
-    int rc = submit_update(driver, update, &flight->future);
+    int rc = updates_submit(&driver->updates, update, &flight->future);
     if (rc == 0) {
         dusk_future_set_tag(flight->future, flight);
         rc = dusk_as_completed_add(driver->completed, flight->future);
@@ -153,8 +120,8 @@ static int driver_arrive(struct driver *driver, struct dusk_future *future)
         if (rc == 0)
             admm_arrive(driver->admm, &flight->ticket, x.data, evaluations, status,
                         (int64_t)clock_monotonic_ns());
-        stream_add(&driver->run->stream, driver_kind(&driver->run->options),
-                   flight->ticket.chunk, future);
+        stream_add(&driver->run->stream, driver->updates.kind, flight->ticket.chunk,
+                   future);
     }
     flight_land(flight);
     return rc;
@@ -179,24 +146,31 @@ static int driver_cancel_obsolete(struct driver *driver)
     return 0;
 }
 
-/* The asynchronous variant takes one answer at a time, the others all that are
- * there. */
+/* Waits for answers, and takes all that are there. */
 static int driver_wait(struct driver *driver)
 {
-    struct dusk_future *one, *const *futures = &one;
-    int count = 1;
-    int rc = driver->run->options.variant == ADMM_ASYNC
-                 ? dusk_as_completed_next(driver->completed, WATCH_TURN_S, &one)
-                 : dusk_as_completed_next_batch(driver->completed, WATCH_TURN_S,
-                                                &futures, &count);
+    int rc = watch_stopped(&driver->model->watch, driver->text);
+    if (rc < 0)
+        return rc;
+    rc = dusk_as_completed_next_batch(driver->completed, WATCH_TURN_S, &driver->arrived,
+                                      &driver->arrived_count);
     if (rc == DUSK_E_TIMEOUT)
         return 0;
-    if (rc < 0)
-        return watch_failed(rc, driver->text);
     if (rc == DUSK_END)
         return err_set(driver->text, DUSK_E_INTERNAL, "nothing is in flight");
-    for (int i = 0; rc == 0 && i < count; i++)
-        rc = driver_arrive(driver, futures[i]);
+    return rc < 0 ? watch_failed(rc, driver->text) : 0;
+}
+
+/* The asynchronous variant answers each arrival before it looks at the next one, the
+ * others all that are there. */
+static int driver_take(struct driver *driver)
+{
+    int rc = driver->arrived_count ? 0 : driver_wait(driver);
+    bool one = driver->run->options.variant == ADMM_ASYNC;
+    for (int i = 0; rc == 0 && driver->arrived_count && !(one && i); i++) {
+        driver->arrived_count--;
+        rc = driver_arrive(driver, *driver->arrived++);
+    }
     return rc;
 }
 
@@ -236,12 +210,10 @@ static int driver_iterate(struct driver *driver)
     int rc = 0;
     while (rc == 0 && admm_status(driver->admm) == ADMM_RUNNING &&
            !driver_at_limit(driver)) {
-        rc = watch_stopped(&driver->model->watch, driver->text);
-        if (rc == 0)
-            rc = driver_refill(driver);
+        rc = driver_refill(driver);
         /* The batched variant combines, and may converge, when it is asked. */
         if (rc == 0 && admm_status(driver->admm) == ADMM_RUNNING)
-            rc = driver_wait(driver);
+            rc = driver_take(driver);
         if (rc == 0)
             rc = driver_cancel_obsolete(driver);
         admm_counts(driver->admm, &driver->run->counts);
@@ -263,39 +235,22 @@ static void driver_abandon(struct driver *driver)
     }
     dusk_as_completed_destroy(driver->completed);
     driver->completed = NULL;
-}
-
-/* ---- the classic form on Gram matrices needs factors for its scalar rho ---- */
-
-static int driver_factor(struct driver *driver)
-{
-    struct model *model = driver->model;
-    const struct run_options *options = &driver->run->options;
-    driver->factor = model->factor;
-    if (options->form != ADMM_CLASSIC || options->local != LOCAL_GRAM)
-        return 0;
-    int64_t chunks = model->data->chunks;
-    driver->factor = calloc((size_t)chunks, sizeof(struct dusk_future *));
-    driver->rho_metric = calloc((size_t)model->q, sizeof *driver->rho_metric);
-    if (!driver->factor || !driver->rho_metric)
-        return err_set(driver->text, DUSK_E_NOMEM, "no memory for factors");
-    for (int64_t j = 0; j < model->q; j++)
-        driver->rho_metric[j] = options->rho;
-    struct dusk_array metric = dusk_vector(driver->rho_metric, model->q);
-    struct dusk_array mu = dusk_vector(model->mu, model->data->columns);
-    for (int64_t i = 0; i < chunks; i++) {
-        struct dusk_submit_options at = dataset_options(model->data, i, false);
-        int rc =
-            dusk_submit_with(model->data->client, &at, &driver->factor[i], "glm_factor",
-                             "Faad", model->gram[i], 0, &metric, &mu, 2.0);
-        if (rc < 0)
-            return watch_failed(rc, driver->text);
-    }
-    return watch_await(&model->watch, model->data->client, "factor", driver->factor,
-                       (int)chunks, driver->text);
+    driver->arrived_count = 0;
 }
 
 /* ---- the whole run ---- */
+
+static int64_t driver_slots(const struct driver *driver)
+{
+    const struct run_options *options = &driver->run->options;
+    int64_t chunks = driver->model->data->chunks, threads = options->threads;
+    if (options->form == ADMM_CLASSIC)
+        return threads * IN_FLIGHT;
+    if (options->local == LOCAL_LBFGS)
+        return MIN(chunks, threads * IN_FLIGHT);
+    int64_t many = MIN(chunks / MANY_CHUNKS, threads * IN_FLIGHT_MANY);
+    return MIN(chunks, MAX(many, threads * IN_FLIGHT_GRAM));
+}
 
 static int driver_start(struct driver *driver)
 {
@@ -312,11 +267,8 @@ static int driver_start(struct driver *driver)
     admm_options_default(&admm);
     admm.form = options->form;
     admm.variant = options->variant;
-    bool quick = options->form == ADMM_ROBUST && options->local == LOCAL_GRAM;
     if (options->variant != ADMM_SYNC)
-        admm.slots = options->threads * (quick ? IN_FLIGHT_GRAM : IN_FLIGHT);
-    if (options->form == ADMM_ROBUST && admm.slots > problem.chunks)
-        admm.slots = problem.chunks;
+        admm.slots = driver_slots(driver);
     admm.tolerance = handover(driver);
     admm.staleness = options->staleness;
     if (options->form == ADMM_CLASSIC)
@@ -418,11 +370,7 @@ static int driver_trace(struct driver *driver)
 static void driver_fini(struct driver *driver)
 {
     admm_destroy(driver->admm);
-    if (driver->factor && driver->factor != driver->model->factor) {
-        dusk_release(driver->factor, (int)driver->model->data->chunks);
-        free(driver->factor);
-    }
-    free(driver->rho_metric);
+    updates_fini(&driver->updates);
 }
 
 int run_execute(struct model *model, const struct run_options *options,
@@ -432,7 +380,7 @@ int run_execute(struct model *model, const struct run_options *options,
     struct driver driver = {.model = model, .run = &run, .text = text};
     list_init(&driver.flights);
     model->data->pinned = options->pinned;
-    int rc = driver_factor(&driver);
+    int rc = updates_init(&driver.updates, model, options, text);
     stream_init(&run.stream);
     driver.start_ns = clock_monotonic_ns();
     model->stream = &run.stream;

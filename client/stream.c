@@ -2,6 +2,7 @@
 
 #include "common/clock.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,6 +19,13 @@ void stream_fini(struct stream *stream)
     *stream = (struct stream){0};
 }
 
+static bool is_before(const struct dusk_timing *timing,
+                      const struct stream_thread *thread)
+{
+    return timing->worker != thread->worker ? timing->worker < thread->worker
+                                            : timing->thread < thread->thread;
+}
+
 /* Both tables have a handful of entries; -1 when there is no memory. */
 static int thread_index(struct stream *stream, const struct dusk_timing *timing)
 {
@@ -30,8 +38,13 @@ static int thread_index(struct stream *stream, const struct dusk_timing *timing)
     if (!threads)
         return -1;
     stream->threads = threads;
-    stream->threads[count] = (struct stream_thread){timing->worker, timing->thread};
-    return stream->thread_count++;
+    int at = stream->thread_count++;
+    for (; at > 0 && is_before(timing, &stream->threads[at - 1]); at--)
+        stream->threads[at] = stream->threads[at - 1];
+    stream->threads[at] = (struct stream_thread){timing->worker, timing->thread};
+    for (size_t i = 0; i < stream->task_count; i++)
+        stream->tasks[i].thread += stream->tasks[i].thread >= at;
+    return at;
 }
 
 static int kind_index(struct stream *stream, const char *kind)

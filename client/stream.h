@@ -19,7 +19,7 @@ struct stream {
     int64_t origin_ns; /* Unix time */
     struct stream_task *tasks;
     size_t task_count, task_capacity;
-    struct stream_thread *threads;
+    struct stream_thread *threads; /* by worker and thread */
     int thread_count;
     const char **kinds; /* names of task functions, borrowed for ever */
     int kind_count;

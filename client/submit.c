@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* So many submits are sent at once even if the program never waits. */
+/* So many submits are sent at once even if the program never waits; what comes
+ * meanwhile is read, since the scheduler keeps only so much for a client. */
 #define SUBMITS_AT_ONCE 256
 
 #define DEADLINE_MOST_S 1e9
@@ -69,7 +70,7 @@ static int call_submit(struct dusk_client *client, struct call *call,
         return client_fail(rc, "no memory for another future");
     }
     if (client->core->queue_count >= SUBMITS_AT_ONCE)
-        client_flush(client);
+        client_turn(client, 0);
     return 0;
 }
 

@@ -302,14 +302,13 @@ static int decode(struct batch_reader *r, uint64_t type, uint32_t count,
     return DUSK_E_PROTOCOL;
 }
 
-int batch_reader_init(struct batch_reader *reader, const void *header, size_t size,
-                      struct frame *frames, size_t frame_count)
+void batch_reader_init(struct batch_reader *reader, const void *header, size_t size,
+                       struct frame *frames, size_t frame_count)
 {
     *reader = (struct batch_reader){.wire = {header, size},
                                     .size = size,
                                     .frames = frames,
                                     .frame_count = frame_count};
-    return 0;
 }
 
 static void message_forget(struct batch_reader *reader)

@@ -1,7 +1,7 @@
 /* What one peer is sent in one turn: any number of messages in one header, and the
  * raw frames of their payloads behind it.
  *
- * Frame 0 holds the messages one after the other in msgpack; a blob is the array
+ * The header holds the messages one after the other in msgpack; a blob is the array
  * [head, number of frames] and its frames follow in the order of the blobs. */
 #ifndef PROTO_BATCH_H
 #define PROTO_BATCH_H
@@ -45,8 +45,8 @@ struct batch_reader {
 
 /* Borrows header and frames until batch_reader_fini; frames that became part of a
  * payload belong to it, the others are released by batch_reader_fini. */
-int batch_reader_init(struct batch_reader *reader, const void *header, size_t size,
-                      struct frame *frames, size_t frame_count);
+void batch_reader_init(struct batch_reader *reader, const void *header, size_t size,
+                       struct frame *frames, size_t frame_count);
 void batch_reader_fini(struct batch_reader *reader);
 
 /* Decodes the next message, borrowed from the reader until the next call.  0, > 0

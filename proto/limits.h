@@ -6,6 +6,7 @@
 
 #define LIMIT_HEADER_BYTES (16u << 20) /* the messages of one turn, without arrays */
 #define LIMIT_HEAD_BYTES (8u << 20)    /* a payload's values: a message fits round it */
+#define LIMIT_BUNDLE_BYTES (16u << 20) /* small arrays of one turn, in one part */
 #define LIMIT_BATCH_FRAMES 65536u      /* frames of one turn */
 #define LIMIT_BATCH_MESSAGES 65536u    /* messages of one turn */
 #define LIMIT_FRAME_BYTES (8ull << 30) /* one array */

@@ -1,6 +1,7 @@
 #include "proto/link.h"
 
 #include "proto/address.h"
+#include "proto/bundle.h"
 #include "proto/limits.h"
 
 #include <arpa/inet.h>
@@ -12,8 +13,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* Frames below this are copied: cheaper than a counted reference, and a small frame
- * would keep ZeroMQ's whole receive buffer alive. */
+/* Parts below this are copied: cheaper than a counted reference, and a small part would
+ * keep ZeroMQ's whole receive buffer alive. */
 #define COPY_BYTES (16u << 10)
 
 /* Messages that ZeroMQ queues for a connection, in each direction.  It counts no bytes,
@@ -202,39 +203,32 @@ static void release_payload(void *data, void *hint)
     payload_unref(hint);
 }
 
-/* The header's bytes move into the message when they are many. */
-static int message_of_header(zmq_msg_t *message, struct buf *header)
+/* The bytes move into the message when they are many. */
+static int message_of_buf(zmq_msg_t *message, struct buf *buf)
 {
-    if (header->size >= COPY_BYTES) {
+    if (buf->size >= COPY_BYTES) {
         size_t size;
-        uint8_t *data = header->data;
-        if (zmq_msg_init_data(message, data, header->size, release_buffer, NULL) < 0)
+        uint8_t *data = buf->data;
+        if (zmq_msg_init_data(message, data, buf->size, release_buffer, NULL) < 0)
             return DUSK_E_NOMEM;
-        buf_take(header, &size);
+        buf_take(buf, &size);
         return 0;
     }
-    if (zmq_msg_init_size(message, header->size) < 0)
+    if (zmq_msg_init_size(message, buf->size) < 0)
         return DUSK_E_NOMEM;
-    if (header->size)
-        memcpy(zmq_msg_data(message), header->data, header->size);
-    buf_reset(header);
+    if (buf->size)
+        memcpy(zmq_msg_data(message), buf->data, buf->size);
+    buf_reset(buf);
     return 0;
 }
 
 static int message_of_frame(zmq_msg_t *message, struct payload *payload, unsigned index)
 {
     const struct frame *frame = payload_frame(payload, index);
-    if (frame->size >= COPY_BYTES) {
-        if (zmq_msg_init_data(message, frame->data, frame->size, release_payload,
-                              payload) < 0)
-            return DUSK_E_NOMEM;
-        payload_ref(payload);
-        return 0;
-    }
-    if (zmq_msg_init_size(message, frame->size) < 0)
+    if (zmq_msg_init_data(message, frame->data, frame->size, release_payload, payload) <
+        0)
         return DUSK_E_NOMEM;
-    if (frame->size)
-        memcpy(zmq_msg_data(message), frame->data, frame->size);
+    payload_ref(payload);
     return 0;
 }
 
@@ -281,22 +275,48 @@ static void parts_close(zmq_msg_t *parts, size_t count)
         zmq_msg_close(&parts[i]);
 }
 
-/* Header and frames; none when there is no memory for one of them. */
-static int parts_make(struct batch *batch, zmq_msg_t *parts)
+static int frame_add(struct buf *bundle, struct payload *payload, unsigned index,
+                     zmq_msg_t *parts, size_t *count)
 {
-    size_t made = 0;
-    int rc = message_of_header(&parts[made], &batch->header);
-    made += rc == 0;
+    const struct frame *frame = payload_frame(payload, index);
+    int rc = bundle_add(bundle, frame->data, frame->size);
+    if (rc != DUSK_E_LIMIT)
+        return rc;
+    rc = message_of_frame(&parts[*count], payload, index);
+    *count += rc == 0;
+    return rc < 0 ? rc : bundle_add_apart(bundle);
+}
+
+/* The bundle, and behind it the frames that are not in it. */
+static int frames_make(struct batch *batch, zmq_msg_t *parts, size_t *count)
+{
+    struct buf bundle;
+    zmq_msg_t *first = &parts[(*count)++];
+    int rc = 0;
+    bundle_init(&bundle);
+    zmq_msg_init(first);
     for (size_t i = 0; rc == 0 && i < batch->payload_count; i++) {
-        struct payload *payload = batch->payloads[i];
-        unsigned count = payload_frame_count(payload);
-        for (unsigned f = 0; rc == 0 && f < count; f++) {
-            rc = message_of_frame(&parts[made], payload, f);
-            made += rc == 0;
-        }
+        unsigned frames = payload_frame_count(batch->payloads[i]);
+        for (unsigned f = 0; rc == 0 && f < frames; f++)
+            rc = frame_add(&bundle, batch->payloads[i], f, parts, count);
     }
+    if (rc == 0)
+        rc = message_of_buf(first, &bundle);
+    buf_fini(&bundle);
+    return rc;
+}
+
+/* None when there is no memory for one of them. */
+static int parts_make(struct batch *batch, zmq_msg_t *parts, size_t *ret_count)
+{
+    size_t count = 0;
+    int rc = message_of_buf(&parts[0], &batch->header);
+    count += rc == 0;
+    if (rc == 0 && batch->frame_count)
+        rc = frames_make(batch, parts, &count);
     if (rc < 0)
-        parts_close(parts, made);
+        parts_close(parts, count);
+    *ret_count = count;
     return rc;
 }
 
@@ -319,11 +339,11 @@ static int parts_send(void *socket, zmq_msg_t *parts, size_t count, bool *begun)
 static int batch_send(void *socket, struct batch *batch, bool begun)
 {
     zmq_msg_t few[8], *many = NULL;
-    size_t count = 1 + batch->frame_count;
-    if (count > sizeof few / sizeof *few && !(many = malloc(count * sizeof *many)))
-        count = 0;
+    size_t most = 2 + batch->frame_count, count;
+    if (most > sizeof few / sizeof *few && !(many = malloc(most * sizeof *many)))
+        most = 0;
     zmq_msg_t *parts = many ? many : few;
-    int rc = count ? parts_make(batch, parts) : DUSK_E_NOMEM;
+    int rc = most ? parts_make(batch, parts, &count) : DUSK_E_NOMEM;
     if (rc == 0)
         rc = parts_send(socket, parts, count, &begun);
     if (rc != 0 && begun) {
@@ -393,21 +413,9 @@ static void release_message(void *hint)
     free(hint);
 }
 
-/* Large messages are moved; small or unaligned ones are copied to where doubles may
- * be read. */
-static int frame_of_message(zmq_msg_t *message, struct frame *ret_frame)
+/* Copied to where doubles may be read. */
+static int frame_copy(const void *data, size_t size, struct frame *ret_frame)
 {
-    size_t size = zmq_msg_size(message);
-    void *data = zmq_msg_data(message);
-    if (size >= COPY_BYTES && (uintptr_t)data % 8 == 0) {
-        zmq_msg_t *kept = malloc(sizeof *kept);
-        if (!kept)
-            return DUSK_E_NOMEM;
-        zmq_msg_init(kept);
-        zmq_msg_move(kept, message);
-        *ret_frame = (struct frame){zmq_msg_data(kept), size, release_message, kept};
-        return 0;
-    }
     void *copy = malloc(size ? size : 1);
     if (!copy)
         return DUSK_E_NOMEM;
@@ -417,34 +425,96 @@ static int frame_of_message(zmq_msg_t *message, struct frame *ret_frame)
     return 0;
 }
 
+/* Large messages are moved where they are aligned. */
+static int frame_of_message(zmq_msg_t *message, struct frame *ret_frame)
+{
+    size_t size = zmq_msg_size(message);
+    void *data = zmq_msg_data(message);
+    if (size < COPY_BYTES || (uintptr_t)data % 8 != 0)
+        return frame_copy(data, size, ret_frame);
+    zmq_msg_t *kept = malloc(sizeof *kept);
+    if (!kept)
+        return DUSK_E_NOMEM;
+    zmq_msg_init(kept);
+    zmq_msg_move(kept, message);
+    *ret_frame = (struct frame){zmq_msg_data(kept), size, release_message, kept};
+    return 0;
+}
+
+/* `more`: whether parts of this message follow. */
+static int part_receive(void *socket, zmq_msg_t *ret_part, bool *more)
+{
+    zmq_msg_init(ret_part);
+    if (!*more)
+        return DUSK_E_PROTOCOL;
+    bool received = message_receive(ret_part, socket) >= 0;
+    *more = received && zmq_msg_more(ret_part);
+    return received ? 0 : DUSK_E_IO;
+}
+
+static int frame_apart(void *socket, bool *more, struct frame *ret_frame)
+{
+    zmq_msg_t part;
+    int rc = part_receive(socket, &part, more);
+    if (rc == 0)
+        rc = frame_of_message(&part, ret_frame);
+    zmq_msg_close(&part);
+    return rc;
+}
+
+static int frame_reserve(struct delivery *delivery, size_t *capacity)
+{
+    if (delivery->frame_count >= LIMIT_BATCH_FRAMES)
+        return DUSK_E_PROTOCOL;
+    if (delivery->frame_count < *capacity)
+        return 0;
+    size_t wanted = *capacity ? 2 * *capacity : 16;
+    void *frames = realloc(delivery->frames, wanted * sizeof(struct frame));
+    if (!frames)
+        return DUSK_E_NOMEM;
+    delivery->frames = frames;
+    *capacity = wanted;
+    return 0;
+}
+
+static int bundle_receive(void *socket, struct delivery *delivery, zmq_msg_t *bundle,
+                          bool *more)
+{
+    struct bundle_reader reader = {zmq_msg_data(bundle), zmq_msg_size(bundle)};
+    size_t capacity = 0;
+    int rc = 0;
+    while (rc == 0 && reader.left > 0) {
+        const void *data;
+        size_t size;
+        rc = frame_reserve(delivery, &capacity);
+        if (rc == 0)
+            rc = bundle_next(&reader, &data, &size);
+        if (rc < 0)
+            break;
+        struct frame *frame = &delivery->frames[delivery->frame_count];
+        rc = rc == BUNDLE_APART ? frame_apart(socket, more, frame)
+                                : frame_copy(data, size, frame);
+        delivery->frame_count += rc == 0;
+    }
+    return rc;
+}
+
+/* After a failure the rest is read all the same: a message is received whole or the
+ * socket stays in its middle. */
 static int frames_receive(void *socket, struct delivery *delivery)
 {
-    size_t capacity = 0;
+    zmq_msg_t part;
     bool more = zmq_msg_more(&delivery->header);
-    int rc = 0;
+    if (!more)
+        return 0;
+    int rc = part_receive(socket, &part, &more);
+    if (rc == 0)
+        rc = bundle_receive(socket, delivery, &part, &more);
+    zmq_msg_close(&part);
     while (more) {
-        zmq_msg_t part;
-        zmq_msg_init(&part);
-        if (message_receive(&part, socket) < 0)
-            return DUSK_E_IO;
-        more = zmq_msg_more(&part);
-        if (rc == 0 && delivery->frame_count >= LIMIT_BATCH_FRAMES)
-            rc = DUSK_E_PROTOCOL;
-        if (rc == 0 && delivery->frame_count == capacity) {
-            capacity = capacity ? 2 * capacity : 16;
-            void *frames = realloc(delivery->frames, capacity * sizeof(struct frame));
-            if (frames)
-                delivery->frames = frames;
-            else
-                rc = DUSK_E_NOMEM;
-        }
-        /* After a failure the rest is read all the same: a message is received
-         * whole or the socket stays in its middle. */
-        if (rc == 0)
-            rc = frame_of_message(&part, &delivery->frames[delivery->frame_count]);
-        if (rc == 0)
-            delivery->frame_count++;
+        part_receive(socket, &part, &more);
         zmq_msg_close(&part);
+        rc = rc ? rc : DUSK_E_PROTOCOL;
     }
     return rc;
 }
@@ -509,11 +579,10 @@ int link_receive(void *socket, struct delivery *ret_delivery)
     if (rc == 0 && zmq_msg_size(&ret_delivery->header) > LIMIT_HEADER_BYTES)
         rc = DUSK_E_PROTOCOL;
     if (rc == 0)
-        rc = batch_reader_init(&ret_delivery->reader,
-                               zmq_msg_data(&ret_delivery->header),
-                               zmq_msg_size(&ret_delivery->header),
-                               ret_delivery->frames, ret_delivery->frame_count);
-    if (rc < 0)
+        batch_reader_init(&ret_delivery->reader, zmq_msg_data(&ret_delivery->header),
+                          zmq_msg_size(&ret_delivery->header), ret_delivery->frames,
+                          ret_delivery->frame_count);
+    else
         delivery_release(ret_delivery);
     return rc;
 }

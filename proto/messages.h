@@ -12,7 +12,7 @@
 #include "proto/payload.h"
 
 #define PROTOCOL_MAGIC UINT64_C(0x6475736b) /* "dusk" */
-#define PROTOCOL_MAJOR 1
+#define PROTOCOL_MAJOR 2
 #define PROTOCOL_MINOR 0
 
 /* Text inside a message: not ended by NUL, borrowed from the sender's core or from

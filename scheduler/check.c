@@ -9,6 +9,9 @@
             KEY_ARGS((task)->key), task_state_name((task)->state), ##__VA_ARGS__)
 #define WORKER_WRONG(worker, format, ...)                                              \
     err_set(text, DUSK_E_INTERNAL, "worker %s " format, (worker)->name, ##__VA_ARGS__)
+#define CLIENT_WRONG(client, format, ...)                                              \
+    err_set(text, DUSK_E_INTERNAL, "client %06" PRIx64 " " format, (client)->number,   \
+            ##__VA_ARGS__)
 
 static size_t list_count(const struct list *head)
 {
@@ -238,6 +241,23 @@ static int check_plugin(const struct scheduler *scheduler, const struct plugin *
     return 0;
 }
 
+static int check_client(const struct scheduler *scheduler, const struct client *client,
+                        struct err_text *text)
+{
+    const struct peer *peer = map_get(&scheduler->peers, client->peer.number);
+    if (list_count(&client->wants.bonds) != client->wants.count)
+        return CLIENT_WRONG(client, "counts %zu wants wrongly", client->wants.count);
+    if (map_get(&scheduler->client_numbers, client->number) != client)
+        return CLIENT_WRONG(client, "is not known by its number");
+    if (!heap_has(&scheduler->timers, &client->timer.link))
+        return CLIENT_WRONG(client, "has no timer");
+    if (client->peer.number && !(peer && peer->client == client))
+        return CLIENT_WRONG(client, "is not known by its peer");
+    if (client->leaving && (client->peer.number || !client->wants.count))
+        return CLIENT_WRONG(client, "should have left");
+    return 0;
+}
+
 int scheduler_check(const struct scheduler *scheduler, struct err_text *text)
 {
     int rc = check_tasks(scheduler, text);
@@ -251,18 +271,19 @@ int scheduler_check(const struct scheduler *scheduler, struct err_text *text)
         working += worker_takes_work(worker);
         rc = rc ? rc : check_worker(scheduler, worker, text);
     }
-    LIST_FOREACH (c, &scheduler->clients) {
-        const struct client *client = CONTAINER_OF(c, struct client, link);
-        if (rc == 0 && list_count(&client->wants.bonds) != client->wants.count)
-            rc = err_set(text, DUSK_E_INTERNAL,
-                         "client %06" PRIx64 " counts %zu wants wrongly",
-                         client->number, client->wants.count);
-    }
+    LIST_FOREACH (c, &scheduler->clients)
+        rc = rc ? rc
+                : check_client(scheduler, CONTAINER_OF(c, struct client, link), text);
+    LIST_FOREACH (l, &scheduler->leaving)
+        rc = rc ? rc
+                : check_client(scheduler, CONTAINER_OF(l, struct client, link), text);
     LIST_FOREACH (p, &scheduler->plugins)
         rc = rc ? rc
                 : check_plugin(scheduler, CONTAINER_OF(p, struct plugin, link), text);
     if (rc == 0 && (working != scheduler->working_count ||
                     list_count(&scheduler->workers) != scheduler->worker_count))
         rc = err_set(text, DUSK_E_INTERNAL, "workers are counted wrong");
+    if (rc == 0 && list_count(&scheduler->clients) != scheduler->client_count)
+        rc = err_set(text, DUSK_E_INTERNAL, "clients are counted wrong");
     return rc;
 }

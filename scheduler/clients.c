@@ -33,11 +33,43 @@ static uint64_t loss_deadline(const struct scheduler *scheduler,
                                : client->closed_ns + scheduler->config.client_closed_ns;
 }
 
+static void want_end(struct scheduler *scheduler, struct bond *want)
+{
+    struct task *task = bond_task(want);
+    bond_remove(want);
+    agenda_add(scheduler, task);
+    /* What the client was about to bring will not come. */
+    if (!task->function && task->state == TASK_WAITING)
+        task_displaced(scheduler, task);
+}
+
+/* The newest first: what nothing depends on is forgotten at once, while a graph whose
+ * inputs went first would all be forgotten with its last task. */
+static void wants_end(struct scheduler *scheduler, struct client *client)
+{
+    for (unsigned i = 0; i < scheduler->config.wants_at_once && client->wants.count;
+         i++)
+        want_end(scheduler, CONTAINER_OF(client->wants.bonds.prev, struct bond, link));
+    if (client->wants.count) {
+        timer_set(scheduler, &client->timer,
+                  scheduler->now_ns + scheduler->config.wants_rest_ns);
+        return;
+    }
+    timer_clear(scheduler, &client->timer);
+    map_remove(&scheduler->client_numbers, client->number);
+    list_remove(&client->link);
+    client_destroy(client);
+}
+
 static void client_timer(struct scheduler *scheduler, struct timer *timer)
 {
     struct client *client = CONTAINER_OF(timer, struct client, timer);
     struct peer_id silent = client->peer;
     uint64_t deadline = loss_deadline(scheduler, client);
+    if (client->leaving) {
+        wants_end(scheduler, client);
+        return;
+    }
     if (scheduler->now_ns < deadline) {
         timer_set(scheduler, timer, deadline);
         return;
@@ -79,10 +111,13 @@ static struct client *client_add(struct scheduler *scheduler, struct peer_id pee
     return NULL;
 }
 
+/* For the first time, or again before its last want has ended. */
 static void client_joined(struct scheduler *scheduler, struct peer_id peer,
                           struct client *client)
 {
     client->peer = peer;
+    client->leaving = false;
+    list_remove(&client->link);
     list_append(&scheduler->clients, &client->link);
     scheduler->client_count++;
     struct note *note = note_add(&scheduler->notes, NOTE_INFO, "client joined");
@@ -90,10 +125,21 @@ static void client_joined(struct scheduler *scheduler, struct peer_id peer,
     note_field(note, "name", "%s", client->name);
 }
 
+/* Tasks outlive their client when others want them, or when they are published: one
+ * that has just been started must not make their keys again. */
+static bool number_is_taken(const struct scheduler *scheduler,
+                            const struct msg_hello *hello)
+{
+    const struct client *other = map_get(&scheduler->client_numbers, hello->client);
+    if (other)
+        return other->epoch != hello->epoch;
+    return hello->scheduler_epoch == 0 &&
+           task_table_has(&scheduler->tasks, hello->client);
+}
+
 static bool hello_is_sound(struct scheduler *scheduler, struct peer_id peer,
                            const struct msg_hello *hello)
 {
-    struct client *other = map_get(&scheduler->client_numbers, hello->client);
     if (!text_is_clean(hello->name, 0))
         peer_refuse(scheduler, peer, DUSK_E_INVALID,
                     "a client's name must be printable text of at most %u bytes",
@@ -102,7 +148,7 @@ static bool hello_is_sound(struct scheduler *scheduler, struct peer_id peer,
         peer_refuse(scheduler, peer, DUSK_E_INVALID,
                     "a client's number must be from 1 to %" PRIu64 ", not %" PRIu64,
                     KEY_CLIENT_MAX, hello->client);
-    else if (other && other->epoch != hello->epoch)
+    else if (number_is_taken(scheduler, hello))
         peer_refuse(scheduler, peer, DUSK_E_BUSY,
                     "the client number %06" PRIx64 " is taken", hello->client);
     else
@@ -110,20 +156,13 @@ static bool hello_is_sound(struct scheduler *scheduler, struct peer_id peer,
     return false;
 }
 
-static void want_end(struct scheduler *scheduler, struct bond *want)
-{
-    struct task *task = bond_task(want);
-    bond_remove(want);
-    agenda_add(scheduler, task);
-    /* What the client was about to bring will not come. */
-    if (!task->function && task->state == TASK_WAITING)
-        task_displaced(scheduler, task);
-}
-
 /* The answer that gave them may have been lost with its connection: nobody would ever
  * release them. */
 static void forget_given(struct scheduler *scheduler, struct client *client)
 {
+    if (!client->given)
+        return;
+    client->given = false;
     LIST_FOREACH (link, &client->wants.bonds) {
         struct bond *want = CONTAINER_OF(link, struct bond, link);
         if (bond_flags(want) & WANT_GIVEN)
@@ -156,7 +195,10 @@ void client_hello(struct scheduler *scheduler, struct peer_id peer,
             client_disconnected(scheduler, client);
             return;
         }
-        client->peer = peer;
+        if (client->leaving)
+            client_joined(scheduler, peer, client);
+        else
+            client->peer = peer;
         forget_given(scheduler, client);
     }
     client->heard_ns = scheduler->now_ns;
@@ -180,15 +222,14 @@ void client_remove(struct scheduler *scheduler, struct client *client, const cha
     note_field(note, "client", "%06" PRIx64, client->number);
     note_field(note, "because", "%s", why);
     note_field(note, "wanted", "%zu", client->wants.count);
-    LIST_FOREACH (link, &client->wants.bonds)
-        want_end(scheduler, CONTAINER_OF(link, struct bond, link));
     if (client->peer.number)
         peer_unbind(scheduler, client->peer);
-    timer_clear(scheduler, &client->timer);
-    map_remove(&scheduler->client_numbers, client->number);
+    client->peer.number = 0;
+    client->leaving = true;
     list_remove(&client->link);
+    list_append(&scheduler->leaving, &client->link);
     scheduler->client_count--;
-    client_destroy(client);
+    wants_end(scheduler, client);
 }
 
 /* ---- asking ---- */
@@ -273,6 +314,7 @@ void client_give(struct scheduler *scheduler, struct client *client,
                  struct task_key key)
 {
     bool wanted = find_want(scheduler, client, key);
+    client->given = true;
     client_want_key(scheduler, client, key,
                     WANT_RESULT | (wanted ? 0u : (unsigned)WANT_GIVEN));
 }

@@ -9,7 +9,7 @@
 struct scheduler;
 
 struct client {
-    struct list link;    /* in scheduler->clients */
+    struct list link;    /* in scheduler->clients, or leaving */
     struct peer_id peer; /* number 0: the connection is closed */
     uint64_t number;     /* its 24 bits of every key */
     char *name;          /* owned */
@@ -18,13 +18,17 @@ struct client {
     uint64_t closed_ns;
     struct timer timer;
     struct party wants;
+    bool given;   /* some of them by get_published, on this connection */
+    bool leaving; /* it is gone, and its wants end bit by bit */
 };
 
 void client_hello(struct scheduler *scheduler, struct peer_id peer,
                   const struct msg_hello *hello);
 void client_disconnected(struct scheduler *scheduler, struct client *client);
 
-/* Its wants are released.  Frees the client. */
+/* The client is gone.  Its wants end, when they are many over several events, so that
+ * others need not wait: until then its number is taken, unless it comes back.  Frees
+ * the client with the last of them. */
 void client_remove(struct scheduler *scheduler, struct client *client, const char *why);
 
 /* Answers upload or shutdown, if the client with this number is still there. */

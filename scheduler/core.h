@@ -81,6 +81,7 @@ struct scheduler {
     /* clients */
     struct list clients;
     size_t client_count;
+    struct list leaving; /* clients that are gone, but not all their wants */
     struct map client_numbers;
     struct list plugins; /* that were uploaded */
     struct shutdown shutdown;

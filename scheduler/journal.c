@@ -175,14 +175,14 @@ int journal_open_batch(const struct journal_record *record,
         frames[i] = (struct frame){copy, size, frame_free, copy};
         data += size;
     }
-    if (rc == 0)
-        rc = batch_reader_init(ret_reader, record->header, record->header_size, frames,
-                               record->frame_count);
-    for (size_t i = 0; rc < 0 && i < record->frame_count; i++)
-        free(frames[i].data);
-    if (rc < 0)
-        free(frames);
-    else
+    if (rc == 0) {
+        batch_reader_init(ret_reader, record->header, record->header_size, frames,
+                          record->frame_count);
         *ret_frames = frames;
+        return 0;
+    }
+    for (size_t i = 0; i < record->frame_count; i++)
+        free(frames[i].data);
+    free(frames);
     return rc;
 }

@@ -15,6 +15,8 @@ const struct scheduler_config scheduler_defaults = {
     .lost_ns = 15000 * MS,
     .closed_ns = 1000 * MS,
     .client_closed_ns = 5000 * MS,
+    .wants_at_once = 4096,
+    .wants_rest_ns = 1 * MS,
     .recovery_ns = 3000 * MS,
     .stalled_ns = 5000 * MS,
     .retire_ns = 30000 * MS,
@@ -328,6 +330,7 @@ int scheduler_create(const struct scheduler_config *config, uint64_t now_ns,
     list_init(&scheduler->refill);
     list_init(&scheduler->freeing);
     list_init(&scheduler->clients);
+    list_init(&scheduler->leaving);
     list_init(&scheduler->plugins);
     list_init(&scheduler->publications);
     map_init(&scheduler->recovery.unclaimed);
@@ -359,6 +362,8 @@ void scheduler_destroy(struct scheduler *scheduler)
     LIST_FOREACH (w, &scheduler->workers)
         worker_destroy(CONTAINER_OF(w, struct worker, link));
     LIST_FOREACH (c, &scheduler->clients)
+        client_destroy(CONTAINER_OF(c, struct client, link));
+    LIST_FOREACH (c, &scheduler->leaving)
         client_destroy(CONTAINER_OF(c, struct client, link));
     LIST_FOREACH (d, &scheduler->demands)
         demand_destroy(CONTAINER_OF(d, struct demand, link));

@@ -22,6 +22,8 @@ struct scheduler_config {
     uint64_t lost_ns;          /* unheard for that long: its work goes elsewhere */
     uint64_t closed_ns;        /* the same after a closed connection */
     uint64_t client_closed_ns; /* a client's wants after a closed connection */
+    unsigned wants_at_once;    /* that end in one event when a client leaves, and */
+    uint64_t wants_rest_ns;    /* the time for others until the next such event */
     uint64_t recovery_ns;      /* how long others may come back after a restart */
     uint64_t stalled_ns;       /* whatever waits longer is noted */
     uint64_t retire_ns;        /* the longest that a retiring worker waits */

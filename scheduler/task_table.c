@@ -54,6 +54,16 @@ void task_table_remove(struct task_table *table, struct task_key key)
         free(map_remove(&table->pages, key.bits / TASK_PAGE));
 }
 
+bool task_table_has(const struct task_table *table, uint64_t client)
+{
+    for (size_t i = 0; i < table->pages.capacity; i++) {
+        const struct map_slot *slot = &table->pages.slots[i];
+        if (slot->value && slot->key * TASK_PAGE >> KEY_COUNT_BITS == client)
+            return true;
+    }
+    return false;
+}
+
 struct task *task_table_next(const struct task_table *table, size_t *position)
 {
     while (*position < table->pages.capacity * TASK_PAGE) {

@@ -33,6 +33,9 @@ int task_table_put(struct task_table *table, struct task_key key, struct task *t
 /* Harmless on a key that is not there. */
 void task_table_remove(struct task_table *table, struct task_key key);
 
+/* Whether any key is this client's.  Walks through the pages. */
+bool task_table_has(const struct task_table *table, uint64_t client);
+
 /* Walks: start with *position = 0; NULL at the end.  The table must not change
  * meanwhile. */
 struct task *task_table_next(const struct task_table *table, size_t *position);

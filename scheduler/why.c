@@ -289,7 +289,7 @@ static void tell_queued(const struct scheduler *scheduler, const struct task *ta
                         char *line, size_t size)
 {
     snprintf(line, size,
-             "queued behind %zu others: all %zu workers that take work are busy",
+             "queued behind %zu others: all workers that take work are busy (%zu)",
              before(&scheduler->queue, task), scheduler->working_count);
 }
 
@@ -360,7 +360,7 @@ static void tell_sent(const struct scheduler *scheduler, const struct task *task
     const struct worker *worker = task->worker;
     snprintf(line, size,
              "was sent to worker %s (%s) as attempt %" PRIu64
-             "; %u tasks are there for %u threads",
+             "; tasks there: %u, threads: %u",
              worker->name, worker_state_name(worker), ATTEMPT_SHOWN(task->attempt),
              worker->outstanding, worker->nthreads);
 }

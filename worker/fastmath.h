@@ -44,23 +44,4 @@ SIMD_INLINE double fast_exp(double x)
     return p * double_of((bits_of(shifted) + 1023) << 52);
 }
 
-/* log(1 + f) for f in [sqrt(1/2) - 1, sqrt(2) - 1]: 2 artanh(f / (2 + f)). */
-SIMD_INLINE double fast_log1p_near(double f)
-{
-    double s = f / (2.0 + f), z = s * s, z2 = z * z, z4 = z2 * z2;
-    double p0 = (2.0 / 3 + z * (2.0 / 5)) + z2 * (2.0 / 7 + z * (2.0 / 9));
-    double p4 = (2.0 / 11 + z * (2.0 / 13)) + z2 * (2.0 / 15 + z * (2.0 / 17));
-    double p8 = 2.0 / 19 + z * (2.0 / 21);
-    return 2.0 * s + s * z * (p0 + z4 * (p4 + z4 * p8));
-}
-
-/* log(1 + t) for t in [0, 1]. */
-SIMD_INLINE double fast_log1p(double t)
-{
-    int large = t > 0x1.a827999fcef32p-2; /* sqrt(2) - 1 */
-    double f = large ? (t - 1.0) * 0.5 : t;
-    double base = large ? 0x1.62e42fefa39efp-1 : 0.0;
-    return base + fast_log1p_near(f);
-}
-
 #endif

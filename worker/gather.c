@@ -203,9 +203,9 @@ static void tell_long_flights(struct worker_core *core)
         }
         if (count)
             note(core, LOG_WARNING,
-                 "still waiting for " KEY_FORMAT " and %u more from " ADDRESS_FORMAT
-                 ", which may be busy",
-                 KEY_ARGS(first), count - 1, ADDRESS_ARGS(host->address));
+                 "still waiting for " KEY_FORMAT
+                 ", the first of %u, from " ADDRESS_FORMAT ", which may be busy",
+                 KEY_ARGS(first), count, ADDRESS_ARGS(host->address));
     }
 }
 

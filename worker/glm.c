@@ -51,25 +51,48 @@ static int64_t smaller(int64_t a, int64_t b)
 
 /* The rows first .. first + rows - 1, at most GLM_BLOCK_ROWS: each block of a few
  * rows is multiplied by b, and by r while it is still in cache. */
-static void evaluate_rows(const struct glm_chunk *chunk, int64_t first, int64_t rows,
-                          const double *b, double offset, double *eta, double *loss,
-                          double *r, double *gradient)
+static void evaluate_blocks(const struct glm_chunk *chunk, int64_t first, int64_t rows,
+                            const double *b, double offset, double *eta,
+                            struct row_losses *losses, double *gradient)
 {
     int64_t step = glm_block_rows(chunk);
     const double *y = chunk->y + first;
     for (int64_t i = 0; i < rows; i += step) {
         int64_t count = smaller(step, rows - i);
         rows_dot(chunk, first + i, count, b, offset, eta + i);
-        rows_loss(chunk->family, eta + i, y + i, count, loss + i, r + i);
+        rows_loss(chunk->family, eta + i, y + i, count, losses, i);
         if (gradient)
-            rows_add(chunk, first + i, count, r + i, gradient);
+            rows_add(chunk, first + i, count, losses->r + i, gradient);
     }
+}
+
+/* The same, group by group.  The gradient is one group more behind than it must be, so
+ * that nothing waits for a group's r. */
+static void evaluate_groups(const struct glm_chunk *chunk, int64_t first, int64_t rows,
+                            const double *b, double offset, double *eta,
+                            struct row_losses *losses, double *gradient)
+{
+    int64_t group = glm_pass_rows(chunk), added = 0, count;
+    const double *y = chunk->y + first;
+    for (int64_t i = 0; i < rows; i += count) {
+        count = smaller(group, rows - i);
+        if (i >= 2 * group && count == group) {
+            rows_pass(chunk, first + i, b, offset, eta + i, first + added,
+                      losses->r + added, gradient);
+            added += group;
+        } else {
+            rows_dot(chunk, first + i, count, b, offset, eta + i);
+        }
+        rows_loss(chunk->family, eta + i, y + i, count, losses, i);
+    }
+    rows_add(chunk, first + added, rows - added, losses->r + added, gradient);
 }
 
 void glm_evaluate(const struct glm_chunk *chunk, const double *b, double *ret_eta,
                   double *ret_gradient, struct glm_value *ret_value)
 {
-    double own_eta[GLM_BLOCK_ROWS], loss[GLM_BLOCK_ROWS], r[GLM_BLOCK_ROWS];
+    double own_eta[GLM_BLOCK_ROWS];
+    struct row_losses losses;
     struct glm_value value = {0};
     double offset = glm_offset(chunk, b);
     if (ret_gradient)
@@ -77,12 +100,15 @@ void glm_evaluate(const struct glm_chunk *chunk, const double *b, double *ret_et
     for (int64_t first = 0; first < chunk->rows; first += GLM_BLOCK_ROWS) {
         int64_t rows = smaller(GLM_BLOCK_ROWS, chunk->rows - first);
         const double *y = chunk->y + first;
-        evaluate_rows(chunk, first, rows, b, offset,
-                      ret_eta ? ret_eta + first : own_eta, loss, r, ret_gradient);
-        value.loss += dense_sum(loss, rows);
-        value.r_y += dense_dot(r, y, rows);
-        value.r_r += dense_dot(r, r, rows);
-        value.sum_r += dense_sum(r, rows);
+        double *eta = ret_eta ? ret_eta + first : own_eta;
+        if (ret_gradient && glm_pass_rows(chunk))
+            evaluate_groups(chunk, first, rows, b, offset, eta, &losses, ret_gradient);
+        else
+            evaluate_blocks(chunk, first, rows, b, offset, eta, &losses, ret_gradient);
+        value.loss += rows_loss_sum(chunk->family, &losses, rows);
+        value.r_y += dense_dot(losses.r, y, rows);
+        value.r_r += dense_dot(losses.r, losses.r, rows);
+        value.sum_r += dense_sum(losses.r, rows);
         value.sum_y += dense_sum(y, rows);
     }
     if (ret_gradient)
@@ -111,13 +137,14 @@ static void add_from_memory(const struct glm_chunk *chunk, int64_t first, int64_
 void glm_gradient(const struct glm_chunk *chunk, const double *eta,
                   double *ret_gradient)
 {
-    double loss[GLM_BLOCK_ROWS], r[GLM_BLOCK_ROWS], sum_r = 0;
+    struct row_losses losses;
+    double sum_r = 0;
     memset(ret_gradient, 0, (size_t)glm_unknowns(chunk) * sizeof *ret_gradient);
     for (int64_t first = 0; first < chunk->rows; first += GLM_BLOCK_ROWS) {
         int64_t rows = smaller(GLM_BLOCK_ROWS, chunk->rows - first);
-        rows_loss(chunk->family, eta + first, chunk->y + first, rows, loss, r);
-        sum_r += dense_sum(r, rows);
-        add_from_memory(chunk, first, rows, r, ret_gradient);
+        rows_loss(chunk->family, eta + first, chunk->y + first, rows, &losses, 0);
+        sum_r += dense_sum(losses.r, rows);
+        add_from_memory(chunk, first, rows, losses.r, ret_gradient);
     }
     finish_transposed(chunk, gradient_factor(chunk->family), sum_r, ret_gradient);
 }
@@ -125,16 +152,16 @@ void glm_gradient(const struct glm_chunk *chunk, const double *eta,
 void glm_line(const struct glm_chunk *chunk, const double *eta, const double *step,
               double t, struct glm_line *ret_line)
 {
-    double at[GLM_BLOCK_ROWS], loss[GLM_BLOCK_ROWS], r[GLM_BLOCK_ROWS],
-        w[GLM_BLOCK_ROWS];
+    double at[GLM_BLOCK_ROWS], w[GLM_BLOCK_ROWS];
+    struct row_losses losses;
     struct glm_line line = {0};
     for (int64_t first = 0; first < chunk->rows; first += GLM_BLOCK_ROWS) {
         int64_t rows = smaller(GLM_BLOCK_ROWS, chunk->rows - first);
         dense_add(eta + first, t, step + first, rows, at);
-        rows_loss(chunk->family, at, chunk->y + first, rows, loss, r);
+        rows_loss(chunk->family, at, chunk->y + first, rows, &losses, 0);
         rows_weight(chunk->family, at, rows, w);
-        line.loss += dense_sum(loss, rows);
-        line.slope += dense_dot(r, step + first, rows);
+        line.loss += rows_loss_sum(chunk->family, &losses, rows);
+        line.slope += dense_dot(losses.r, step + first, rows);
         line.curvature += dense_dot3(w, step + first, step + first, rows);
     }
     line.slope *= gradient_factor(chunk->family);
@@ -154,19 +181,21 @@ static double entropy(double m)
 void glm_dual(const struct glm_chunk *chunk, const double *b, const double scale[2],
               double *ret_value, double *ret_transposed)
 {
-    double eta[GLM_BLOCK_ROWS], loss[GLM_BLOCK_ROWS], theta[GLM_BLOCK_ROWS];
+    double eta[GLM_BLOCK_ROWS], entropies[GLM_BLOCK_ROWS];
+    struct row_losses losses;
+    double *theta = losses.r;
     double value = 0, sum_theta = 0, offset = glm_offset(chunk, b);
     memset(ret_transposed, 0, (size_t)glm_unknowns(chunk) * sizeof *ret_transposed);
     for (int64_t first = 0; first < chunk->rows; first += GLM_BLOCK_ROWS) {
         int64_t rows = smaller(GLM_BLOCK_ROWS, chunk->rows - first);
         const double *y = chunk->y + first;
         rows_dot(chunk, first, rows, b, offset, eta);
-        rows_loss(chunk->family, eta, y, rows, loss, theta);
+        rows_loss(chunk->family, eta, y, rows, &losses, 0);
         for (int64_t i = 0; i < rows; i++) {
             theta[i] *= scale[y[i] > 0.5];
-            loss[i] = entropy(fabs(theta[i]));
+            entropies[i] = entropy(fabs(theta[i]));
         }
-        value += dense_sum(loss, rows);
+        value += dense_sum(entropies, rows);
         sum_theta += dense_sum(theta, rows);
         rows_add(chunk, first, rows, theta, ret_transposed);
     }

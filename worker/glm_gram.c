@@ -9,8 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LOSSES_BLOCK_ROWS 256
-
 static void free_doubles(double **pointer)
 {
     free(*pointer);
@@ -123,15 +121,15 @@ int glm_losses(const struct glm_chunk *chunk, const double *b, int64_t count,
                double *ret_losses)
 {
     int64_t p = chunk->columns, q = glm_unknowns(chunk);
-    double loss[LOSSES_BLOCK_ROWS], r[LOSSES_BLOCK_ROWS];
-    SCRATCH eta = doubles_create(LOSSES_BLOCK_ROWS * count);
-    SCRATCH room = doubles_create(LOSSES_BLOCK_ROWS * p);
+    struct row_losses losses;
+    SCRATCH eta = doubles_create(GLM_BLOCK_ROWS * count);
+    SCRATCH room = doubles_create(GLM_BLOCK_ROWS * p);
     if (!eta || !room)
         return DUSK_E_NOMEM;
     memset(ret_losses, 0, (size_t)count * sizeof *ret_losses);
     for (int64_t first = 0; first < chunk->rows && count > 0;
-         first += LOSSES_BLOCK_ROWS) {
-        int64_t rows = rows_left(chunk, first, LOSSES_BLOCK_ROWS);
+         first += GLM_BLOCK_ROWS) {
+        int64_t rows = rows_left(chunk, first, GLM_BLOCK_ROWS);
         for (int64_t k = 0; k < count; k++) {
             double offset = glm_offset(chunk, b + k * q);
             for (int64_t i = 0; i < rows; i++)
@@ -142,8 +140,9 @@ int glm_losses(const struct glm_chunk *chunk, const double *b, int64_t count,
                     rows_doubles(chunk, first, rows, room), (blasint)p, 1.0, eta,
                     (blasint)rows);
         for (int64_t k = 0; k < count; k++) {
-            rows_loss(chunk->family, eta + k * rows, chunk->y + first, rows, loss, r);
-            ret_losses[k] += dense_sum(loss, rows);
+            rows_loss(chunk->family, eta + k * rows, chunk->y + first, rows, &losses,
+                      0);
+            ret_losses[k] += rows_loss_sum(chunk->family, &losses, rows);
         }
     }
     return 0;

@@ -1,6 +1,8 @@
 #include "worker/glm_kernels.h"
+#include "worker/dense.h"
 #include "worker/fastmath.h"
 #include "worker/glm_rows.h"
+#include <math.h>
 
 static const struct row_loops *loops_of(const struct glm_chunk *chunk)
 {
@@ -37,6 +39,25 @@ void rows_add(const struct glm_chunk *chunk, int64_t first, int64_t rows,
     loops_of(chunk)->add(row_at(chunk, first), rows, chunk->columns, r, sums);
 }
 
+int64_t glm_pass_rows(const struct glm_chunk *chunk)
+{
+    if (chunk->x_is_f32 || chunk->columns < 32)
+        return 0;
+    return chunk->columns < 256 ? 4 : 1;
+}
+
+void rows_pass(const struct glm_chunk *chunk, int64_t first, const double *b,
+               double offset, double *ret_eta, int64_t old, const double *old_r,
+               double *sums)
+{
+    const double *x = (const double *)row_at(chunk, first),
+                 *old_x = (const double *)row_at(chunk, old);
+    if (glm_pass_rows(chunk) == 4)
+        rows_pass_four(x, chunk->columns, b, offset, ret_eta, old_x, old_r, sums);
+    else
+        rows_pass_one(x, chunk->columns, b, offset, ret_eta, old_x, old_r, sums);
+}
+
 void rows_moments(const struct glm_chunk *chunk, int64_t first, int64_t rows,
                   double *sum, double *sum2)
 {
@@ -68,18 +89,19 @@ double rows_touch(const struct glm_chunk *chunk, int64_t first, int64_t rows)
     return total;
 }
 
-/* With t = e^-|eta|, every logistic quantity is free of overflow and cancellation:
- * the side that y agrees with has loss log(1 + t), the other |eta| more. */
+/* With t = e^-|eta|, every logistic quantity is free of overflow and cancellation: the
+ * side that y agrees with has loss log(1 + t), the other |eta| more. */
 SIMD_CLONES
 static void loss_logistic(const double *restrict eta, const double *restrict y,
                           int64_t rows, double *restrict ret_loss,
-                          double *restrict ret_r)
+                          double *restrict ret_growth, double *restrict ret_r)
 {
     for (int64_t i = 0; i < rows; i++) {
         double size = __builtin_fabs(eta[i]), t = fast_exp(-size);
         double sign = y[i] > 0.5 ? 1.0 : -1.0;
         int agrees = eta[i] * sign >= 0.0;
-        ret_loss[i] = fast_log1p(t) + (agrees ? 0.0 : size);
+        ret_loss[i] = agrees ? 0.0 : size;
+        ret_growth[i] = 1.0 + t;
         ret_r[i] = sign * ((agrees ? t : 1.0) / (1.0 + t));
     }
 }
@@ -96,12 +118,36 @@ static void loss_normal(const double *restrict eta, const double *restrict y,
 }
 
 void rows_loss(enum glm_family family, const double *eta, const double *y, int64_t rows,
-               double *ret_loss, double *ret_r)
+               struct row_losses *ret, int64_t first)
 {
     if (family == GLM_LOGISTIC)
-        loss_logistic(eta, y, rows, ret_loss, ret_r);
+        loss_logistic(eta, y, rows, ret->loss + first, ret->growth + first,
+                      ret->r + first);
     else
-        loss_normal(eta, y, rows, ret_loss, ret_r);
+        loss_normal(eta, y, rows, ret->loss + first, ret->r + first);
+}
+
+/* At most 2^GLM_BLOCK_ROWS, which is far from overflow. */
+SIMD_CLONES
+static double product(const double *a, int64_t count)
+{
+    v4 even = {1, 1, 1, 1}, odd = even;
+    double tail = 1;
+    int64_t i = 0;
+    for (; i + 8 <= count; i += 8) {
+        even *= v4_load(a + i);
+        odd *= v4_load(a + i + 4);
+    }
+    for (; i < count; i++)
+        tail *= a[i];
+    even *= odd;
+    return (even[0] * even[2]) * (even[1] * even[3]) * tail;
+}
+
+double rows_loss_sum(enum glm_family family, const struct row_losses *of, int64_t rows)
+{
+    double sum = dense_sum(of->loss, rows);
+    return family == GLM_LOGISTIC ? sum + log(product(of->growth, rows)) : sum;
 }
 
 SIMD_CLONES

@@ -29,6 +29,16 @@ void rows_add(const struct glm_chunk *chunk, int64_t first, int64_t rows,
 void rows_moments(const struct glm_chunk *chunk, int64_t first, int64_t rows,
                   double *sum, double *sum2);
 
+/* Rows that rows_pass takes at once; 0 where rows_dot and rows_add, one after the other
+ * on a block in cache, are faster. */
+int64_t glm_pass_rows(const struct glm_chunk *chunk);
+
+/* rows_dot for a group of glm_pass_rows rows from `first` on, and in the meantime
+ * rows_add for another, from `old` on, whose r is known. */
+void rows_pass(const struct glm_chunk *chunk, int64_t first, const double *b,
+               double offset, double *ret_eta, int64_t old, const double *old_r,
+               double *sums);
+
 /* Panels (panels.h) of x_i - mu for at most PANEL_ROWS rows; mu has p means. */
 void rows_pack(const struct glm_chunk *chunk, int64_t first, int64_t rows,
                const double *mu, double *panels);
@@ -41,10 +51,22 @@ const double *rows_doubles(const struct glm_chunk *chunk, int64_t first, int64_t
  * Memory is read fastest in one stream, which rows_add is not. */
 double rows_touch(const struct glm_chunk *chunk, int64_t first, int64_t rows);
 
-/* For each row the loss, the residual r and the weight w (second derivative of the
- * loss in eta). */
+/* Of a block of rows the residuals r, and the losses: loss_i + log growth_i, where
+ * growth is between 1 and 2, so that one logarithm serves many rows; normal models have
+ * none. */
+struct row_losses {
+    double loss[GLM_BLOCK_ROWS], growth[GLM_BLOCK_ROWS], r[GLM_BLOCK_ROWS];
+};
+
+/* Those of `rows` rows, to ret's rows from `first` on. */
 void rows_loss(enum glm_family family, const double *eta, const double *y, int64_t rows,
-               double *ret_loss, double *ret_r);
+               struct row_losses *ret, int64_t first);
+
+/* The sum of the first `rows` losses; beside its relative error, of a few units in the
+ * last place, it may be wrong by 1.2e-16 a row. */
+double rows_loss_sum(enum glm_family family, const struct row_losses *of, int64_t rows);
+
+/* The weights w, second derivatives of the losses in eta. */
 void rows_weight(enum glm_family family, const double *eta, int64_t rows,
                  double *ret_weight);
 

@@ -22,4 +22,13 @@ struct row_loops {
 
 extern const struct row_loops row_loops_f64, row_loops_f32;
 
+/* ret_eta_i = offset + x_i'b for four rows, or one; and sums += r_k times row k for as
+ * many old ones.  For rows of doubles that come from memory. */
+void rows_pass_four(const double *x, int64_t columns, const double *b, double offset,
+                    double *ret_eta, const double *old, const double *old_r,
+                    double *sums);
+void rows_pass_one(const double *x, int64_t columns, const double *b, double offset,
+                   double *ret_eta, const double *old, const double *old_r,
+                   double *sums);
+
 #endif

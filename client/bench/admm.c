@@ -1,14 +1,11 @@
 /* The published problem by all variants of ADMM: updates a second, and seconds to
  * relative gaps; with dask.distributed on the same chunks. */
-#include "client/bench/figures.h"
 #include "client/bench/peer.h"
-#include "client/gaps.h"
+#include "client/bench/samples.h"
 #include "client/run.h"
 #include "client/session.h"
 #include "common/clock.h"
 
-#include <math.h>
-#include <stdarg.h>
 #include <stdlib.h>
 
 #define L1 7.2 /* as published, like rho */
@@ -16,7 +13,6 @@
 #define STALENESS 3
 #define TOLERANCE 1e-6 /* what the robust form certifies */
 #define REFERENCE_TOLERANCE 1e-8
-#define VARIANTS 3
 
 enum { VARIANT_ALL = VARIANTS, FORM_BOTH = 2, PEER_NONE = 0 };
 
@@ -35,49 +31,6 @@ struct admm_bench {
     struct peer *peer;
     struct answer reference;
 };
-
-/* ---- what is measured ---- */
-
-/* Of one subject and variant, a value a round; NaN where a gap was not reached. */
-enum { RATE, TO_GAP, CERTIFIED = TO_GAP + GAPS, MEASURES };
-enum { CLASSIC, ROBUST, DASK, SUBJECTS };
-
-static const char *const subjects[SUBJECTS] = {"classic", "robust", "dask"};
-
-struct samples {
-    int rounds;
-    double *setup; /* (rounds) */
-    double *values[SUBJECTS][VARIANTS][MEASURES];
-    double *all; /* what the above point into */
-};
-
-static int samples_init(struct samples *samples, int rounds)
-{
-    size_t arrays = 1 + SUBJECTS * VARIANTS * MEASURES;
-    *samples = (struct samples){.rounds = rounds};
-    samples->all = malloc(arrays * (size_t)rounds * sizeof *samples->all);
-    if (!samples->all)
-        return DUSK_E_NOMEM;
-    for (size_t i = 0; i < arrays * (size_t)rounds; i++)
-        samples->all[i] = NAN;
-    double *next = samples->setup = samples->all;
-    for (int s = 0; s < SUBJECTS; s++)
-        for (int v = 0; v < VARIANTS; v++)
-            for (int m = 0; m < MEASURES; m++)
-                samples->values[s][v][m] = next += rounds;
-    return 0;
-}
-
-static void sample_gaps(const struct samples *samples, int subject, int variant,
-                        int round, const double *gaps, const double *seconds,
-                        int64_t count)
-{
-    for (int g = 0; g < GAPS; g++) {
-        int64_t first = gaps_reach(gaps, count, gaps_levels[g].value);
-        if (first < count)
-            samples->values[subject][variant][TO_GAP + g][round] = seconds[first];
-    }
-}
 
 /* ---- one round ---- */
 
@@ -109,7 +62,8 @@ static int measure_run(struct admm_bench *bench, struct model *model, int subjec
     if (rc == 0) {
         for (int64_t k = 0; k < run.point_count; k++)
             seconds[k] = run.points[k].seconds;
-        sample_gaps(samples, subject, variant, round, gaps, seconds, run.point_count);
+        samples_add_gaps(samples, subject, variant, round, gaps, seconds,
+                         run.point_count);
         samples->values[subject][variant][RATE][round] =
             (double)run.counts.accepted / run.admm_seconds;
         if (run.status == RUN_CERTIFIED)
@@ -133,7 +87,8 @@ static int measure_peer(struct admm_bench *bench, struct model *model, int varia
     rc = gaps ? gaps_measure(model, &bench->reference, trace.z, trace.count, gaps, text)
               : err_set(text, DUSK_E_NOMEM, "no memory for a trace");
     if (rc == 0 && trace.count > 0) {
-        sample_gaps(samples, DASK, variant, round, gaps, trace.seconds, trace.count);
+        samples_add_gaps(samples, DASK, variant, round, gaps, trace.seconds,
+                         trace.count);
         samples->values[DASK][variant][RATE][round] =
             trace.updates[last] / trace.seconds[last];
     }
@@ -187,114 +142,6 @@ static int measure_round(struct admm_bench *bench, int round, struct samples *sa
     return rc;
 }
 
-/* ---- figures ---- */
-
-/* Left out when a round did not reach it. */
-static void add(struct figures *figures, const char *unit, const double *rounds,
-                int count, const char *format, ...)
-    __attribute__((format(printf, 5, 6)));
-
-static void add(struct figures *figures, const char *unit, const double *rounds,
-                int count, const char *format, ...)
-{
-    char name[64];
-    va_list list;
-    va_start(list, format);
-    vsnprintf(name, sizeof name, format, list);
-    va_end(list);
-    double *sorted = malloc((size_t)count * sizeof *sorted);
-    bool known = sorted != NULL;
-    for (int i = 0; known && i < count; i++) {
-        sorted[i] = rounds[i];
-        known = isfinite(rounds[i]);
-    }
-    if (known)
-        figures_add(figures, name, unit, sorted, count);
-    free(sorted);
-}
-
-/* Element by element into `work`. */
-static const double *sums(const double *a, const double *b, int count, double *work)
-{
-    for (int i = 0; i < count; i++)
-        work[i] = a[i] + b[i];
-    return work;
-}
-
-static const double *ratios(const double *a, const double *b, int count, double *work)
-{
-    for (int i = 0; i < count; i++)
-        work[i] = a[i] / b[i];
-    return work;
-}
-
-static void add_subject(struct figures *figures, const struct samples *samples,
-                        int subject, int variant, double *work)
-{
-    int n = samples->rounds;
-    const char *who = subjects[subject], *how = variants[variant];
-    double *const *values = samples->values[subject][variant];
-    add(figures, "/s", values[RATE], n, "%s_%s_updates_per_second", who, how);
-    for (int g = 0; g < GAPS; g++)
-        add(figures, "s", values[TO_GAP + g], n, "%s_%s_seconds_to_%s", who, how,
-            gaps_levels[g].name);
-    if (subject != ROBUST)
-        return;
-    add(figures, "s", values[CERTIFIED], n, "%s_%s_seconds_certified", who, how);
-    for (int g = 0; g < GAPS; g++)
-        add(figures, "s", sums(values[TO_GAP + g], samples->setup, n, work), n,
-            "%s_%s_setup_and_seconds_to_%s", who, how, gaps_levels[g].name);
-    add(figures, "s", sums(values[CERTIFIED], samples->setup, n, work), n,
-        "%s_%s_setup_and_seconds_certified", who, how);
-}
-
-/* The seconds of dask's quickest variant to a gap of 1e-4. */
-static void best_of_dask(const struct samples *samples, double *ret_seconds)
-{
-    for (int i = 0; i < samples->rounds; i++) {
-        ret_seconds[i] = INFINITY;
-        for (int v = 0; v < VARIANTS; v++)
-            ret_seconds[i] =
-                fmin(ret_seconds[i], samples->values[DASK][v][TO_GAP + 1][i]);
-    }
-}
-
-static void add_ratios(struct figures *figures, const struct samples *samples,
-                       double *work)
-{
-    int n = samples->rounds;
-    double *dask = work + n;
-    best_of_dask(samples, dask);
-    for (int v = 0; v < VARIANTS; v++) {
-        double *const(*values)[VARIANTS][MEASURES] = samples->values;
-        const double *certified = values[ROBUST][v][CERTIFIED];
-        add(figures, "x",
-            ratios(values[CLASSIC][v][RATE], values[DASK][v][RATE], n, work), n,
-            "classic_%s_updates_against_dask", variants[v]);
-        add(figures, "x", ratios(dask, certified, n, work), n,
-            "robust_%s_certified_against_dask_to_1e-4", variants[v]);
-        sums(certified, samples->setup, n, work);
-        add(figures, "x", ratios(dask, work, n, work), n,
-            "robust_%s_setup_and_certified_against_dask_to_1e-4", variants[v]);
-    }
-}
-
-static int add_figures(const struct admm_bench *bench, const struct samples *samples,
-                       struct figures *figures, struct err_text *text)
-{
-    double *work = calloc(2 * (size_t)samples->rounds, sizeof *work);
-    if (!work)
-        return err_set(text, DUSK_E_NOMEM, "no memory for figures");
-    add(figures, "s", samples->setup, samples->rounds, "setup_seconds");
-    for (int s = 0; s < SUBJECTS; s++)
-        for (int v = 0; v < VARIANTS; v++)
-            add_subject(figures, samples, s, v, work);
-    if (bench->peer)
-        add_ratios(figures, samples, work);
-    free(work);
-    return 0;
-}
-
 /* ---- the command ---- */
 
 static int await_data(struct admm_bench *bench, struct err_text *text)
@@ -328,8 +175,8 @@ static int measure(struct admm_bench *bench, struct figures *figures,
     for (int i = 0; rc == 0 && i < samples.rounds; i++)
         rc = measure_round(bench, i, &samples, text);
     if (rc == 0)
-        rc = add_figures(bench, &samples, figures, text);
-    free(samples.all);
+        rc = samples_report(&samples, figures, text);
+    samples_fini(&samples);
     peer_stop(bench->peer);
     answer_fini(&bench->reference);
     dataset_fini(&bench->data);
@@ -394,14 +241,7 @@ static int parse(int argc, char **argv, struct admm_bench *bench)
          .help = "runs the classic form in turn with dask.distributed on the same "
                  "chunks, and prints the ratios (needs python3-distributed and "
                  "python3-scipy; writes the chunks below $TMPDIR)"},
-        {.name = "rounds",
-         .argument = "R",
-         .kind = OPTION_INTEGER,
-         .least = 1,
-         .most = 1000,
-         .to.integer = &bench->rounds,
-         .shown = true,
-         .help = "of which the median is shown"},
+        ROUNDS_OPTION_ROW(&bench->rounds),
         {.name = "seed",
          .argument = "S",
          .kind = OPTION_INTEGER,
@@ -411,11 +251,7 @@ static int parse(int argc, char **argv, struct admm_bench *bench)
          .shown = true,
          .help = "of the problem, and of random choices"},
         SESSION_OPTION_ROWS(&bench->options),
-        {.kind = OPTION_GROUP, .help = "Output"},
-        {.name = "json",
-         .kind = OPTION_FLAG,
-         .to.flag = &bench->json,
-         .help = "print JSON on standard output instead of a table"},
+        FIGURES_OPTION_ROWS(&bench->json),
         {0},
     };
     const struct command command = {
@@ -465,11 +301,7 @@ int bench_admm(int argc, char **argv)
     rc = session_start(&bench.options, &bench.session, &text);
     if (rc == 0)
         rc = measure(&bench, &figures, &text);
-    progress_clear(&bench.session.progress);
     session_stop(&bench.session);
-    if (rc < 0) {
-        fprintf(stderr, "dusk bench admm: %s\n", text.line);
-        return COMMAND_FAILED;
-    }
-    return figures_print(&figures, "dusk bench admm", bench.json);
+    return rc < 0 ? command_fail("dusk bench admm", text.line)
+                  : figures_print(&figures, "dusk bench admm", bench.json);
 }

@@ -114,8 +114,6 @@ int figures_print(const struct figures *figures, const char *name, bool json)
         good = print_json(figures);
     else
         print_table(figures);
-    if (good && fflush(stdout) == 0 && !ferror(stdout))
-        return COMMAND_DONE;
-    fprintf(stderr, "%s: cannot write to standard output\n", name);
-    return COMMAND_FAILED;
+    return good ? command_flush(name)
+                : command_fail(name, "cannot write JSON to standard output");
 }

@@ -12,6 +12,20 @@ int bench_admm(int argc, char **argv);
 int bench_kernels(int argc, char **argv);
 int bench_tasks(int argc, char **argv);
 
+/* The rows of an options table (common/options.h) that benchmarks share. */
+#define ROUNDS_OPTION_ROW(rounds)                                                      \
+    {                                                                                  \
+        .name = "rounds", .argument = "R", .kind = OPTION_INTEGER, .least = 1,         \
+        .most = 1000, .to.integer = (rounds), .shown = true,                           \
+        .help = "of which the median is shown"                                         \
+    }
+#define FIGURES_OPTION_ROWS(json)                                                      \
+    {.kind = OPTION_GROUP, .help = "Output"},                                          \
+    {                                                                                  \
+        .name = "json", .kind = OPTION_FLAG, .to.flag = (json),                        \
+        .help = "print JSON on standard output instead of a table"                     \
+    }
+
 /* The value below which this fraction (0 to 1) of `count` > 0 values lies, between two
  * of them in proportion.  Sorts them. */
 double bench_percentile(double *values, int count, double fraction);

@@ -192,11 +192,7 @@ static int parse(int argc, char **argv, struct kernels_arguments *a)
          .shown = true,
          .help = "of each kernel, of which the median is shown"},
         SESSION_OPTION_ROWS(&a->session),
-        {.kind = OPTION_GROUP, .help = "Output"},
-        {.name = "json",
-         .kind = OPTION_FLAG,
-         .to.flag = &a->json,
-         .help = "print JSON on standard output instead of a table"},
+        FIGURES_OPTION_ROWS(&a->json),
         {0},
     };
     const struct command command = {
@@ -237,9 +233,6 @@ int bench_kernels(int argc, char **argv)
     if (rc == 0)
         rc = measure(&a, &session, &figures, &text);
     session_stop(&session);
-    if (rc < 0) {
-        fprintf(stderr, "dusk bench kernels: %s\n", text.line);
-        return COMMAND_FAILED;
-    }
-    return figures_print(&figures, "dusk bench kernels", a.json);
+    return rc < 0 ? command_fail("dusk bench kernels", text.line)
+                  : figures_print(&figures, "dusk bench kernels", a.json);
 }

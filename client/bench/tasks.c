@@ -365,20 +365,9 @@ static int parse(int argc, char **argv, struct tasks_arguments *a)
          .to.integer = &a->in_flight,
          .shown = true,
          .help = "tasks under way in as_completed_tasks_per_second"},
-        {.name = "rounds",
-         .argument = "R",
-         .kind = OPTION_INTEGER,
-         .least = 1,
-         .most = 1000,
-         .to.integer = &a->rounds,
-         .shown = true,
-         .help = "of which the median is shown"},
+        ROUNDS_OPTION_ROW(&a->rounds),
         SESSION_OPTION_ROWS(&a->session),
-        {.kind = OPTION_GROUP, .help = "Output"},
-        {.name = "json",
-         .kind = OPTION_FLAG,
-         .to.flag = &a->json,
-         .help = "print JSON on standard output instead of a table"},
+        FIGURES_OPTION_ROWS(&a->json),
         {0},
     };
     const struct command command = {
@@ -431,9 +420,6 @@ int bench_tasks(int argc, char **argv)
     if (rc == 0)
         report(&bench, &figures);
     bench_fini(&bench);
-    if (rc < 0) {
-        fprintf(stderr, "dusk bench tasks: %s\n", text.line);
-        return COMMAND_FAILED;
-    }
-    return figures_print(&figures, "dusk bench tasks", a.json);
+    return rc < 0 ? command_fail("dusk bench tasks", text.line)
+                  : figures_print(&figures, "dusk bench tasks", a.json);
 }

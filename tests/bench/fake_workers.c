@@ -1,13 +1,10 @@
 /* Many workers in one process, each with a connection of its own and none with a
- * thread: what they are sent to run they answer at once, with a result without items.
- *
- *     fake_workers WORKERS [tcp://HOST:PORT]        (else $DUSK_SCHEDULER_ADDRESS)
- *
- * Prints how long it took until all were welcomed, and serves until its standard input
- * ends or the cluster is shut down. */
+ * thread: what they are sent to run they answer at once, and all with the same result.
+ * See --help.  An embedded cluster can run it in the place of dusk-worker. */
 #include "common/clock.h"
 #include "common/list.h"
-#include "proto/link.h"
+#include "common/options.h"
+#include "proto/curve.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,11 +28,16 @@ struct fake {
 };
 
 struct fakes {
+    const char *name, *address, *keys;
+    int64_t workers, columns, threads, ready_fd;
+    struct join join;
     struct fake *items;
     unsigned count, welcomed, left;
     struct list due; /* all have the same interval: the first is always due first */
     uint64_t heartbeat_ns, start_ns;
-    struct payload *nothing;
+    struct payload
+        *results[2]; /* in turn: what asks again and again shall not converge */
+    unsigned answers;
 };
 
 static _Noreturn void die(const char *what, const char *why)
@@ -56,13 +58,13 @@ static void say(struct fake *fake, const struct message *message)
 }
 
 /* An address for each, at which nobody listens. */
-static void say_hello(struct fake *fake)
+static void say_hello(const struct fakes *fakes, struct fake *fake)
 {
-    char name[32], address[64];
+    char name[64], address[64];
     unsigned n = fake->number;
-    snprintf(name, sizeof name, "fake-%u", n);
-    snprintf(address, sizeof address, "tcp://127.%u.%u.%u:1", n >> 16 & 255,
-             n >> 8 & 255, n & 255);
+    snprintf(name, sizeof name, "%.40s-%u", fakes->name, n);
+    snprintf(address, sizeof address, "tcp://127.%u.%u.%u:%u", n >> 16 & 255,
+             n >> 8 & 255, n & 255, 1 + (unsigned)getpid() % 65535);
     say(fake,
         MESSAGE(hello, .magic = PROTOCOL_MAGIC, .major = PROTOCOL_MAJOR,
                 .minor = PROTOCOL_MINOR, .build = str_of(DUSK_VERSION),
@@ -86,6 +88,8 @@ static void be_welcome(struct fakes *fakes, struct fake *fake,
     printf("%u workers welcomed in %.3f s\n", fakes->count,
            (double)(clock_monotonic_ns() - fakes->start_ns) * 1e-9);
     fflush(stdout);
+    if (fakes->ready_fd >= 0)
+        dprintf((int)fakes->ready_fd, "ready %s\n", fakes->address);
 }
 
 static void leave(struct fakes *fakes, struct fake *fake)
@@ -101,10 +105,10 @@ static void leave(struct fakes *fakes, struct fake *fake)
 static void run(struct fakes *fakes, struct fake *fake, const struct msg_run_task *task)
 {
     uint64_t now_ns = clock_unix_ns();
-    say(fake,
-        MESSAGE(done, .key = task->key, .attempt = task->attempt,
-                .nbytes = payload_bytes(fakes->nothing), .start_ns = now_ns - TASK_NS,
-                .stop_ns = now_ns, .result = fakes->nothing));
+    struct payload *result = fakes->results[fakes->answers++ % 2];
+    say(fake, MESSAGE(done, .key = task->key, .attempt = task->attempt,
+                      .nbytes = payload_bytes(result), .start_ns = now_ns - TASK_NS,
+                      .stop_ns = now_ns, .result = result));
 }
 
 static void acquire(struct fake *fake, field_sources sources)
@@ -128,7 +132,7 @@ static void handle(struct fakes *fakes, struct fake *fake,
         die("refused",
             strndupa(message->refuse.reason.text, message->refuse.reason.size));
     case MSG_register_again:
-        say_hello(fake);
+        say_hello(fakes, fake);
         break;
     case MSG_run_task:
         run(fakes, fake, &message->run_task);
@@ -229,7 +233,7 @@ static void watch(int epoll, int fd, struct fake *fake)
         die("epoll_ctl", "the standard input must be a pipe or a terminal");
 }
 
-static void join(struct fake *fake, void *context, const char *address, int epoll)
+static void join(const struct fakes *fakes, struct fake *fake, void *context, int epoll)
 {
     struct err_text text;
     int fd = -1;
@@ -239,11 +243,13 @@ static void join(struct fake *fake, void *context, const char *address, int epol
     while (getrandom(&fake->epoch, sizeof fake->epoch, 0) < 0 || fake->epoch == 0)
         ;
     if (link_socket(context, ZMQ_DEALER, &fake->socket, &text) < 0 ||
-        link_connect(fake->socket, address, &text) < 0)
+        (*fakes->keys &&
+         curve_connect(fake->socket, &fakes->join, fakes->address, &text) < 0) ||
+        link_connect(fake->socket, fakes->address, &text) < 0)
         die("connecting", text.line);
     zmq_getsockopt(fake->socket, ZMQ_FD, &fd, &size);
     watch(epoll, fd, fake);
-    say_hello(fake);
+    say_hello(fakes, fake);
 }
 
 /* Two descriptors a connection. */
@@ -258,26 +264,115 @@ static void raise_descriptor_limit(unsigned workers)
         die("too many workers", "RLIMIT_NOFILE must be twice their number");
 }
 
+/* What an update of ADMM answers: a vector, evaluations and a status. */
+static struct payload *result_of(int64_t columns, double scale)
+{
+    struct dusk_value values[] = {{.kind = DUSK_ARRAY},
+                                  {.kind = DUSK_INT, .integer = 1},
+                                  {.kind = DUSK_INT, .integer = 0}};
+    struct payload_builder builder;
+    struct payload *result;
+    double *x = calloc((size_t)columns + 1, sizeof *x);
+    if (!x)
+        die("a result", err_sentence(DUSK_E_NOMEM));
+    for (int64_t j = 0; j < columns; j++)
+        x[j] = scale / (double)(j + 1);
+    values[0].array = (struct dusk_array){DUSK_F64, 1, {columns}, x};
+    payload_builder_init(&builder);
+    for (int i = 0; columns && i < 3; i++)
+        must(payload_builder_value(&builder, &values[i], NULL), "a result");
+    must(payload_builder_finish(&builder, &result), "a result");
+    free(x);
+    return result;
+}
+
+static int read_options(struct fakes *fakes, int argc, char **argv)
+{
+    const struct option_spec options[] = {
+        {.name = "workers",
+         .argument = "W",
+         .kind = OPTION_INTEGER,
+         .least = 1,
+         .most = 60000,
+         .to.integer = &fakes->workers,
+         .shown = true,
+         .help = "of this process"},
+        {.name = "columns",
+         .argument = "P",
+         .kind = OPTION_INTEGER,
+         .most = 100000,
+         .to.integer = &fakes->columns,
+         .shown = true,
+         .help = "answer like an update of ADMM; 0: with a result without items"},
+        {.name = "name",
+         .argument = "NAME",
+         .kind = OPTION_STRING,
+         .to.string = &fakes->name,
+         .shown = true,
+         .help = "of all, before a number"},
+        {.name = "keys",
+         .argument = "FILE",
+         .kind = OPTION_STRING,
+         .to.string = &fakes->keys,
+         .help = "the join file"},
+        {.name = "ready-fd",
+         .argument = "FD",
+         .kind = OPTION_INTEGER,
+         .most = INT32_MAX,
+         .to.integer = &fakes->ready_fd,
+         .help = "say there when all are welcomed, and serve until killed"},
+        {.name = "nthreads",
+         .argument = "N",
+         .kind = OPTION_INTEGER,
+         .least = 1,
+         .most = 1,
+         .to.integer = &fakes->threads,
+         .help = "of each: 1"},
+        {0}};
+    const struct positional_spec positionals[] = {
+        {.name = "ADDRESS", .string = &fakes->address}, {0}};
+    const struct command command = {
+        .name = "fake_workers",
+        .summary = "Workers that answer at once.  Prints how long it took until all "
+                   "were welcomed, and serves until its standard input ends or the "
+                   "cluster is shut down.",
+        .options = options,
+        .positionals = positionals};
+    struct err_text text;
+    int rc = options_parse(&command, argc, argv, stdout, stderr);
+    if (rc == OPTIONS_RUN && !fakes->address)
+        rc = options_complain(&command, stderr, "no ADDRESS is given");
+    if (rc == OPTIONS_RUN && *fakes->keys &&
+        keys_read_join(fakes->keys, &fakes->join, &text) < 0)
+        die("keys", text.line);
+    return rc;
+}
+
 int main(int argc, char **argv)
 {
-    struct fakes fakes = {.count = argc > 1 ? (unsigned)atoi(argv[1]) : 0};
-    const char *address = argc > 2 ? argv[2] : getenv("DUSK_SCHEDULER_ADDRESS");
-    if (fakes.count < 1 || fakes.count > 60000 || !address)
-        die("usage", "fake_workers WORKERS [tcp://HOST:PORT]");
+    struct fakes fakes = {.name = "fake",
+                          .address = getenv("DUSK_SCHEDULER_ADDRESS"),
+                          .keys = "",
+                          .workers = 1,
+                          .ready_fd = -1};
+    int rc = read_options(&fakes, argc, argv);
+    if (rc != OPTIONS_RUN)
+        return rc == OPTIONS_DONE ? 0 : 2;
+    fakes.count = (unsigned)fakes.workers;
     raise_descriptor_limit(fakes.count);
     list_init(&fakes.due);
-    struct payload_builder builder;
-    payload_builder_init(&builder);
-    must(payload_builder_finish(&builder, &fakes.nothing), "a result");
+    for (int i = 0; i < 2; i++)
+        fakes.results[i] = result_of(fakes.columns, 1 + i);
     void *context = zmq_ctx_new();
     zmq_ctx_set(context, ZMQ_MAX_SOCKETS, (int)fakes.count + 1);
     int epoll = epoll_create1(EPOLL_CLOEXEC);
     fakes.items = calloc(fakes.count, sizeof *fakes.items);
     fakes.start_ns = clock_monotonic_ns();
-    watch(epoll, STDIN_FILENO, NULL);
+    if (fakes.ready_fd < 0)
+        watch(epoll, STDIN_FILENO, NULL);
     for (unsigned i = 0; i < fakes.count; i++) {
         fakes.items[i].number = i + 1;
-        join(&fakes.items[i], context, address, epoll);
+        join(&fakes, &fakes.items[i], context, epoll);
     }
     while (fakes.left < fakes.count && turn(&fakes, epoll))
         ;
@@ -288,7 +383,8 @@ int main(int argc, char **argv)
         batch_fini(&fakes.items[i].batch);
     }
     free(fakes.items);
-    payload_unref(fakes.nothing);
+    for (int i = 0; i < 2; i++)
+        payload_unref(fakes.results[i]);
     close(epoll);
     link_context_end(context);
     return 0;

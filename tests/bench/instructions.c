@@ -110,8 +110,7 @@ static void run_messages(void)
     size_t count = 0;
     batch_init(&batch);
     encode(&batch);
-    must(batch_reader_init(&reader, batch.header.data, batch.header.size, NULL, 0),
-         "reading a batch");
+    batch_reader_init(&reader, batch.header.data, batch.header.size, NULL, 0);
     while (batch_reader_next(&reader, &message, &text) == 0)
         count++;
     must(count == MESSAGE_COUNT ? 0 : DUSK_E_INTERNAL, "not all messages were read");

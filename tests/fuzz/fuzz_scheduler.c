@@ -294,6 +294,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct feed feed = {data, size, 0};
     struct session session = {.feed = &feed, .now_ns = S, .config = scheduler_defaults};
     session.config.allow_upload = session.config.journal = true;
+    session.config.wants_at_once = 3;
     journal_start(&session);
     begin(&session);
     greet_all(&session);

@@ -223,9 +223,8 @@ static void packet_read(struct end *to, struct packet *packet)
     struct message message;
     struct err_text text;
     world_trace(world, conn, process->index, packet->size);
-    if (batch_reader_init(&reader, packet->header, packet->size, packet->frames,
-                          packet->frame_count) < 0)
-        abort();
+    batch_reader_init(&reader, packet->header, packet->size, packet->frames,
+                      packet->frame_count);
     int rc;
     core_begin(process);
     while ((rc = batch_reader_next(&reader, &message, &text)) == 0) {

@@ -129,7 +129,8 @@ static void say_hello(struct world *world, uint32_t number)
     say(world, number,
         MESSAGE(hello, .magic = PROTOCOL_MAGIC, .major = PROTOCOL_MAJOR,
                 .role = ROLE_CLIENT, .epoch = world->clients[number].epoch,
-                .client = number));
+                .client = number,
+                .scheduler_epoch = world->clients[number].scheduler_epoch));
 }
 
 static void connect_and_hello(struct world *world, uint32_t number)
@@ -261,6 +262,7 @@ void sim_client_message(struct world *world, uint32_t number,
     switch (message->type) {
     case MSG_welcome:
         client->welcome = true;
+        client->scheduler_epoch = message->welcome.epoch;
         submit_again(world, number);
         break;
     case MSG_register_again:

@@ -135,6 +135,8 @@ static void start(struct process *process)
     struct scheduler_config config = scheduler_defaults;
     struct scheduler *scheduler;
     config.journal = true;
+    config.wants_at_once = 3;
+    config.wants_rest_ns = 100 * NS_PER_MS;
     config.epoch = 1 + world_random(world, CHANCE_PLAN, UINT64_C(1) << 60);
     snprintf(process->address, sizeof process->address, "%s", SCHEDULER_ADDRESS);
     if (scheduler_create(&config, process_now(process), &scheduler) < 0)

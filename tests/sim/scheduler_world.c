@@ -414,7 +414,10 @@ int world_run(uint64_t seed, struct err_text *text, uint64_t *ret_digest)
     world->now_ns = 1000 * MS;
     world->verbose = getenv("SIM_VERBOSE") != NULL;
     world->chaos_until_ns = world->now_ns + 5000 * MS + world_random(world, 25000 * MS);
-    scheduler_create(&scheduler_defaults, world->now_ns, &world->scheduler);
+    struct scheduler_config config = scheduler_defaults;
+    config.wants_at_once = 3;
+    config.wants_rest_ns = 100 * MS;
+    scheduler_create(&config, world->now_ns, &world->scheduler);
     for (unsigned w = 0; w < WORKERS; w++)
         sim_worker_start(world, w);
     for (uint32_t c = 1; c <= CLIENTS; c++)

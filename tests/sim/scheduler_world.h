@@ -37,7 +37,7 @@ struct sim_task {
 struct sim_client {
     uint32_t peer; /* 0: not connected */
     bool welcome;
-    uint64_t epoch;
+    uint64_t epoch, scheduler_epoch; /* its own, and that of who has welcomed it */
     unsigned submitted;
     struct sim_task tasks[TASKS + 1]; /* by count */
 };

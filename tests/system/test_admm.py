@@ -55,6 +55,28 @@ def known_answers():
                 assert wrong <= 1e-6 * size, (name, run["variant"], wrong)
 
 
+def coefficients_have_names():
+    """Coefficients of a CSV file bear the names of its columns, the intercept is last"""
+    with daemons.Cluster() as cluster:
+        path = os.path.join(cluster.directory, "named.csv")
+        with open(path, "w", encoding="ascii") as file:
+            file.write("east,yield,north\n")
+            for i in range(40):
+                east, north = i % 7, i % 5
+                file.write(f"{east},{3 * east - 2 * north + 10},{north}\n")
+        for option, last in ("--intercept", ["(intercept)"]), ("--no-intercept", []):
+            names = ["east", "north", *last]
+            common = ["admm", "--input", path, "--response", "yield", "--l1", "0.001", option]
+            result = finish(cluster.dusk(*common, "--json"))
+            assert result["problem"]["column_names"] == names, result["problem"]
+            out, err = cluster.dusk(*common).communicate(timeout=RUN_SECONDS)
+            shown = [line.split() for line in out.splitlines()[-len(names):]]
+            assert [name for _, name in shown] == names, (out, err)
+            for (value, _), b in zip(shown, result["runs"][0]["coefficients"], strict=True):
+                assert abs(float(value) - b) <= 1e-6, (out, result["runs"])
+        os.unlink(path)
+
+
 def local_solvers_agree():
     """L-BFGS on the rows and Gram matrices agree to 1e-8"""
     with daemons.Cluster() as cluster:
@@ -205,7 +227,7 @@ def embedded_cluster():
 
 
 if __name__ == "__main__":
-    tap.run(known_answers, local_solvers_agree, rows_are_asked_when_sums_are_not_enough,
-            classic_diverges_and_robust_does_not,
+    tap.run(known_answers, coefficients_have_names, local_solvers_agree,
+            rows_are_asked_when_sums_are_not_enough, classic_diverges_and_robust_does_not,
             killed_worker, killed_with_nanny, stopped_worker, joining_worker,
             retiring_worker, embedded_cluster)

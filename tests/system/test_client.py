@@ -1,5 +1,6 @@
 """The client library, its examples and the dusk command on real daemons."""
 
+import json
 import os
 import re
 import shutil
@@ -170,10 +171,23 @@ def status_and_why():
             assert line in err.splitlines()[0], (words, err)
 
 
+def library_folder():
+    """The library goes where Debian's linker and pkg-config look for it, under /usr/local
+    too, whatever tools Meson finds to guess with"""
+    if not shutil.which("meson"):
+        raise tap.Skip("no meson")
+    asked = subprocess.run(["meson", "introspect", "--buildoptions",
+                            os.path.join(SOURCE, "meson.build")],
+                           capture_output=True, text=True, check=True)
+    options = {option["name"]: option["value"] for option in json.loads(asked.stdout)}
+    assert options["libdir"] == "lib", options["libdir"]
+
+
 def installed():
     """The examples build against an installed dusk, through pkg-config"""
-    if not shutil.which("meson") or not shutil.which("pkg-config"):
-        raise tap.Skip("meson and pkg-config are needed")
+    missing = [tool for tool in ("make", "meson", "pkg-config") if not shutil.which(tool)]
+    if missing:
+        raise tap.Skip("no " + " and no ".join(missing))
     with open(os.path.join(daemons.BUILD, "client", "libdusk.so"), "rb") as library:
         if re.search(rb"lib[at]san\.so", library.read()):
             raise tap.Skip("this build, with a sanitizer, is for no other program")
@@ -203,4 +217,4 @@ def installed():
 if __name__ == "__main__":
     tap.run(status_and_why, failures_are_named, best_score, best_score_blocking,
             async_admm, data_travel, much_data_from_one_worker, worker_killed,
-            scheduler_restarted, scheduler_stopped, installed)
+            scheduler_restarted, scheduler_stopped, library_folder, installed)

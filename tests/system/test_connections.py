@@ -68,7 +68,7 @@ class Crowd:
 
     def __enter__(self):
         self.cluster.__enter__()
-        self.workers = self.start(FAKE_WORKERS, str(WORKERS))
+        self.workers = self.start(FAKE_WORKERS, f"--workers={WORKERS}")
         return self
 
     def __exit__(self, *exception):
@@ -119,7 +119,7 @@ def tasks_of_many_workers():
         assert first_line(crowd.workers).startswith(f"{WORKERS} workers welcomed")
         client = crowd.load(2 * WORKERS)
         crowd.vanish()
-        others = crowd.start(FAKE_WORKERS, "2")
+        others = crowd.start(FAKE_WORKERS, "--workers=2")
         assert first_line(others).startswith("2 workers welcomed")
         assert f"{TASKS} tasks on 2 workers" in first_line(client)
         said, _ = others.communicate(timeout=RUN_SECONDS)

@@ -111,6 +111,7 @@ def slow_worker():
                       "--variant", "sync", "--json", *pin)
         run, = result["runs"]
         assert run["certified"] and run["pinned"] == bool(pin), run["pinned"]
+        assert run["threads"] == sorted(run["threads"]), run["threads"]
         updates = [task for task in run["tasks"] if run["kinds"][task[1]] == "glm_prox"]
         threads = collections.defaultdict(set)
         times = collections.defaultdict(list)

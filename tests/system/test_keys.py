@@ -269,8 +269,8 @@ def older_protocol():
                 old(peer)
                 _, code, reason = peer.expect(REFUSE)
                 assert code - (1 << 64 if code > 0 else 0) == E_REFUSED, code
-                assert b"speaks protocol 1.0, the peer 0." in reason, reason
-        logs(cluster, "speaks protocol 1.0, the peer 0.9")
+                assert b"speaks protocol 2.0, the peer 0." in reason, reason
+        logs(cluster, "speaks protocol 2.0, the peer 0.9")
 
 
 def clock_skew():

@@ -7,6 +7,7 @@ import struct
 
 GREETING = b"\xff" + bytes(8) + b"\x7f" + b"\x03\x00" + b"NULL".ljust(20, b"\0") + bytes(32)
 MAGIC = 0x6475736b
+MAJOR = 2
 HELLO, WELCOME, REFUSE, REGISTER_AGAIN, ALIVE, BYE = 1, 2, 3, 4, 5, 6
 SUBMIT = 10
 
@@ -134,10 +135,10 @@ class Dealer:
             if message[0] == number:
                 return message
 
-    def hello_client(self, client, major=1):
+    def hello_client(self, client, major=MAJOR):
         self.send([HELLO, MAGIC, major, 0, "test", 2, "", int.from_bytes(os.urandom(6), "big") + 1,
                    client, "", os.getpid(), 0, 0, 0, 0, 0, [], [], [], 0])
 
     def hello_worker(self, name, address, nthreads=1):
-        self.send([HELLO, MAGIC, 1, 0, "test", 1, name, int.from_bytes(os.urandom(6), "big") + 1,
+        self.send([HELLO, MAGIC, MAJOR, 0, "test", 1, name, int.from_bytes(os.urandom(6), "big") + 1,
                    0, address, os.getpid(), nthreads, 1 << 30, 4, 0, 0, [], [], [], 0])

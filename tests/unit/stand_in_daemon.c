@@ -65,6 +65,11 @@ int main(int argc, char **argv)
         fprintf(stderr, "msg=\"first line\"\nmsg=\"no \x1b[1m luck\"\n");
         return 3;
     }
+    if (strcmp(mood, "wordy") == 0) {
+        for (int i = 0; i < 3; i++)
+            fprintf(stderr, "line %d: %0200d\n", i, 0);
+        return 3;
+    }
     if (strcmp(mood, "crash") == 0)
         abort();
     if (strcmp(mood, "stubborn") == 0)

@@ -93,6 +93,7 @@ static const struct {
     {"", "exit", DUSK_E_CLOSED,
      " ended with exit code 3: line 999 of many | msg=\"first line\" | "
      "msg=\"no  [1m luck\""},
+    {"wordy", "", DUSK_E_CLOSED, " ended with exit code 3: line 2: 000"},
     {"", "crash", DUSK_E_CLOSED,
      " was killed by signal 6 (Aborted): a line of the start"},
     {"nonsense", "", DUSK_E_PROTOCOL,

@@ -107,10 +107,10 @@ static struct payload *array_payload(int64_t count)
     return payload;
 }
 
-/* Small arrays are copied, large ones are moved; both must arrive whole. */
+/* Small arrays go together, large ones by themselves; all must arrive whole. */
 START_TEST(arrays_arrive_whole)
 {
-    static const int64_t counts[] = {0, 1, 100, 5000, 1000000};
+    static const int64_t counts[] = {0, 1, 5000, 100, 1000000};
     struct batch batch;
     batch_init(&batch);
     uint64_t sums[5];
@@ -146,7 +146,7 @@ START_TEST(arrays_arrive_whole)
 }
 END_TEST
 
-/* The k-th call is interrupted, on either side: address, header, frame. */
+/* The k-th call is interrupted, on either side: address, header, bundle. */
 START_TEST(a_signal_loses_nothing)
 {
     struct payload *payload = array_payload(100);
@@ -170,8 +170,8 @@ START_TEST(a_signal_loses_nothing)
 }
 END_TEST
 
-/* No memory for the k-th part, from the ROUTER: address, header, two frames.  None of
- * what belonged together arrives. */
+/* No memory for the k-th part, from the ROUTER: address, header, bundle.  None of what
+ * belonged together arrives. */
 START_TEST(what_breaks_off_does_not_run_into_the_next)
 {
     struct batch batch;
@@ -357,20 +357,94 @@ START_TEST(strange_messages_are_refused_and_the_next_is_read)
 }
 END_TEST
 
+/* A header without messages, whatever bundle, and perhaps a part more. */
+static void send_parts(const void *bundle, size_t size, bool one_more)
+{
+    wait_for(dealer, ZMQ_POLLOUT);
+    zmq_send(dealer, "", 0, ZMQ_SNDMORE);
+    zmq_send(dealer, bundle, size, one_more ? ZMQ_SNDMORE : 0);
+    if (one_more)
+        zmq_send(dealer, "12345678", 8, 0);
+}
+
+START_TEST(bundles_that_break_the_protocol_are_refused)
+{
+    static const struct {
+        uint64_t words[3];
+        size_t size;
+        bool one_more;
+        int rc;
+    } cases[] = {
+        {{0}, 0, false, 0},
+        {{0}, 0, true, DUSK_E_PROTOCOL},     /* of which it says nothing */
+        {{0}, 7, false, DUSK_E_PROTOCOL},    /* half a size */
+        {{1, 1}, 16, false, 0},              /* filled up to 8 */
+        {{1, 1}, 9, false, DUSK_E_PROTOCOL}, /* not filled up */
+        {{9, 1, 1}, 24, false, 0},
+        {{17, 1, 1}, 24, false, DUSK_E_PROTOCOL}, /* more than there is */
+        {{UINT64_MAX - 1, 1}, 16, false, DUSK_E_PROTOCOL},
+        {{UINT64_MAX - 7, 1}, 16, false, DUSK_E_PROTOCOL},
+        {{UINT64_MAX}, 8, true, 0},                /* apart */
+        {{UINT64_MAX}, 8, false, DUSK_E_PROTOCOL}, /* and not there */
+        {{UINT64_MAX, 0}, 16, true, 0},
+        {{0, UINT64_MAX, UINT64_MAX}, 24, true, DUSK_E_PROTOCOL},
+        {{8, 1, 17}, 24, true, DUSK_E_PROTOCOL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct delivery delivery;
+        struct err_text line;
+        struct message message;
+        send_parts(cases[i].words, cases[i].size, cases[i].one_more);
+        wait_for(router, ZMQ_POLLIN);
+        ck_assert_msg(link_receive(router, &delivery) == cases[i].rc, "case %zu", i);
+        if (cases[i].rc < 0)
+            continue;
+        ck_assert_int_gt(batch_reader_next(&delivery.reader, &message, &line), 0);
+        delivery_fini(&delivery);
+    }
+}
+END_TEST
+
+/* Small frames of 17 MiB together. */
+START_TEST(what_is_too_much_for_a_bundle_goes_beside_it)
+{
+    enum { FRAMES = 1100 };
+    struct payload *payload = array_payload(2000);
+    struct batch batch;
+    struct delivery delivery;
+    struct message message;
+    batch_init(&batch);
+    for (uint64_t i = 1; i <= FRAMES; i++)
+        batch_add(&batch, MESSAGE(data, .key = key_make(1, i), .data = payload));
+    wait_for(dealer, ZMQ_POLLOUT);
+    ck_assert_int_eq(link_send(dealer, NULL, &batch), 0);
+    receive(router, &delivery);
+    ck_assert_uint_eq(delivery.frame_count, FRAMES);
+    for (uint64_t i = 1; i <= FRAMES; i++) {
+        ck_assert_int_eq(batch_reader_next(&delivery.reader, &message, NULL), 0);
+        ck_assert_uint_eq(payload_checksum(message.data.data),
+                          payload_checksum(payload));
+    }
+    delivery_fini(&delivery);
+    payload_unref(payload);
+    batch_fini(&batch);
+}
+END_TEST
+
 START_TEST(a_frame_beyond_the_sockets_limit_ends_the_connection)
 {
     void *strict, *monitor, *visitor;
     char place[128];
     struct err_text text;
     ck_assert_int_eq(link_socket(context, ZMQ_ROUTER, &strict, &text), 0);
-    ck_assert_int_eq(link_limit_frames(strict, 8000, &text), 0);
+    ck_assert_int_eq(link_limit_frames(strict, 80000, &text), 0);
     ck_assert_int_eq(link_monitor(context, strict, &monitor, &text), 0);
     ck_assert_int_eq(link_bind(strict, "127.0.0.1", 0, place, sizeof place, &text), 0);
     ck_assert_int_eq(link_socket(context, ZMQ_DEALER, &visitor, &text), 0);
     ck_assert_int_eq(zmq_connect(visitor, place), 0);
     struct batch batch;
     batch_init(&batch);
-    for (int64_t count = 1000; count <= 1001; count++) {
+    for (int64_t count = 10000; count <= 10001; count++) {
         struct payload *payload = array_payload(count);
         batch_add(&batch, MESSAGE(data, .key = key_make(1, 1), .data = payload));
         payload_unref(payload);
@@ -533,7 +607,9 @@ int main(void)
     tcase_set_timeout(tcase, 30);
     tcase_add_test(tcase, arrays_arrive_whole);
     tcase_add_loop_test(tcase, a_signal_loses_nothing, 1, 4);
-    tcase_add_loop_test(tcase, what_breaks_off_does_not_run_into_the_next, 1, 5);
+    tcase_add_loop_test(tcase, what_breaks_off_does_not_run_into_the_next, 1, 4);
+    tcase_add_test(tcase, bundles_that_break_the_protocol_are_refused);
+    tcase_add_test(tcase, what_is_too_much_for_a_bundle_goes_beside_it);
     tcase_add_test(tcase, a_peer_that_is_gone_is_named);
     tcase_add_test(tcase, one_connection_of_many_is_closed);
     tcase_add_test(tcase, a_full_queue_keeps_the_batch);

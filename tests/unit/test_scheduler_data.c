@@ -85,12 +85,13 @@ START_TEST(what_a_silent_worker_holds_is_not_missing)
     expect("c1:because 000001-2 (sum): queued: one of its inputs is on worker w1 only, "
            "which is silent",
            script_message(&s, C1, MESSAGE(why, .key = KEY(2))));
-    expect("w1:welcome 1; w2:run_task 2#3 sum [1@w1]",
-           script_message(&s, W1,
-                          MESSAGE(hello, .magic = PROTOCOL_MAGIC, .major = 1,
-                                  .role = ROLE_WORKER, .name = str_of("w1"),
-                                  .address = str_of("w1"), .epoch = 101, .nthreads = 1,
-                                  .inventory = HOLDS({KEY(1), 100}))));
+    expect(
+        "w1:welcome 1; w2:run_task 2#3 sum [1@w1]",
+        script_message(&s, W1,
+                       MESSAGE(hello, .magic = PROTOCOL_MAGIC, .major = PROTOCOL_MAJOR,
+                               .role = ROLE_WORKER, .name = str_of("w1"),
+                               .address = str_of("w1"), .epoch = 101, .nthreads = 1,
+                               .inventory = HOLDS({KEY(1), 100}))));
 }
 END_TEST
 
@@ -99,7 +100,7 @@ END_TEST
 START_TEST(a_late_result_in_an_inventory_is_not_freed)
 {
     struct message hello = *MESSAGE(
-        hello, .magic = PROTOCOL_MAGIC, .major = 1, .role = ROLE_WORKER,
+        hello, .magic = PROTOCOL_MAGIC, .major = PROTOCOL_MAJOR, .role = ROLE_WORKER,
         .name = str_of("w1"), .address = str_of("w1"), .epoch = 101, .nthreads = 1);
     script_worker(&s, W1, 1, 1);
     script_client(&s, C1);

@@ -107,8 +107,8 @@ START_TEST(a_queued_task_runs_out_of_time)
     script_message(&s, C1, SUBMIT(4, "scale", ON(KEY(3))));
     expect("", pass(1499));
 #define LATE                                                                           \
-    "task 000001-3 (sum) was not done within 1.50 s: queued behind 0 others: all 1 "   \
-    "workers that take work are busy"
+    "task 000001-3 (sum) was not done within 1.50 s: queued behind 0 others: all "     \
+    "workers that take work are busy (1)"
     expect("c1:failed 3 DEADLINE: " LATE
            "; c1:failed 4 DEADLINE: task 000001-4 (scale) "
            "depends on 000001-3 (sum): " LATE,
@@ -182,7 +182,7 @@ START_TEST(a_deadline_comes_when_a_rest_ends)
     expect(
         "w1:run_task 1#2 sum; w1:stop_task 1#2; c1:failed 1 DEADLINE: task 000001-1 "
         "(sum) was not done within 210 ms: was sent to worker w1 (running) as attempt "
-        "2; 1 tasks are there for 1 threads",
+        "2; tasks there: 1, threads: 1",
         script_wait(&s, 0));
 }
 END_TEST
@@ -199,9 +199,8 @@ START_TEST(a_deadline_comes_when_the_worker_of_an_input_is_lost)
     s.now_ns += 1200 * UINT64_C(1000000);
     scheduler_tick(s.scheduler, s.now_ns);
     expect("w2:stop_task 2#2; c1:failed 2 DEADLINE: task 000001-2 (sum) was not done "
-           "within 1.10 s: was sent to worker w2 (running) as attempt 2; 1 tasks are "
-           "there "
-           "for 1 threads",
+           "within 1.10 s: was sent to worker w2 (running) as attempt 2; tasks there: "
+           "1, threads: 1",
            script_wait(&s, 0));
 }
 END_TEST
@@ -325,10 +324,9 @@ START_TEST(resources_come_and_go_with_workers)
     script_message(&s, C1, GPU(2));
     expect("", script_message(&s, W2, MESSAGE(bye, .reason = str_of(""))));
     gpu_worker(W3, "GPU=1,disk=3");
-    expect(
-        "c1:because 000001-1 (train): was sent to worker w3 (running) as attempt 2; 1 "
-        "tasks are there for 4 threads",
-        script_message(&s, C1, MESSAGE(why, .key = KEY(1))));
+    expect("c1:because 000001-1 (train): was sent to worker w3 (running) as attempt 2; "
+           "tasks there: 1, threads: 4",
+           script_message(&s, C1, MESSAGE(why, .key = KEY(1))));
     /* The same worker over another connection still runs it. */
     struct run run = {KEY(1), 2, 1, 5, 0};
     script_gone(&s, W3);

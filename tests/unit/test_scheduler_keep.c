@@ -45,6 +45,78 @@ START_TEST(what_a_dead_client_wanted_is_freed_after_a_while)
 }
 END_TEST
 
+/* A client, by its number, with the epoch of its life; `welcomed`: not for the first
+ * time. */
+static const char *hello(enum script_peer peer, uint64_t number, uint64_t epoch,
+                         bool welcomed)
+{
+    return script_message(&s, peer,
+                          MESSAGE(hello, .magic = PROTOCOL_MAGIC,
+                                  .major = PROTOCOL_MAJOR, .role = ROLE_CLIENT,
+                                  .epoch = epoch, .client = number,
+                                  .scheduler_epoch = welcomed));
+}
+
+/* Client 1 has five results, of which it has just given up two. */
+static void leave_slowly(void)
+{
+    struct scheduler_config config = scheduler_defaults;
+    config.wants_at_once = 2;
+    config.wants_rest_ns = 1000000;
+    script_fini(&s);
+    script_init_with(&s, &config);
+    script_worker(&s, W1, 1, 9);
+    hello(C1, 1, 7, false);
+    script_client(&s, C2);
+    for (uint64_t i = 1; i <= 5; i++) {
+        script_message(&s, C1, SUBMIT(i, "load"));
+        script_message(&s, W1, DONE(i, i, 8));
+    }
+    expect("w1:free_data 5 4", script_message(&s, C1, MESSAGE(bye)));
+    expect("c2:status w1=running/0p/3c/'' memory=3 client2=0",
+           script_message(&s, C2, MESSAGE(status_request)));
+}
+
+START_TEST(many_wants_end_bit_by_bit)
+{
+    leave_slowly();
+    expect("c3:refuse BUSY: the client number 000001 is taken", hello(C3, 1, 8, false));
+    expect("w1:free_data 3 2", script_wait(&s, 1));
+    expect("w1:free_data 1", script_wait(&s, 1));
+    expect("", script_wait(&s, 100));
+    expect("c3:welcome 1", hello(C3, 1, 8, false));
+}
+END_TEST
+
+START_TEST(who_comes_back_meanwhile_keeps_the_rest)
+{
+    leave_slowly();
+    expect("c3:welcome 1", hello(C3, 1, 7, true));
+    expect("", script_wait(&s, 100));
+    expect("c2:status w1=running/0p/3c/'' memory=3 client2=0 client1=3",
+           script_message(&s, C2, MESSAGE(status_request)));
+    expect("c3:finished 3 8B w1", script_message(&s, C3, SUBMIT(3, "load")));
+    expect("w1:run_task 5#6 load", script_message(&s, C3, SUBMIT(5, "load")));
+    expect("w1:stop_task 5#6; w1:free_data 3", script_message(&s, C3, MESSAGE(bye)));
+    expect("w1:free_data 2 1", script_wait(&s, 1));
+}
+END_TEST
+
+START_TEST(who_is_new_does_not_make_the_keys_that_have_stayed)
+{
+    hello(C1, 1, 7, false);
+    script_message(&s, C1, SUBMIT(40, "load"));
+    script_message(&s, C1, PUBLISH("set", 1, KEY(40)));
+    script_message(&s, C1, MESSAGE(bye));
+    expect("c3:refuse BUSY: the client number 000001 is taken", hello(C3, 1, 8, false));
+    expect("c2:welcome 2", script_client(&s, C2));
+    expect("c1:welcome 1", hello(C1, 1, 7, true));
+    script_message(&s, C1, MESSAGE(bye));
+    script_message(&s, C2, MESSAGE(unpublish, .name = str_of("set")));
+    expect("c3:welcome 1", hello(C3, 1, 8, false));
+}
+END_TEST
+
 START_TEST(what_is_published_stays)
 {
     script_worker(&s, W1, 1, 1);
@@ -435,9 +507,7 @@ static size_t records_take(struct scheduler *from, struct scheduler *to)
         struct batch_reader reader;
         struct message message;
         struct err_text text;
-        ck_assert_int_eq(
-            batch_reader_init(&reader, batch->header.data, batch->header.size, NULL, 0),
-            0);
+        batch_reader_init(&reader, batch->header.data, batch->header.size, NULL, 0);
         int rc;
         while ((rc = batch_reader_next(&reader, &message, &text)) == 0) {
             count++;
@@ -568,10 +638,10 @@ START_TEST(ends_and_copies_are_recorded)
     expect("w1:welcome 1; w1:acquire [2@w1]",
            BACK(W1, "w1", .inventory = HOLDS({KEY(2), 8})));
     expect("w2:welcome 2; w2:acquire [2@w1]", script_worker(&s, W2, 1, 1));
-    script_client(&s, C1);
-    expect("c1:status w1=running/0p/1c/'' w2=running/0p/0c/'' released=1 memory=1 "
-           "client1=0 'other'=1/1/8B",
-           script_message(&s, C1, MESSAGE(status_request)));
+    script_client(&s, C2);
+    expect("c2:status w1=running/0p/1c/'' w2=running/0p/0c/'' released=1 memory=1 "
+           "client2=0 'other'=1/1/8B",
+           script_message(&s, C2, MESSAGE(status_request)));
 }
 END_TEST
 
@@ -648,7 +718,7 @@ START_TEST(a_deadline_holds_in_the_next_life)
     records_take(s.scheduler, restored);
     recorded(0, "");
     journal_start_again();
-    script_client(&s, C1);
+    hello(C1, 1, 100 + C1, true);
     expect("", script_message(&s, C1, SUBMIT(1, "load", .deadline_ms = 3000)));
     script_wait(&s, 2900);
     script_message(&s, C1, MESSAGE(alive));
@@ -676,6 +746,9 @@ int main(void)
     TCase *tests = tcase_create("keep");
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, what_a_dead_client_wanted_is_freed_after_a_while);
+    tcase_add_test(tests, many_wants_end_bit_by_bit);
+    tcase_add_test(tests, who_comes_back_meanwhile_keeps_the_rest);
+    tcase_add_test(tests, who_is_new_does_not_make_the_keys_that_have_stayed);
     tcase_add_test(tests, what_is_published_stays);
     tcase_add_test(tests, names_are_taken_once);
     tcase_add_test(tests, published_tasks_are_limited);

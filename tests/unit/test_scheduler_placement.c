@@ -18,12 +18,17 @@ static void teardown(void)
     script_fini(&s);
 }
 
+static const char *name_of(enum script_peer worker)
+{
+    static char name[8];
+    snprintf(name, sizeof name, "w%d", worker);
+    return name;
+}
+
 /* A result of `nbytes` at a worker, made by task `count`, attempt `count`. */
 static void make_data(enum script_peer worker, uint64_t count, uint64_t nbytes)
 {
-    char name[8];
-    snprintf(name, sizeof name, "w%d", worker);
-    script_message(&s, C1, SUBMIT(count, "load", .worker = str_of(name)));
+    script_message(&s, C1, SUBMIT(count, "load", .worker = str_of(name_of(worker))));
     script_message(&s, worker, DONE(count, count, nbytes));
 }
 
@@ -159,6 +164,54 @@ START_TEST(what_is_dear_to_move_stays)
 }
 END_TEST
 
+/* A worker as busy as it can be, with runs of f that nobody else may take. */
+static void occupy(enum script_peer worker, unsigned threads)
+{
+    for (unsigned i = 0; i < threads + 1; i++)
+        script_message(
+            &s, C1,
+            SUBMIT(500 + 10 * worker + i, "f", .worker = str_of(name_of(worker))));
+}
+
+/* So many runs of f, on this chunk. */
+static void queue_on(uint64_t data, uint64_t queued)
+{
+    for (uint64_t i = 0; i < queued; i++)
+        script_message(&s, C1, SUBMIT(100 * data + i, "f", ON(KEY(data))));
+}
+
+/* w2's queue is the one that would end last. */
+static const struct {
+    struct {
+        unsigned threads;
+        uint64_t run_ms, queued;
+    } w1, w2;
+} queues[] = {
+    {{1, 10, 2}, {1, 10, 3}},
+    /* w1 has more threads, and then w2 is slower. */
+    {{4, 10, 6}, {1, 10, 3}},
+    {{1, 10, 21}, {1, 1000, 20}},
+};
+
+START_TEST(an_idle_worker_steals_from_the_queue_that_ends_last)
+{
+    script_worker(&s, W1, queues[_i].w1.threads, 1);
+    script_worker(&s, W2, queues[_i].w2.threads, 1);
+    make_data(W1, 1, 1000);
+    make_data(W2, 2, 1000);
+    script_message(&s, C1, SUBMIT(3, "f", .worker = str_of("w1")));
+    script_message(&s, W1, took(3, 3, queues[_i].w1.run_ms));
+    script_message(&s, C1, SUBMIT(4, "f", .worker = str_of("w2")));
+    script_message(&s, W2, took(4, 4, queues[_i].w2.run_ms));
+    occupy(W1, queues[_i].w1.threads);
+    occupy(W2, queues[_i].w2.threads);
+    queue_on(1, queues[_i].w1.queued);
+    queue_on(2, queues[_i].w2.queued);
+    const char *out = script_worker(&s, W3, 1, 1);
+    ck_assert_msg(strstr(out, "w3:run_task 2") && strstr(out, "[2@w2]"), "%s", out);
+}
+END_TEST
+
 START_TEST(of_several_holders_the_idle_one_is_home)
 {
     script_worker(&s, W1, 1, 1);
@@ -184,10 +237,10 @@ END_TEST
 
 START_TEST(a_slow_worker_loses_its_queue)
 {
-    /* f takes 10 ms elsewhere and 1 s at w1. */
+    /* f takes 10 ms at w2 and 100 ms at w1; to bring the data over, another 100 ms. */
     script_worker(&s, W1, 1, 1);
     script_worker(&s, W2, 1, 1);
-    make_data(W1, 1, 20000000);
+    make_data(W1, 1, 50000000);
     uint64_t attempt = 1, key = 2;
     for (; key < 40; key++) {
         const char *name = key % 4 ? "w2" : "w1";
@@ -195,7 +248,7 @@ START_TEST(a_slow_worker_loses_its_queue)
         attempt++;
         script_message(&s, key % 4 ? W2 : W1, took(key, attempt, key % 4 ? 10 : 100));
     }
-    /* Two there and one behind: 3 x 30 ms on average, but more at w1. */
+    /* Two there and one behind: 3 x 30 ms on average, but 3 x 60 ms at w1. */
     script_message(&s, C1, SUBMIT(50, "f", ON(KEY(1))));
     script_message(&s, C1, SUBMIT(51, "f", ON(KEY(1))));
     const char *third = script_message(&s, C1, SUBMIT(52, "f", ON(KEY(1))));
@@ -271,6 +324,8 @@ int main(void)
     tcase_add_test(tests, long_tasks_are_not);
     tcase_add_test(tests, an_idle_worker_steals_what_would_wait_long);
     tcase_add_test(tests, what_is_dear_to_move_stays);
+    tcase_add_loop_test(tests, an_idle_worker_steals_from_the_queue_that_ends_last, 0,
+                        sizeof queues / sizeof *queues);
     tcase_add_test(tests, of_several_holders_the_idle_one_is_home);
     tcase_add_test(tests, restricted_tasks_are_not_stolen);
     tcase_add_test(tests, a_slow_worker_loses_its_queue);

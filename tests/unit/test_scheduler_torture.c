@@ -75,7 +75,7 @@ static void things_go_wrong(struct script *s)
     struct task_key killed[] = {KEY(13), KEY(14)};
     struct run runs[] = {{KEY(14), 3, 1, 5, 5}, {KEY(15), 77, 1, 5, 5}};
     script_message(s, W3,
-                   MESSAGE(hello, .magic = PROTOCOL_MAGIC, .major = 1,
+                   MESSAGE(hello, .magic = PROTOCOL_MAGIC, .major = PROTOCOL_MAJOR,
                            .role = ROLE_WORKER, .name = str_of("w1"),
                            .address = str_of("w1"), .epoch = 555, .nthreads = 2,
                            .credits = 2, .previous_epoch = 101, .previous_status = 9,
@@ -143,7 +143,7 @@ static void others_come_back(struct script *s)
     struct run runs[] = {{KEY(11), 3, 1, 5, 5}, {KEY(12), 77, 1, 5, 5}};
     for (enum script_peer peer = W1; peer <= W2; peer++)
         script_message(s, peer,
-                       MESSAGE(hello, .magic = PROTOCOL_MAGIC, .major = 1,
+                       MESSAGE(hello, .magic = PROTOCOL_MAGIC, .major = PROTOCOL_MAJOR,
                                .role = ROLE_WORKER,
                                .name = str_of(peer == W1 ? "a" : "b"),
                                .address = str_of(peer == W1 ? "a" : "b"), .epoch = 555,

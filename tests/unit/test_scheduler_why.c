@@ -142,8 +142,10 @@ START_TEST(others_come_first)
     for (uint64_t i = 1; i <= 5; i++)
         script_message(&s, C1, SUBMIT(i, "add"));
     script_message(&s, C1, SUBMIT(6, "add", .priority = -1));
-    BECAUSE(4, "(add): queued behind 2 others: all 1 workers that take work are busy");
-    BECAUSE(6, "(add): queued behind 0 others: all 1 workers that take work are busy");
+    BECAUSE(4,
+            "(add): queued behind 2 others: all workers that take work are busy (1)");
+    BECAUSE(6,
+            "(add): queued behind 0 others: all workers that take work are busy (1)");
     script_message(&s, C1, SUBMIT(7, "add", .worker = str_of("w1")));
     BECAUSE(
         7, "(add): queued behind 2 tasks at worker w1 (running), the only one that may "
@@ -219,9 +221,8 @@ START_TEST(its_worker_fetches_inputs)
            "3.00 MiB) from worker w1 (running)");
     struct holding have = {KEY(1), 3 << 20};
     script_message(&s, W2, MESSAGE(have, .holdings = {&have, 1}));
-    BECAUSE(
-        2, "(sum): was sent to worker w2 (running) as attempt 2; 1 tasks are there for "
-           "1 threads");
+    BECAUSE(2, "(sum): was sent to worker w2 (running) as attempt 2; tasks there: 1, "
+               "threads: 1");
 }
 END_TEST
 
@@ -256,9 +257,8 @@ START_TEST(it_was_sent_and_runs)
 {
     script_message(&s, C1, SUBMIT(1, "add"));
     script_message(&s, C1, SUBMIT(2, "add"));
-    BECAUSE(
-        2, "(add): was sent to worker w1 (running) as attempt 2; 2 tasks are there for "
-           "1 threads");
+    BECAUSE(2, "(add): was sent to worker w1 (running) as attempt 2; tasks there: 2, "
+               "threads: 1");
     struct run run = {KEY(1), 1, 1, 1500000000, 0};
     script_message(&s, W1, MESSAGE(heartbeat, .running = {&run, 1}));
     script_wait(&s, 500);
@@ -330,13 +330,14 @@ START_TEST(all_that_wait_are_told_by_reason)
 #define ROOT                                                                           \
     "waits for 1 of its 1 inputs; the first is 000001-1 (add), which is processing: "  \
     "runs on worker w1 (running) for 1.5 s, attempt 1"
-    expect(
-        "c1:because 1x 000001-8 (sum): " ROOT " | 1x 000001-9 (sum): " ROOT
-        " | 1x 000001-10 (sum): " ROOT " | 5x 000001-3 (add), 000001-4 (add), 000001-5 "
-        "(add) and 2 more: queued behind "
-        "0 others: all 1 workers that take work are busy | 1x 000001-2 (add): was sent "
-        "to worker w1 (running) as attempt 2; 2 tasks are there for 1 threads",
-        script_message(&s, C1, MESSAGE(why_all)));
+    expect("c1:because 1x 000001-8 (sum): " ROOT " | 1x 000001-9 (sum): " ROOT
+           " | 1x 000001-10 (sum): " ROOT
+           " | 5x 000001-3 (add), 000001-4 (add), 000001-5 "
+           "(add) and 2 more: queued behind "
+           "0 others: all workers that take work are busy (1) | 1x 000001-2 (add): was "
+           "sent "
+           "to worker w1 (running) as attempt 2; tasks there: 2, threads: 1",
+           script_message(&s, C1, MESSAGE(why_all)));
 }
 END_TEST
 

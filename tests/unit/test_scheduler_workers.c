@@ -28,41 +28,49 @@ static const struct {
     struct message hello;
     const char *answer;
 } bad_hellos[] = {
-    {{MSG_hello, .hello = {.magic = 7, .major = 1, .epoch = 1}},
+    {{MSG_hello, .hello = {.magic = 7, .major = PROTOCOL_MAJOR, .epoch = 1}},
      "w9:refuse PROTOCOL: this is not dusk's protocol"},
-    {{MSG_hello,
-      .hello = {.magic = PROTOCOL_MAGIC, .major = 2, .minor = 5, .epoch = 1}},
+    {{MSG_hello, .hello = {.magic = PROTOCOL_MAGIC,
+                           .major = PROTOCOL_MAJOR + 1,
+                           .minor = 5,
+                           .epoch = 1}},
      "w9:refuse REFUSED: the scheduler (dusk " DUSK_VERSION
-     ") speaks protocol 1.0, the peer 2.5"},
-    {{MSG_hello, .hello = {.magic = PROTOCOL_MAGIC, .major = 1, .role = ROLE_CLIENT}},
+     ") speaks protocol 2.0, the peer 3.5"},
+    {{MSG_hello,
+      .hello = {.magic = PROTOCOL_MAGIC, .major = PROTOCOL_MAJOR, .role = ROLE_CLIENT}},
      "w9:refuse INVALID: an epoch must not be 0"},
-    {{MSG_hello, .hello = {.magic = PROTOCOL_MAGIC, .major = 1, .epoch = 1, .role = 3}},
+    {{MSG_hello, .hello = {.magic = PROTOCOL_MAGIC,
+                           .major = PROTOCOL_MAJOR,
+                           .epoch = 1,
+                           .role = 3}},
      "w9:refuse INVALID: a peer's role must be 1 (worker) or 2 (client), not 3"},
     {{MSG_hello, .hello = {.magic = PROTOCOL_MAGIC,
-                           .major = 1,
+                           .major = PROTOCOL_MAJOR,
                            .epoch = 1,
                            .role = ROLE_WORKER,
                            .name = {"w5", 2},
                            .address = {"w5", 2}}},
      "w9:refuse INVALID: worker w5 says it has 0 threads; it must have 1 to 65536"},
     {{MSG_hello, .hello = {.magic = PROTOCOL_MAGIC,
-                           .major = 1,
+                           .major = PROTOCOL_MAJOR,
                            .epoch = 1,
                            .role = ROLE_WORKER,
                            .nthreads = 1}},
      "w9:refuse INVALID: a worker's name and address must be printable text of at most "
      "255 bytes, and the address not empty"},
-    {{MSG_hello,
-      .hello = {.magic = PROTOCOL_MAGIC, .major = 1, .epoch = 1, .role = ROLE_CLIENT}},
+    {{MSG_hello, .hello = {.magic = PROTOCOL_MAGIC,
+                           .major = PROTOCOL_MAJOR,
+                           .epoch = 1,
+                           .role = ROLE_CLIENT}},
      "w9:refuse INVALID: a client's number must be from 1 to 16777215, not 0"},
     {{MSG_hello, .hello = {.magic = PROTOCOL_MAGIC,
-                           .major = 1,
+                           .major = PROTOCOL_MAJOR,
                            .epoch = 1,
                            .role = ROLE_CLIENT,
                            .client = 1 << 24}},
      "w9:refuse INVALID: a client's number must be from 1 to 16777215, not 16777216"},
     {{MSG_hello, .hello = {.magic = PROTOCOL_MAGIC,
-                           .major = 1,
+                           .major = PROTOCOL_MAJOR,
                            .epoch = 1,
                            .role = ROLE_WORKER,
                            .nthreads = 1,
@@ -70,7 +78,7 @@ static const struct {
                            .address = {"w5", 2}}},
      "w9:refuse BUSY: a worker named w1 is registered and alive"},
     {{MSG_hello, .hello = {.magic = PROTOCOL_MAGIC,
-                           .major = 1,
+                           .major = PROTOCOL_MAJOR,
                            .epoch = 1,
                            .role = ROLE_WORKER,
                            .nthreads = 1,
@@ -78,7 +86,7 @@ static const struct {
                            .address = {"w1", 2}}},
      "w9:refuse BUSY: a worker at w1 is registered and alive"},
     {{MSG_hello, .hello = {.magic = PROTOCOL_MAGIC,
-                           .major = 1,
+                           .major = PROTOCOL_MAJOR,
                            .epoch = 1,
                            .role = ROLE_CLIENT,
                            .client = 1}},
@@ -145,10 +153,11 @@ START_TEST(a_connection_belongs_to_one_process)
     hello.hello.address = str_of("elsewhere");
     expect("w1:closed", script_message(&s, W1, &hello));
     script_client(&s, C1);
-    expect("c1:closed",
-           script_message(&s, C1,
-                          MESSAGE(hello, .magic = PROTOCOL_MAGIC, .major = 1,
-                                  .role = ROLE_CLIENT, .epoch = 111, .client = 2)));
+    expect(
+        "c1:closed",
+        script_message(&s, C1,
+                       MESSAGE(hello, .magic = PROTOCOL_MAGIC, .major = PROTOCOL_MAJOR,
+                               .role = ROLE_CLIENT, .epoch = 111, .client = 2)));
 }
 END_TEST
 
@@ -412,10 +421,11 @@ START_TEST(a_client_that_comes_back_finds_its_work)
     script_message(&s, C1, SUBMIT(1, "add"));
     script_gone(&s, C1);
     expect("", script_message(&s, W1, DONE(1, 1, 8)));
-    expect("c3:welcome 1",
-           script_message(&s, C3,
-                          MESSAGE(hello, .magic = PROTOCOL_MAGIC, .major = 1,
-                                  .role = ROLE_CLIENT, .epoch = 111, .client = 1)));
+    expect(
+        "c3:welcome 1",
+        script_message(&s, C3,
+                       MESSAGE(hello, .magic = PROTOCOL_MAGIC, .major = PROTOCOL_MAJOR,
+                               .role = ROLE_CLIENT, .epoch = 111, .client = 1)));
     expect("c3:finished 1 8B w1", script_message(&s, C3, SUBMIT(1, "add")));
 }
 END_TEST
