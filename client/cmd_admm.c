@@ -116,8 +116,8 @@ static int arguments_parse(struct admm_arguments *a, int argc, char **argv)
          .min = 0,
          .max = INFINITY,
          .to.real = &a->l1,
-         .help = "the penalty on the sum of losses (default for the published problem: "
-                 "7.2; needed with --input)"},
+         .help = "the weight of the penalty, beside the sum of losses (default for "
+                 "the published problem: 7.2; needed with --input)"},
         {.name = "intercept",
          .kind = OPTION_FLAG,
          .to.flag = &intercept,
