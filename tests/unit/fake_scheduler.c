@@ -179,8 +179,8 @@ static void on_data_message(struct fake_scheduler *fake, struct batch *batch,
 
 /* Confirms scattered data to the client that the scheduler heard last. */
 /* A full queue may have room only when ZeroMQ's threads have had their turn. */
-static void answer(struct fake_scheduler *fake, void *socket, const struct identity *to,
-                   struct batch *batch)
+static void deliver(struct fake_scheduler *fake, void *socket,
+                    const struct identity *to, struct batch *batch)
 {
     while (link_send(socket, to, batch) > 0 && !atomic_load(&fake->stopping))
         poll(NULL, 0, 1);
@@ -194,7 +194,7 @@ static void confirm(struct fake_scheduler *fake, const struct identity *client,
     struct batch batch;
     batch_init(&batch);
     finish(fake, &batch, message->put_data.key, true);
-    answer(fake, fake->tasks, client, &batch);
+    deliver(fake, fake->tasks, client, &batch);
     batch_fini(&batch);
 }
 
@@ -219,7 +219,7 @@ static void serve(struct fake_scheduler *fake, void *socket, struct identity *cl
             }
         }
         if (!batch_is_empty(&batch))
-            answer(fake, socket, &delivery.from, &batch);
+            deliver(fake, socket, &delivery.from, &batch);
         batch_fini(&batch);
         delivery_fini(&delivery);
     }

@@ -384,7 +384,7 @@ START_TEST(workers_and_clients_come_back_in_any_order)
             expect("", script_message(&s, C1, SUBMIT(2, "load")));
         }
         expect("c1:because 000001-2 (load): was sent to worker w1 (running) as attempt "
-               "77; 1 tasks are there for 1 threads",
+               "77; tasks there: 1, threads: 1",
                script_message(&s, C1, MESSAGE(why, .key = KEY(2))));
         expect("", script_message(&s, C1, SUBMIT(3, "load")));
         expect("c1:because 000001-3 (load): the scheduler was started again and waits "
