@@ -127,8 +127,7 @@ int glm_losses(const struct glm_chunk *chunk, const double *b, int64_t count,
     if (!eta || !room)
         return DUSK_E_NOMEM;
     memset(ret_losses, 0, (size_t)count * sizeof *ret_losses);
-    for (int64_t first = 0; first < chunk->rows && count > 0;
-         first += GLM_BLOCK_ROWS) {
+    for (int64_t first = 0; first < chunk->rows && count > 0; first += GLM_BLOCK_ROWS) {
         int64_t rows = rows_left(chunk, first, GLM_BLOCK_ROWS);
         for (int64_t k = 0; k < count; k++) {
             double offset = glm_offset(chunk, b + k * q);

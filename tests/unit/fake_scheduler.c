@@ -177,7 +177,6 @@ static void on_data_message(struct fake_scheduler *fake, struct batch *batch,
                           .checksum = payload_checksum(result), .data = result));
 }
 
-/* Confirms scattered data to the client that the scheduler heard last. */
 /* A full queue may have room only when ZeroMQ's threads have had their turn. */
 static void deliver(struct fake_scheduler *fake, void *socket,
                     const struct identity *to, struct batch *batch)
@@ -186,6 +185,7 @@ static void deliver(struct fake_scheduler *fake, void *socket,
         poll(NULL, 0, 1);
 }
 
+/* Confirms scattered data to the client that the scheduler heard last. */
 static void confirm(struct fake_scheduler *fake, const struct identity *client,
                     const struct message *message)
 {
