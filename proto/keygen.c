@@ -20,9 +20,14 @@ static int make_pair(struct key_pair *pair, struct err_text *text)
 
 /* ---- files ---- */
 
-/* A file that was not there, for its owner alone. */
-static int file_create(const char *path, FILE **ret_file, struct err_text *text)
+/* A file of the directory that was not there, for its owner alone. */
+static int file_create(const char *directory, const char *name, const char *suffix,
+                       char path[KEYS_PATH_BYTES], FILE **ret_file,
+                       struct err_text *text)
 {
+    int rc = keys_path(directory, name, suffix, path, text);
+    if (rc < 0)
+        return rc;
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)
         return errno == EEXIST
@@ -55,9 +60,7 @@ static int write_scheduler(const char *directory, const struct key_pair *pair,
 {
     char path[KEYS_PATH_BYTES];
     FILE *file;
-    int rc = keys_path(directory, "scheduler", ".key", path, text);
-    if (rc == 0)
-        rc = file_create(path, &file, text);
+    int rc = file_create(directory, "scheduler", ".key", path, &file, text);
     if (rc < 0)
         return rc;
     fprintf(file,
@@ -72,9 +75,7 @@ static int write_join(const char *directory, const struct join *join,
 {
     char path[KEYS_PATH_BYTES];
     FILE *file;
-    int rc = keys_path(directory, join->name, ".join", path, text);
-    if (rc == 0)
-        rc = file_create(path, &file, text);
+    int rc = file_create(directory, join->name, ".join", path, &file, text);
     if (rc < 0)
         return rc;
     fprintf(file,
@@ -94,9 +95,7 @@ static int write_members(const char *directory, const struct members *members,
     struct stat before;
     int rc = keys_path(directory, "members", "", path, text);
     if (rc == 0)
-        rc = keys_path(directory, "members", ".new", fresh, text);
-    if (rc == 0)
-        rc = file_create(fresh, &file, text);
+        rc = file_create(directory, "members", ".new", fresh, &file, text);
     if (rc < 0)
         return rc;
     if (stat(path, &before) == 0 &&

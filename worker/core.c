@@ -2,7 +2,6 @@
 #include "proto/address.h"
 #include "worker/core_state.h"
 
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -75,16 +74,22 @@ void worker_action_destroy(struct worker_action *action)
     free(action);
 }
 
-void note(struct worker_core *core, int level, const char *format, ...)
+struct worker_action *action_say(struct worker_core *core, enum worker_action_kind kind,
+                                 const char *format, va_list args)
 {
     char line[512];
+    vsnprintf(line, sizeof line, format, args);
+    struct worker_action *action = action_add(core, kind);
+    action->text = strdup(line);
+    return action;
+}
+
+void note(struct worker_core *core, int level, const char *format, ...)
+{
     va_list args;
     va_start(args, format);
-    vsnprintf(line, sizeof line, format, args);
+    action_say(core, WORKER_NOTE, format, args)->level = level;
     va_end(args);
-    struct worker_action *action = action_add(core, WORKER_NOTE);
-    action->level = level;
-    action->text = strdup(line);
 }
 
 /* ---- peers ---- */

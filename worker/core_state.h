@@ -16,6 +16,8 @@
 #include "worker/core.h"
 #include "worker/store.h"
 
+#include <stdarg.h>
+
 enum attempt_state {
     ATTEMPT_WAITING,
     ATTEMPT_READY,
@@ -204,6 +206,10 @@ struct worker_core {
  * cannot keep its promises and ends. */
 struct worker_action *action_add(struct worker_core *core,
                                  enum worker_action_kind kind);
+/* The same with a line of text. */
+struct worker_action *action_say(struct worker_core *core, enum worker_action_kind kind,
+                                 const char *format, va_list args)
+    __attribute__((format(printf, 3, 0)));
 void note(struct worker_core *core, int level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 struct peer_id core_dial(struct worker_core *core, const char *address);

@@ -4,7 +4,6 @@
 #include "proto/address.h"
 #include "worker/core_state.h"
 
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -123,14 +122,10 @@ void session_end(struct worker_core *core, int code, const char *format, ...)
     if (core->session.ended)
         return;
     core->session.ended = true;
-    char line[512];
     va_list args;
     va_start(args, format);
-    vsnprintf(line, sizeof line, format, args);
+    action_say(core, WORKER_END, format, args)->code = code;
     va_end(args);
-    struct worker_action *action = action_add(core, WORKER_END);
-    action->code = code;
-    action->text = strdup(line);
 }
 
 static void session_leave(struct worker_core *core, const char *reason)
