@@ -66,8 +66,8 @@ static void evaluate_blocks(const struct glm_chunk *chunk, int64_t first, int64_
     }
 }
 
-/* The same, group by group.  The gradient is one group more behind than it must be, so
- * that nothing waits for a group's r. */
+/* The same, group by group: while one is multiplied by b, the one before it is
+ * multiplied by its r. */
 static void evaluate_groups(const struct glm_chunk *chunk, int64_t first, int64_t rows,
                             const double *b, double offset, double *eta,
                             struct row_losses *losses, double *gradient)
@@ -76,7 +76,7 @@ static void evaluate_groups(const struct glm_chunk *chunk, int64_t first, int64_
     const double *y = chunk->y + first;
     for (int64_t i = 0; i < rows; i += count) {
         count = smaller(group, rows - i);
-        if (i >= 2 * group && count == group) {
+        if (i >= group && count == group) {
             rows_pass(chunk, first + i, b, offset, eta + i, first + added,
                       losses->r + added, gradient);
             added += group;

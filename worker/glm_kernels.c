@@ -43,7 +43,7 @@ int64_t glm_pass_rows(const struct glm_chunk *chunk)
 {
     if (chunk->x_is_f32 || chunk->columns < 32)
         return 0;
-    return chunk->columns < 256 ? 4 : 1;
+    return chunk->columns < 256 ? 8 : 1;
 }
 
 void rows_pass(const struct glm_chunk *chunk, int64_t first, const double *b,
@@ -52,10 +52,12 @@ void rows_pass(const struct glm_chunk *chunk, int64_t first, const double *b,
 {
     const double *x = (const double *)row_at(chunk, first),
                  *old_x = (const double *)row_at(chunk, old);
-    if (glm_pass_rows(chunk) == 4)
-        rows_pass_four(x, chunk->columns, b, offset, ret_eta, old_x, old_r, sums);
-    else
-        rows_pass_one(x, chunk->columns, b, offset, ret_eta, old_x, old_r, sums);
+    int64_t p = chunk->columns, rows = glm_pass_rows(chunk);
+    if (rows == 1)
+        rows_pass_one(x, p, b, offset, ret_eta, old_x, old_r, sums);
+    for (int64_t i = 0; i + 4 <= rows; i += 4)
+        rows_pass_four(x + i * p, p, b, offset, ret_eta + i, old_x + i * p, old_r + i,
+                       sums);
 }
 
 void rows_moments(const struct glm_chunk *chunk, int64_t first, int64_t rows,
