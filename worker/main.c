@@ -1,5 +1,6 @@
 /* dusk-worker: the nanny, and a worker under it. */
 #include "common/one_blas_thread.h"
+#include "common/units.h"
 #include "proto/limits.h"
 #include "worker/arguments.h"
 #include "worker/functions.h"
@@ -123,7 +124,7 @@ static int run_all(struct process *process)
         .nthreads = (unsigned)a->nthreads,
         .memory_limit = a->memory_limit,
         .kill_bytes = (size_t)(TERMINATE_FRACTION * (double)a->memory_limit),
-        .patience_ns = (uint64_t)a->retire_ns + 5 * UINT64_C(1000000000),
+        .patience_ns = (uint64_t)a->retire_ns + 5 * (uint64_t)UNITS_NS_PER_S,
         .ready_fd = (int)a->ready_fd,
         .run = run_worker,
         .context = process,

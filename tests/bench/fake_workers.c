@@ -35,8 +35,8 @@ struct fakes {
     unsigned count, welcomed, left;
     struct list due; /* all have the same interval: the first is always due first */
     uint64_t heartbeat_ns, start_ns;
-    struct payload
-        *results[2]; /* in turn: what asks again and again shall not converge */
+    /* In turn: what asks again and again shall not converge. */
+    struct payload *results[2];
     unsigned answers;
 };
 
